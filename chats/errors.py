@@ -1,0 +1,26 @@
+"""What a caller may have asked wrongly of chats and pins. `str()` is for people."""
+
+
+class RequestError(Exception):
+    """A wish that cannot be carried out as it was put."""
+
+
+class MessageNotFound(RequestError):
+    """The id is not among the instance's stored messages."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"message with ID {message_id} not found")
+
+
+class MessageAmbiguous(RequestError):
+    """The id stands in several chats of the instance."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"message with ID {message_id} exists in more than one chat: send chatJid")
+
+
+class InvalidDuration(RequestError):
+    """WhatsApp knows three durations of a pin, and this is none of them."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(f'invalid duration "{value}": use "24h", "7d" or "30d"')

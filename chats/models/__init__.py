@@ -1,0 +1,7 @@
+"""Chats, the people in them, their messages and pins."""
+
+from chats.models.chat import Chat, Contact
+from chats.models.message import Message
+from chats.models.pin import Pin, PinEvent
+
+__all__ = ["Chat", "Contact", "Message", "Pin", "PinEvent"]

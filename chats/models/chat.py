@@ -1,0 +1,65 @@
+"""A chat, and the people an instance knows."""
+
+from django.db import models
+from django.utils import timezone
+
+from instances.models import Instance
+
+
+class Contact(models.Model):
+    """A person (or bot) as one instance knows them, under one row for both names.
+
+    WhatsApp names people twice: by phone number (`…@s.whatsapp.net`) and by LID
+    (`…@lid`), and a message may carry either or both. `jid` is the phone number
+    where it is known, else the LID; see `chats.identity`.
+    """
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="contacts")
+    jid = models.CharField(max_length=64)
+    lid = models.CharField(max_length=64, null=True, blank=True)
+    push_name = models.CharField(max_length=200, blank=True, help_text="The name they gave themselves.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["instance", "jid"], name="contact_jid_once"),
+            models.UniqueConstraint(fields=["instance", "lid"], name="contact_lid_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.push_name or self.jid
+
+
+class Chat(models.Model):
+    """One conversation, one row, whether it comes under its LID or its phone number."""
+
+    class Kind(models.TextChoices):
+        """What sort of conversation it is."""
+
+        DIRECT = "direct"
+        GROUP = "group"
+        STATUS = "status"
+        BROADCAST = "broadcast"
+        NEWSLETTER = "newsletter"
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="chats")
+    # The name the API shows: the phone number in a direct chat where it is
+    # known, else the LID; the group's JID in a group.
+    jid = models.CharField(max_length=64)
+    lid = models.CharField(max_length=64, null=True, blank=True)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    name = models.CharField(max_length=200, blank=True)
+    # Groups: only admins may write, or change settings (which includes pins).
+    announce = models.BooleanField(default=False)
+    locked = models.BooleanField(default=False)
+    last_message_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["instance", "jid"], name="chat_jid_once"),
+            models.UniqueConstraint(fields=["instance", "lid"], name="chat_lid_once"),
+        ]
+        indexes = [models.Index(fields=["instance", "-last_message_at"], name="chat_by_last_message")]
+
+    def __str__(self) -> str:
+        return self.name or self.jid

@@ -1,0 +1,81 @@
+"""One stored message."""
+
+from django.db import models
+from django.utils import timezone
+
+from chats.models.chat import Chat
+from instances.models import Instance
+
+
+class Message(models.Model):
+    """One message as WhatsApp brought it, with later edits and deletion applied.
+
+    Unique by (instance, chat, sender, message id): the id alone is chosen by
+    the sender's device and may stand in several chats.
+    """
+
+    class Kind(models.TextChoices):
+        """What the message is."""
+
+        TEXT = "text"
+        IMAGE = "image"
+        VIDEO = "video"
+        AUDIO = "audio"
+        VOICE = "voice"
+        DOCUMENT = "document"
+        STICKER = "sticker"
+        CONTACT = "contact"
+        LOCATION = "location"
+        POLL = "poll"
+        EVENT = "event"
+        REACTION = "reaction"
+        EDIT = "edit"
+        DELETE = "delete"
+        PIN = "pin"
+        POLL_VOTE = "poll_vote"
+        SYSTEM = "system"
+        UNREADABLE = "unreadable"
+        OTHER = "other"
+
+    # These act on another message (`target_id`) instead of saying something.
+    ACTIONS = frozenset({Kind.REACTION, Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.POLL_VOTE})
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="messages")
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
+    # The phone number where it is known, else the LID.
+    sender = models.CharField(max_length=64)
+    message_id = models.CharField(max_length=128)
+    from_me = models.BooleanField()
+    sent_at = models.DateTimeField()
+    stored_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    text = models.TextField(blank=True, help_text="What a search looks in: text, caption, file name, poll options.")
+    sender_name = models.CharField(max_length=200, blank=True)
+    quoted_id = models.CharField(max_length=128, blank=True)
+    # Of a reaction, edit, deletion, pin or vote: the id of the message it is about.
+    target_id = models.CharField(max_length=128, blank=True)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    # Of media: how to fetch and decrypt it. Of a pin: its action and duration.
+    data = models.JSONField(default=dict, blank=True)
+
+    # Chat and sender exactly as the stanza named them. A pin's key must repeat
+    # these: the phones look the message up by the name they know it under.
+    wire_chat = models.CharField(max_length=64)
+    wire_sender = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["instance", "chat", "sender", "message_id"], name="message_once")
+        ]
+        indexes = [
+            models.Index(fields=["instance", "message_id"], name="message_by_id"),
+            models.Index(fields=["chat", "-sent_at", "-id"], name="message_by_time"),
+            models.Index(
+                fields=["instance", "target_id"], name="message_by_target", condition=~models.Q(target_id="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.message_id}"

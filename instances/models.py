@@ -1,0 +1,102 @@
+"""Accounts, their instances, and the tokens that open them."""
+
+import uuid
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from instances.states import State, sentence
+
+# A name stands in URLs and file names of integrators, so no slash, no control
+# character, and no blank at either end.
+NAME_PATTERN = r"^[\w.-](?:[\w .-]{0,62}[\w.-])?\Z"
+valid_name = RegexValidator(
+    NAME_PATTERN, "Use up to 64 letters, digits, dots, hyphens, underscores and inner spaces."
+)
+
+
+class Account(models.Model):
+    """Who owns instances: a company or a team."""
+
+    name = models.CharField(max_length=100, unique=True)
+    instance_quota = models.PositiveIntegerField(default=100, help_text="How many instances this account may have.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Instance(models.Model):
+    """One linked WhatsApp account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="instances")
+    name = models.CharField(max_length=64, validators=[valid_name])
+    # Names the instance on NATS subjects and its session file; never reused.
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    # False: a person disconnected it, and it stays so through restarts.
+    wanted = models.BooleanField(default=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.UNLINKED)
+    state_detail = models.CharField(max_length=300, blank=True, help_text="WhatsApp's own reason, if it gave one.")
+    state_at = models.DateTimeField(default=timezone.now)
+    banned_until = models.DateTimeField(null=True, blank=True)
+
+    # The linked WhatsApp account; empty while no phone is linked.
+    jid = models.CharField(max_length=64, blank=True)
+    lid = models.CharField(max_length=64, blank=True)
+    push_name = models.CharField(max_length=200, blank=True)
+    linked_at = models.DateTimeField(null=True, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True, help_text="When WhatsApp last said something.")
+
+    # The lease: which connector holds the connection, under which epoch (it
+    # grows with every change of owner), and until when.
+    owner = models.CharField(max_length=300, blank=True, default="")
+    epoch = models.PositiveBigIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="instance_name_once_an_account")]
+        indexes = [models.Index(fields=["owner", "leased_until"], name="instance_lease")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def linked(self) -> bool:
+        """Whether a phone is linked, connected or not."""
+        return bool(self.jid)
+
+    @property
+    def sentence(self) -> str:
+        """What the state means and what to do, for people."""
+        return sentence(self.state, self.state_detail)
+
+
+class Token(models.Model):
+    """A secret that opens one instance, or an account with all its instances.
+
+    Only a keyed hash is kept: `instances.tokens` makes and finds tokens.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
+    # None: a TokenAccount. Else a TokenInstance for this instance alone.
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
+    label = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=12, help_text="The visible start, by which a person recognises it.")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.label or 'token'} ({self.prefix}…)"
+
+    @property
+    def usable(self) -> bool:
+        """Neither revoked nor expired."""
+        if self.revoked_at is not None:
+            return False
+        return self.expires_at is None or self.expires_at > timezone.now()

@@ -1,0 +1,31 @@
+"""Secrets that are made once and kept in a file only the portal can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def read_or_make_secret(path: Path) -> str:
+    """Return the secret kept in `path`, and make it first if there is none.
+
+    256 random bits in URL-safe text, mode 0600. Safe when several processes
+    start at once: the file appears whole, and the first one to place it wins.
+    Raises OSError when the folder cannot be written.
+    """
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(secrets.token_urlsafe(32))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,194 @@
+"""Every setting of the portal, read from the environment in this one file.
+
+The defaults are the embedded portal: SQLite, an own nats-server on loopback
+and rate limits in the memory of the single web process. `docs/configuration.md`
+lists the variables.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+from portal.secrets import read_or_make_secret
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_make_secret(DATA_DIR / "secret.key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "portal",
+    "instances",
+    "chats",
+]
+
+MIDDLEWARE = [
+    "portal.rest.middleware.ApiMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Where data is kept ---------------------------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+DATABASES = {
+    "default": (
+        env.db_url_config(DATABASE_URL)
+        if DATABASE_URL
+        else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "portal.sqlite3")}
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # WAL lets pages read while the connector writes. IMMEDIATE takes the write
+    # lock at the start of a transaction, so that two writers queue (up to
+    # `timeout` seconds) instead of failing half-way with "database is locked".
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384;",
+    }
+else:
+    # A pool is shared by all threads of a process; Django's own persistent
+    # connections belong to one thread each and would be thrown away with it.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "pool", {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=20), "timeout": 10}
+    )
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHE_URL = env.str("CACHE_URL", default="")
+CACHES = {
+    "default": (
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": CACHE_URL.replace("valkey://", "redis://", 1).replace("valkeys://", "rediss://", 1),
+        }
+        if CACHE_URL
+        else {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            # Rate limits live here; the default of 300 entries would forget
+            # a third of the callers as soon as the 301st came along.
+            "OPTIONS": {"MAX_ENTRIES": 200_000},
+        }
+    )
+}
+# django_ratelimit warns that a cache in memory is not shared. It need not be:
+# `manage.py run` starts one web process, and refuses several without CACHE_URL.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+# --- WhatsApp and the processes around it ---------------------------------
+
+# Empty: `manage.py run` starts its own nats-server and tells the others by
+# the environment.
+NATS_URL = env.str("NATS_URL", default="")
+SESSION_DIR = DATA_DIR / "sessions"
+# Two connectors of one name cannot run at once; a restarted one takes up the
+# instances of its predecessor without waiting for the lease to run out.
+CONNECTOR_NAME = env.str("CONNECTOR_NAME", default=f"{os.uname().nodename}:{DATA_DIR}")
+LEASE = timedelta(seconds=env.int("LEASE_SECONDS", default=10))
+# How long a caller waits for WhatsApp's acknowledgement of a pin.
+ACK_TIMEOUT = timedelta(seconds=env.float("ACK_TIMEOUT_SECONDS", default=15))
+
+# --- The REST API ---------------------------------------------------------
+
+API_RATE = env.str("API_RATE", default="100/m")
+API_NEW_INSTANCE_RATE = env.str("API_NEW_INSTANCE_RATE", default="20/m")
+API_MAX_BODY = 1024 * 1024
+# How many proxies in front of the portal add to X-Forwarded-For. 0: the
+# address of the connection counts, and the header, which anyone can send, not.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY
+
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_ALL_ORIGINS = env.bool("CORS_ALLOW_ALL_ORIGINS", default=False)
+CORS_ALLOW_HEADERS = ["content-type", "authorization", "token"]
+CORS_ALLOW_CREDENTIALS = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "EXCEPTION_HANDLER": "portal.rest.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Pages ----------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+HTTPS = env.bool("HTTPS", default=False)
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # An unauthorised call is an answer, not a fault of ours.
+        "django.request": {"level": "ERROR"},
+        # whatsmeow's own log may quote message ids and numbers.
+        "whatsmeow": {"level": "WARNING"},
+        "Whatsmeow": {"level": "WARNING"},
+    },
+}
