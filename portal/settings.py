@@ -120,6 +120,7 @@ SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 # Empty: `manage.py run` starts its own nats-server and tells the others by
 # the environment.
 NATS_URL = env.str("NATS_URL", default="")
+PROCESS_NAME = env.str("PROCESS_NAME", default="portal")
 SESSION_DIR = DATA_DIR / "sessions"
 # Two connectors of one name cannot run at once; a restarted one takes up the
 # instances of its predecessor without waiting for the lease to run out.

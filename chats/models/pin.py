@@ -38,16 +38,22 @@ class Pin(models.Model):
     actor = models.CharField(max_length=200, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
 
-    # Our last accepted request, for idempotence.
+    # When the caller asked for what is pinned now; None when a phone or a
+    # contact brought it about. The same request soon after is a retry.
     asked_at = models.DateTimeField(null=True, blank=True)
-    asked_pin = models.BooleanField(null=True)
-    asked_duration = models.PositiveIntegerField(null=True, blank=True)
-    # The attempt under way, if any.
+
+    # The attempt under way, if any: what is wanted (no duration: an unpin).
     attempt = models.UUIDField(null=True, blank=True)
+    attempt_at = models.DateTimeField(null=True, blank=True)
     attempt_until = models.DateTimeField(null=True, blank=True)
+    attempt_duration = models.PositiveIntegerField(null=True, blank=True)
+    attempt_actor = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "expires_at"], name="pin_by_expiry")]
+        indexes = [
+            models.Index(fields=["state", "expires_at"], name="pin_by_expiry"),
+            models.Index(fields=["attempt"], name="pin_by_attempt", condition=models.Q(attempt__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.state} {self.message_id}"
@@ -82,6 +88,7 @@ class PinEvent(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        indexes = [models.Index(fields=["attempt"], name="pinevent_by_attempt")]
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,303 @@
+"""The book of pins: every change of a pin's state goes through here, and nowhere else.
+
+An attempt of ours is opened (`open_attempt`), goes over the wire, and is
+settled once (`settle`), by the connector that heard WhatsApp's answer or by
+the caller whose patience ended. Pins made by phones and contacts come in by
+`seen`. Each function is one short database transaction that locks the chat's
+row first: a pin may end another pin of its chat, and two that lock each
+other's rows in turn would be a deadlock.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.db import transaction
+from django.utils import timezone
+
+from chats.models import Chat, Message, Pin, PinEvent
+from instances.models import Token
+
+# WhatsApp shows three pinned messages a chat; a fourth takes the oldest one's place.
+SHOWN_A_CHAT = 3
+# The same request within this time is a client's retry; later it is a renewal.
+RETRY_WINDOW = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted: a duration in seconds to pin, None to unpin."""
+
+    duration: int | None
+
+    @property
+    def pinning(self) -> bool:
+        """Whether this is a pin, not an unpin."""
+        return self.duration is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who wants it, in words for the history, with the token if there was one."""
+
+    words: str
+    token: Token | None = None
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What `open_attempt` found: already so, under way by another caller, or ours to send."""
+
+    pin: Pin
+    attempt: uuid.UUID | None = None
+    ours: bool = False
+    # Of the attempt under way: whether it wants the same.
+    same_wish: bool = False
+
+    @property
+    def satisfied(self) -> bool:
+        """The wish is fulfilled already: nothing is to be sent."""
+        return self.attempt is None
+
+
+@transaction.atomic
+def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) -> Opening:
+    """Claim the right to send one stanza for this message, if there is need of one.
+
+    `until`: when the attempt counts as unconfirmed if nobody settled it.
+    """
+    pin = _locked_pin_of(message, Pin.State.REQUESTED)
+    now = timezone.now()
+    if pin.attempt is not None:
+        if pin.attempt_until is not None and pin.attempt_until > now:
+            under_way = Wish(pin.attempt_duration)
+            return Opening(pin, pin.attempt, same_wish=under_way == wish)
+        _close(pin, Outcome.UNCONFIRMED, now, detail="nobody heard the outcome")
+    if _fulfilled(pin, wish, now):
+        return Opening(pin)
+    pin.attempt = uuid.uuid4()
+    pin.attempt_until = until
+    pin.attempt_at = now
+    pin.attempt_duration = wish.duration
+    pin.attempt_actor = asker.words
+    if pin.state != Pin.State.PINNED:
+        pin.state = Pin.State.REQUESTED
+        pin.changed_at = now
+    pin.save()
+    PinEvent.objects.create(
+        pin=pin,
+        at=now,
+        kind=PinEvent.Kind.ASKED,
+        pinning=wish.pinning,
+        duration=wish.duration,
+        actor=asker.words,
+        token=asker.token,
+        attempt=pin.attempt,
+    )
+    return Opening(pin, pin.attempt, ours=True)
+
+
+@transaction.atomic
+def settle(
+    attempt: uuid.UUID,
+    outcome: Outcome,
+    *,
+    at: datetime | None = None,
+    stanza_id: str = "",
+    detail: str = "",
+) -> bool:
+    """Record how an attempt ended. True when this call is the one that settled it.
+
+    `at`: when the stanza was made, from which WhatsApp counts the duration. An
+    acknowledgement that comes after the attempt was given up as unconfirmed
+    still counts: then it is known after all.
+    """
+    now = timezone.now()
+    pin = _locked(Pin.objects.filter(attempt=attempt).first())
+    if pin is not None and pin.attempt == attempt:
+        _close(pin, outcome, at or now, stanza_id=stanza_id, detail=detail)
+        return True
+    if outcome is Outcome.UNCONFIRMED:
+        return False
+    return _settle_late(attempt, outcome, at or now, stanza_id, detail)
+
+
+@transaction.atomic
+def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: str) -> None:
+    """Record a pin or unpin that a phone or a contact made."""
+    pin = _locked_pin_of(message, Pin.State.UNPINNED, changed_at=at)
+    PinEvent.objects.create(
+        pin=pin,
+        at=at,
+        kind=PinEvent.Kind.SEEN,
+        pinning=wish.pinning,
+        duration=wish.duration,
+        actor=actor,
+        stanza_id=stanza_id,
+    )
+    if at < pin.changed_at and pin.state != Pin.State.REQUESTED:
+        return  # News from before what we know already (an offline queue, a history).
+    _apply(pin, wish, at, actor)
+    # What somebody else did is not our caller's request, so the same request
+    # from here on is no retry.
+    pin.asked_at = None
+    pin.save()
+    _replace_oldest(pin)
+
+
+def expire(now: datetime | None = None, batch: int = 500) -> int:
+    """Mark pins whose time is over; returns how many. Safe to run anywhere, at any time."""
+    now = now or timezone.now()
+    due = list(Pin.objects.filter(state=Pin.State.PINNED, expires_at__lte=now).values_list("pk", flat=True)[:batch])
+    for key in due:
+        with transaction.atomic():
+            pin = _locked(Pin.objects.filter(pk=key).first())
+            if pin and pin.state == Pin.State.PINNED and pin.expires_at is not None and pin.expires_at <= now:
+                _end(pin, Pin.State.EXPIRED, PinEvent.Kind.EXPIRED, pin.expires_at)
+    return len(due)
+
+
+def give_up_stale(now: datetime | None = None) -> int:
+    """Settle as unconfirmed what nobody settled in time (both processes died); returns how many."""
+    now = now or timezone.now()
+    attempts = Pin.objects.filter(attempt__isnull=False, attempt_until__lt=now).values_list("attempt", flat=True)
+    return sum(
+        settle(attempt, Outcome.UNCONFIRMED, detail="nobody heard the outcome")
+        for attempt in list(attempts)
+        if attempt is not None
+    )
+
+
+def _locked_pin_of(message: Message, state: Pin.State, **defaults: datetime) -> Pin:
+    """The message's pin, made if there is none, with its chat locked."""
+    Chat.objects.select_for_update().get(pk=message.chat_id)
+    pin, _ = Pin.objects.get_or_create(message=message, defaults={"state": state, **defaults})
+    return pin
+
+
+def _locked(pin: Pin | None) -> Pin | None:
+    """The same pin as it stands once its chat is locked."""
+    if pin is None:
+        return None
+    Chat.objects.select_for_update().get(messages=pin.message_id)
+    pin.refresh_from_db()
+    return pin
+
+
+def _fulfilled(pin: Pin, wish: Wish, now: datetime) -> bool:
+    if wish.duration is None:
+        return pin.state == Pin.State.UNPINNED
+    return (
+        pin.state == Pin.State.PINNED
+        and pin.duration == wish.duration
+        and pin.asked_at is not None
+        and now - pin.asked_at <= RETRY_WINDOW
+    )
+
+
+def _close(pin: Pin, outcome: Outcome, at: datetime, *, stanza_id: str = "", detail: str = "") -> None:
+    """Write an open attempt's outcome into the pin and its history."""
+    wish = Wish(pin.attempt_duration)
+    attempt, asked_at, actor = pin.attempt, pin.attempt_at, pin.attempt_actor
+    pin.attempt = pin.attempt_until = pin.attempt_at = None
+    if outcome is Outcome.ACKNOWLEDGED:
+        _apply(pin, wish, at, actor)
+        pin.asked_at = asked_at
+    elif outcome is Outcome.UNCONFIRMED:
+        pin.state = Pin.State.UNKNOWN
+        pin.changed_at = timezone.now()
+    elif pin.state == Pin.State.REQUESTED:
+        # A first pin came to nothing. A renewal or an unpin that came to
+        # nothing leaves the pin as it was.
+        pin.state = Pin.State.FAILED
+        pin.changed_at = timezone.now()
+    pin.save()
+    _line(pin, outcome, wish, at, actor, attempt, stanza_id, detail)
+    if outcome is Outcome.ACKNOWLEDGED:
+        _replace_oldest(pin)
+
+
+def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: str, detail: str) -> bool:
+    lines = PinEvent.objects.filter(attempt=attempt)
+    given_up = lines.filter(kind=PinEvent.Kind.UNCONFIRMED).first()
+    asked = lines.filter(kind=PinEvent.Kind.ASKED).first()
+    settled = lines.exclude(kind__in=[PinEvent.Kind.ASKED, PinEvent.Kind.UNCONFIRMED]).exists()
+    if given_up is None or asked is None or settled:
+        return False
+    pin = _locked(given_up.pin)
+    assert pin is not None
+    wish = Wish(given_up.duration)
+    untouched = not pin.events.filter(pk__gt=given_up.pk).exists()
+    if untouched and outcome is Outcome.ACKNOWLEDGED:
+        _apply(pin, wish, at, given_up.actor)
+        pin.asked_at = asked.at
+        pin.save()
+    elif untouched:
+        pin.state = Pin.State.FAILED
+        pin.changed_at = timezone.now()
+        pin.save()
+    _line(pin, outcome, wish, at, given_up.actor, attempt, stanza_id, detail or "heard late")
+    if untouched and outcome is Outcome.ACKNOWLEDGED:
+        _replace_oldest(pin)
+    return True
+
+
+def _apply(pin: Pin, wish: Wish, at: datetime, actor: str) -> None:
+    """Let the pin be what WhatsApp now shows."""
+    pin.state = Pin.State.PINNED if wish.pinning else Pin.State.UNPINNED
+    pin.duration = wish.duration
+    pin.pinned_at = at if wish.pinning else None
+    pin.expires_at = at + timedelta(seconds=wish.duration) if wish.duration is not None else None
+    pin.actor = actor
+    pin.changed_at = at
+
+
+def _replace_oldest(pin: Pin) -> None:
+    """Note which pins WhatsApp no longer shows, now that this one has its place."""
+    if pin.state != Pin.State.PINNED:
+        return
+    now = timezone.now()
+    shown = Pin.objects.filter(message__chat=pin.message.chat_id, state=Pin.State.PINNED, expires_at__gt=now)
+    for old in list(shown.order_by("-pinned_at", "-pk"))[SHOWN_A_CHAT:]:
+        _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
+
+
+def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime) -> None:
+    pin.state = state
+    pin.changed_at = at
+    pin.asked_at = None
+    pin.save()
+    PinEvent.objects.create(pin=pin, at=at, kind=kind, pinning=False)
+
+
+def _line(
+    pin: Pin,
+    outcome: Outcome,
+    wish: Wish,
+    at: datetime,
+    actor: str,
+    attempt: uuid.UUID | None,
+    stanza_id: str,
+    detail: str,
+) -> None:
+    PinEvent.objects.create(
+        pin=pin,
+        at=at,
+        kind=PinEvent.Kind(outcome.value),
+        pinning=wish.pinning,
+        duration=wish.duration,
+        actor=actor,
+        attempt=attempt,
+        stanza_id=stanza_id,
+        detail=detail[:300],
+    )

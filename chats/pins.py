@@ -1,0 +1,139 @@
+"""Pinning and unpinning: the one place of the rules, for REST, pages and schedules alike.
+
+`pin` and `unpin` return only when WhatsApp's server acknowledged the stanza,
+or when the wish was fulfilled already (a client's retry). The contract's words
+on idempotence and on two callers at once are carried out here and in
+`chats.pinbook`.
+"""
+
+import time
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from chats import pinbook
+from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
+from chats.models import Chat, Message, Pin, PinEvent
+from chats.pinbook import Asker, Outcome, Wish
+from instances.models import Instance
+from instances.whatsapp import service
+from instances.whatsapp.commands import PinOrder
+from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+
+__all__ = ["DURATIONS", "Asker", "find_message", "parse_duration", "pin", "unpin"]
+
+# The three durations WhatsApp knows, in seconds.
+DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+
+# How often a caller looks whether the other one's attempt has ended, in seconds.
+LOOK_AGAIN = 0.03
+# An attempt stays open this much longer than its caller waits, so that the
+# connector's own record of the outcome is not overtaken by impatience.
+SETTLE_GRACE = timedelta(seconds=2)
+
+
+def parse_duration(value: str) -> int:
+    """Seconds of "24h", "7d" or "30d". Raises InvalidDuration."""
+    try:
+        return DURATIONS[value]
+    except KeyError:
+        raise InvalidDuration(value) from None
+
+
+def find_message(instance: Instance, message_id: str, chat_jid: str | None = None) -> Message:
+    """The stored message with this id that says something (an edit or a reaction cannot be pinned).
+
+    Raises MessageNotFound, or MessageAmbiguous when the id stands in several
+    chats and `chat_jid` (phone number or LID) does not name one.
+    """
+    found = Message.objects.select_related("chat", "instance").filter(instance=instance, message_id=message_id)
+    found = found.exclude(kind__in=Message.ACTIONS)
+    if chat_jid:
+        found = found.filter(chat__jid=chat_jid) | found.filter(chat__lid=chat_jid)
+    messages = list(found.order_by("pk")[:2])
+    if not messages:
+        raise MessageNotFound(message_id)
+    if len(messages) > 1:
+        raise MessageAmbiguous(message_id)
+    return messages[0]
+
+
+def pin(message: Message, duration: int, asker: Asker) -> Pin:
+    """Pin a message for everyone in its chat, for `duration` seconds.
+
+    Raises NotConnected, Busy, Refused (nothing changed) or NotConfirmed
+    (recorded as unknown).
+    """
+    return _bring_about(message, Wish(duration), asker)
+
+
+def unpin(message: Message, asker: Asker) -> Pin:
+    """Take a message's pin away for everyone in its chat. Raises as `pin`."""
+    return _bring_about(message, Wish(None), asker)
+
+
+def _bring_about(message: Message, wish: Wish, asker: Asker) -> Pin:
+    deadline = timezone.now() + settings.ACK_TIMEOUT
+    while True:
+        opening = pinbook.open_attempt(message, wish, asker, deadline + SETTLE_GRACE)
+        if opening.satisfied:
+            return opening.pin
+        assert opening.attempt is not None
+        if opening.ours:
+            return _send(message, wish, opening.attempt, deadline)
+        _await_other(opening.attempt, deadline)
+        if opening.same_wish:
+            return _share_outcome(message, opening.attempt)
+
+
+def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) -> Pin:
+    order = PinOrder(
+        attempt=attempt.hex,
+        chat=message.wire_chat,
+        message_id=message.message_id,
+        from_me=message.from_me,
+        participant=message.wire_sender if message.chat.kind == Chat.Kind.GROUP else None,
+        duration=wish.duration,
+        deadline=deadline.timestamp(),
+        epoch=message.instance.epoch,
+    )
+    try:
+        service.send_pin(message.instance, order)
+    except NotConfirmed:
+        if pinbook.settle(attempt, Outcome.UNCONFIRMED):
+            raise
+        # The connector recorded the outcome just as our patience ended.
+        return _share_outcome(message, attempt)
+    except Refused as error:
+        pinbook.settle(attempt, Outcome.REFUSED, detail=error.reason)
+        raise
+    except WhatsAppError as error:
+        pinbook.settle(attempt, Outcome.NOT_SENT, detail=str(error))
+        raise
+    except BaseException:
+        # A fault of ours after the order may have gone out.
+        pinbook.settle(attempt, Outcome.UNCONFIRMED, detail="the portal failed meanwhile")
+        raise
+    return Pin.objects.get(message=message)
+
+
+def _await_other(attempt: uuid.UUID, deadline: datetime) -> None:
+    """Wait until another caller's attempt is over. Raises NotConfirmed at the deadline."""
+    while Pin.objects.filter(attempt=attempt, attempt_until__gt=timezone.now()).exists():
+        if timezone.now() >= deadline:
+            raise NotConfirmed
+        time.sleep(LOOK_AGAIN)
+
+
+def _share_outcome(message: Message, attempt: uuid.UUID) -> Pin:
+    """Answer as the other caller, who wanted the same at the same moment, was answered."""
+    ending = PinEvent.objects.filter(attempt=attempt).exclude(kind=PinEvent.Kind.ASKED).last()
+    if ending is None or ending.kind == PinEvent.Kind.UNCONFIRMED:
+        raise NotConfirmed
+    if ending.kind == PinEvent.Kind.REFUSED:
+        raise Refused(ending.detail)
+    if ending.kind == PinEvent.Kind.NOT_SENT:
+        raise Busy if ending.detail == str(Busy()) else NotConnected
+    return Pin.objects.get(message=message)

@@ -1,0 +1,84 @@
+"""The words spoken between the web and the connector over NATS.
+
+A command is a request on `instance.<uid>.<verb>`; only the owner of the
+instance listens there. News go out on `news.<uid>.<topic>`.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from instances.whatsapp.errors import Busy, LinkingFailed, NotConfirmed, NotConnected, Refused, WhatsAppError
+
+PIN = "pin"
+CONNECT = "connect"
+PAIRING_CODE = "pairing_code"
+DISCONNECT = "disconnect"
+LOGOUT = "logout"
+
+# A connector looks for instances that nobody holds when it hears this.
+WAKE = "connector.wake"
+
+
+def command_subject(uid: UUID, verb: str) -> str:
+    """Where the owner of an instance hears `verb`."""
+    return f"instance.{uid.hex}.{verb}"
+
+
+def news_subject(uid: UUID, topic: str) -> str:
+    """Where news of an instance are told."""
+    return f"news.{uid.hex}.{topic}"
+
+
+@dataclass(frozen=True, slots=True)
+class PinOrder:
+    """All that a connector needs to put one pin on the wire."""
+
+    attempt: str
+    # Where the stanza goes, and what its key says; as WhatsApp named them.
+    chat: str
+    message_id: str
+    from_me: bool
+    # The author, in groups only.
+    participant: str | None
+    # Seconds; None unpins.
+    duration: int | None
+    # Unix time after which the order must not be carried out any more.
+    deadline: float
+    # Of the lease under which the caller believes the instance to be held.
+    epoch: int
+
+    def to_payload(self) -> dict[str, Any]:
+        """For the wire."""
+        return asdict(self)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; negative when it has passed."""
+        return self.deadline - time.time()
+
+
+# Errors travel by name. A name that is not here is a fault of ours and is
+# logged where it arose.
+_ERRORS: dict[str, type[WhatsAppError]] = {
+    kind.__name__: kind for kind in (NotConnected, NotConfirmed, Busy, Refused, LinkingFailed)
+}
+
+
+def error_reply(error: WhatsAppError) -> dict[str, Any]:
+    """The reply that says why a command did not come about."""
+    if isinstance(error, Refused):
+        return {"error": "Refused", "text": error.reason}
+    return {"error": type(error).__name__, "text": str(error)}
+
+
+def raise_if_error(reply: dict[str, Any]) -> None:
+    """Raise what `error_reply` packed; return when the command came about."""
+    name = reply.get("error")
+    if name is None:
+        return
+    kind = _ERRORS[name]
+    if kind in (Refused, LinkingFailed):
+        raise kind(reply["text"])
+    raise kind()

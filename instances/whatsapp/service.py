@@ -1,0 +1,97 @@
+"""The one service that drives WhatsApp. Its front door: all others call only this.
+
+Every function is synchronous, reaches the connector that holds the instance
+over NATS, and raises a subclass of `instances.whatsapp.errors.WhatsAppError`
+with a sentence for people. None of them queues anything: what could not be
+done now is not done later.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from instances.models import Instance
+from instances.whatsapp import commands
+from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected
+from portal.broker import NobodyListens, NoReply, broker
+
+# Beyond the deadline an order carries: the time its reply may still travel.
+GRACE_SECONDS = 0.5
+# Linking talks to WhatsApp's server before there is a code to show.
+LINK_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How far linking has come."""
+
+    # What the QR code must say; empty once a phone is linked.
+    qr: str
+    linked: bool
+    state: str
+    sentence: str
+
+
+def send_pin(instance: Instance, order: commands.PinOrder) -> None:
+    """Put a pin or an unpin on the wire; returns when WhatsApp acknowledged it.
+
+    The owner has then recorded the outcome (`chats.pins.settle`) already.
+    Raises NotConnected, Busy or Refused (nothing is pinned), or NotConfirmed
+    (sent, outcome unknown).
+    """
+    _ask(instance, commands.PIN, order.to_payload(), order.seconds_left + GRACE_SECONDS)
+
+
+def connect(instance: Instance) -> Link:
+    """Connect the instance, or begin to link it: the answer holds the QR text to show.
+
+    Codes expire within a minute at most; call again for the newest one.
+    Raises NotConnected when no connector is up, LinkingFailed with the reason.
+    """
+    return Link(**_ask(instance, commands.CONNECT, {}, LINK_SECONDS, NotConnected))
+
+
+def pairing_code(instance: Instance, phone: str) -> str:
+    """An eight-letter code to type into the phone, as an alternative to the QR code.
+
+    `phone`: the number in international form. Raises as `connect`.
+    """
+    code: str = _ask(instance, commands.PAIRING_CODE, {"phone": phone}, LINK_SECONDS, LinkingFailed)["code"]
+    return code
+
+
+def disconnect(instance: Instance) -> None:
+    """Take the instance off the air until `connect`; the phone keeps it linked."""
+    _ask(instance, commands.DISCONNECT, {}, LINK_SECONDS)
+
+
+def logout(instance: Instance) -> None:
+    """Unlink the device, on the phone too where it can be reached, and delete its keys."""
+    _ask(instance, commands.LOGOUT, {}, LINK_SECONDS)
+
+
+def announce(instance: Instance) -> None:
+    """Tell the connectors of a new instance, so that one takes it up at once."""
+    broker().publish(commands.WAKE, {"instance": instance.uid.hex})
+
+
+def publish(uid: UUID, topic: str, payload: dict[str, Any]) -> None:
+    """Tell live pages and webhooks some news of an instance."""
+    broker().publish(commands.news_subject(uid, topic), payload)
+
+
+def _ask(
+    instance: Instance,
+    verb: str,
+    payload: dict[str, Any],
+    timeout: float,
+    silence: type[Exception] = NotConfirmed,
+) -> dict[str, Any]:
+    try:
+        reply = broker().request(commands.command_subject(instance.uid, verb), payload, max(timeout, 0.1))
+    except NobodyListens as error:
+        raise NotConnected from error
+    except NoReply as error:
+        raise (LinkingFailed("WhatsApp did not answer. Try again.") if silence is LinkingFailed else silence()) from error
+    commands.raise_if_error(reply)
+    return reply

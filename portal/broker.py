@@ -1,0 +1,176 @@
+"""The NATS connection: one a process, on one event-loop thread of its own.
+
+Django's code is mostly synchronous and nats-py is asyncio; this is where the
+two meet. Nothing is ever queued: while the server is away a request fails at
+once instead of being delivered late.
+"""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+
+log = logging.getLogger(__name__)
+
+Payload = dict[str, Any]
+Handler = Callable[[str, Payload], Awaitable[Payload | None]]
+Result = TypeVar("Result")
+
+CONNECT_SECONDS = 2.0
+
+
+class NobodyListens(Exception):
+    """No process listens on the subject, or NATS itself cannot be reached. Nothing was delivered."""
+
+
+class NoReply(Exception):
+    """The request was delivered, and no reply came in time."""
+
+
+class Broker:
+    """A connection to NATS for synchronous code, opened at first use."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._client: Client | None = None
+        self._opening: asyncio.Lock | None = None
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
+        self._thread.start()
+
+    def request(self, subject: str, payload: Payload, timeout: float) -> Payload:
+        """Ask whoever listens on `subject`, and return the reply.
+
+        `timeout` in seconds. Raises NobodyListens (at once) or NoReply.
+        """
+        return self.run(self._request(subject, payload, timeout))
+
+    def publish(self, subject: str, payload: Payload) -> None:
+        """Tell all who listen. Lost without a word when NATS is away: news, not orders."""
+        try:
+            self.run(self.publish_async(subject, payload))
+        except NobodyListens:
+            log.debug("not published on %s: NATS is away", subject)
+
+    async def publish_async(self, subject: str, payload: Payload) -> None:
+        """As `publish`, from the broker's own loop. Raises NobodyListens when NATS is away."""
+        client = await self.client()
+        try:
+            await client.publish(subject, json.dumps(payload).encode())
+        except NatsError as error:
+            raise NobodyListens(str(error)) from error
+
+    async def subscribe(self, subject: str, handler: Handler) -> Callable[[], Awaitable[None]]:
+        """Call `handler(subject, payload)` for each message, each as a task of its own.
+
+        What the handler returns, unless None, is the reply. The subscription
+        survives a reconnect; awaiting the returned function ends it.
+        """
+        client = await self.client()
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def answer(message: Msg) -> None:
+            try:
+                reply = await handler(message.subject, json.loads(message.data))
+            except Exception:
+                # No reply: the caller's own time limit speaks, which is true.
+                log.exception("a handler of %s failed", message.subject)
+                return
+            if reply is not None and message.reply:
+                await message.respond(json.dumps(reply).encode())
+
+        async def start(message: Msg) -> None:
+            # nats-py awaits one callback after the other; a slow command must
+            # not hold up the next.
+            task = asyncio.create_task(answer(message))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        subscription = await client.subscribe(subject, cb=start)
+        await client.flush()
+
+        async def end() -> None:
+            try:
+                await subscription.unsubscribe()
+            except NatsError:
+                log.debug("already gone: the subscription of %s", subject)
+
+        return end
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine on the broker's loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
+        if self._client is not None:
+            self.run(self._client.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=5)
+
+    async def client(self) -> Client:
+        """The open connection. Raises NobodyListens when there is none."""
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._client is None or self._client.is_closed:
+                self._client = await self._open()
+        return self._client
+
+    async def _open(self) -> Client:
+        try:
+            return await nats.connect(
+                servers=self._url.split(","),
+                name=self._name,
+                connect_timeout=int(CONNECT_SECONDS),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; a float does as well
+                allow_reconnect=True,
+                # 0: publishing while disconnected raises instead of queueing.
+                pending_size=0,
+                error_cb=_log_error,
+            )
+        except (OSError, NatsError, asyncio.TimeoutError) as error:
+            raise NobodyListens(f"NATS cannot be reached: {error}") from error
+
+    async def _request(self, subject: str, payload: Payload, timeout: float) -> Payload:
+        client = await self.client()
+        try:
+            reply = await client.request(subject, json.dumps(payload).encode(), timeout=timeout)
+        except NoRespondersError as error:
+            raise NobodyListens(f"nobody listens on {subject}") from error
+        except NatsTimeout as error:
+            raise NoReply(f"no reply on {subject}") from error
+        except NatsError as error:
+            raise NobodyListens(str(error)) from error
+        decoded: Payload = json.loads(reply.data)
+        return decoded
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("NATS: %s", error or type(error).__name__)
+
+
+_lock = threading.Lock()
+_broker: Broker | None = None
+
+
+def broker() -> Broker:
+    """This process's broker."""
+    from django.conf import settings
+
+    global _broker
+    with _lock:
+        if _broker is None:
+            _broker = Broker(settings.NATS_URL or "nats://127.0.0.1:4222", settings.PROCESS_NAME)
+        return _broker
