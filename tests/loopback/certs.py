@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from neonize.proto.waCert import WACert_pb2 as wa_cert
+from .protos import wa_cert
 
 from .curve import KeyPair
 

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from neonize.proto.waWa6 import WAWebProtobufsWa6_pb2 as wa6
+from .protos import wa6
 
 from .curve import KeyPair
 

@@ -1,0 +1,145 @@
+"""Message protobufs an actor sends, built directly: media get made-up keys, nothing is uploaded."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from neonize.proto.waCommon.WACommon_pb2 import MessageKey
+from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
+
+Message = e2e.Message
+Args = dict[str, Any]
+_GROUP = "@g.us"
+
+
+def key_of(to: str, args: Args) -> MessageKey:
+    """The key of an earlier message: ``id``, ``from_me``, and in groups its author (``participant``)."""
+    key = MessageKey(remoteJID=args.get("remote_jid") or to, fromMe=args["from_me"], ID=args["id"])
+    if args.get("participant"):
+        key.participant = args["participant"]
+    return key
+
+
+def text(to: str, args: Args) -> Any:
+    return Message(conversation=args["text"])
+
+
+def reply(to: str, args: Args) -> Any:
+    quoted = e2e.ContextInfo(
+        stanzaID=args["id"], participant=args["participant"], quotedMessage=Message(conversation=args.get("quoted", ""))
+    )
+    return Message(extendedTextMessage=e2e.ExtendedTextMessage(text=args["text"], contextInfo=quoted))
+
+
+def edit(to: str, args: Args) -> Any:
+    change = e2e.ProtocolMessage(
+        key=MessageKey(remoteJID=to, fromMe=True, ID=args["id"]),
+        type=e2e.ProtocolMessage.MESSAGE_EDIT,
+        editedMessage=Message(conversation=args["text"]),
+        timestampMS=_now_ms(),
+    )
+    return Message(editedMessage=e2e.FutureProofMessage(message=Message(protocolMessage=change)))
+
+
+def delete(to: str, args: Args) -> Any:
+    return Message(protocolMessage=e2e.ProtocolMessage(key=key_of(to, args), type=e2e.ProtocolMessage.REVOKE))
+
+
+def react(to: str, args: Args) -> Any:
+    reaction = e2e.ReactionMessage(key=key_of(to, args), text=args["text"], senderTimestampMS=_now_ms())
+    return Message(reactionMessage=reaction)
+
+
+def poll(to: str, args: Args) -> Any:
+    options = [e2e.PollCreationMessage.Option(optionName=option) for option in args["options"]]
+    creation = e2e.PollCreationMessage(name=args["question"], options=options, selectableOptionsCount=1)
+    # Votes are encrypted with this secret.
+    return Message(pollCreationMessage=creation, messageContextInfo=e2e.MessageContextInfo(messageSecret=os.urandom(32)))
+
+
+def pin(to: str, args: Args) -> Any:
+    """Pin for everyone, or unpin when ``duration`` (seconds) is None."""
+    seconds = args.get("duration")
+    kinds = e2e.PinInChatMessage
+    pinned = kinds(key=key_of(to, args), type=kinds.PIN_FOR_ALL if seconds else kinds.UNPIN_FOR_ALL, senderTimestampMS=_now_ms())
+    context = e2e.MessageContextInfo(messageAddOnDurationInSecs=seconds) if seconds else None
+    return Message(pinInChatMessage=pinned, messageContextInfo=context)
+
+
+def image(to: str, args: Args) -> Any:
+    return Message(imageMessage=e2e.ImageMessage(**_media("image/jpeg"), caption=args.get("caption"), width=640, height=480))
+
+
+def video(to: str, args: Args) -> Any:
+    return Message(videoMessage=e2e.VideoMessage(**_media("video/mp4"), caption=args.get("caption"), seconds=12))
+
+
+def audio(to: str, args: Args) -> Any:
+    return Message(audioMessage=e2e.AudioMessage(**_media("audio/ogg; codecs=opus"), seconds=5, PTT=args.get("voice", False)))
+
+
+def document(to: str, args: Args) -> Any:
+    name, caption = args.get("name", "report.pdf"), args.get("caption")
+    plain = Message(documentMessage=e2e.DocumentMessage(**_media("application/pdf"), fileName=name, title=name, caption=caption))
+    if not caption:
+        return plain
+    return Message(documentWithCaptionMessage=e2e.FutureProofMessage(message=plain))
+
+
+def sticker(to: str, args: Args) -> Any:
+    return Message(stickerMessage=e2e.StickerMessage(**_media("image/webp"), width=512, height=512))
+
+
+def location(to: str, args: Args) -> Any:
+    place = e2e.LocationMessage(degreesLatitude=args["latitude"], degreesLongitude=args["longitude"], name=args.get("name"))
+    return Message(locationMessage=place)
+
+
+def contact(to: str, args: Args) -> Any:
+    name, phone = args["name"], args["phone"]
+    card = f"BEGIN:VCARD\nVERSION:3.0\nFN:{name}\nTEL;type=CELL;waid={phone}:+{phone}\nEND:VCARD"
+    return Message(contactMessage=e2e.ContactMessage(displayName=name, vcard=card))
+
+
+def view_once(to: str, args: Args) -> Any:
+    inner = e2e.ImageMessage(**_media("image/jpeg"), caption=args.get("caption"), viewOnce=True)
+    return Message(viewOnceMessageV2=e2e.FutureProofMessage(message=Message(imageMessage=inner)))
+
+
+def ephemeral(to: str, args: Args) -> Any:
+    lasting = e2e.ExtendedTextMessage(text=args["text"], contextInfo=e2e.ContextInfo(expiration=args.get("seconds", 86400)))
+    return Message(ephemeralMessage=e2e.FutureProofMessage(message=Message(extendedTextMessage=lasting)))
+
+
+def raw(to: str, args: Args) -> Any:
+    """Any message, given as the serialized protobuf in hex."""
+    return Message.FromString(bytes.fromhex(args["hex"]))
+
+
+BUILDERS = {
+    builder.__name__: builder
+    for builder in (
+        text, reply, edit, delete, react, poll, pin, image, video, audio, document, sticker, location, contact,
+        view_once, ephemeral, raw,
+    )
+}  # fmt: skip
+
+
+def _media(mimetype: str) -> dict[str, Any]:
+    path = f"/v/t62.7118-24/{os.urandom(8).hex()}.enc"
+    return {
+        "URL": f"https://mmg.whatsapp.net{path}",
+        "directPath": path,
+        "mimetype": mimetype,
+        "mediaKey": os.urandom(32),
+        "fileSHA256": os.urandom(32),
+        "fileEncSHA256": os.urandom(32),
+        "fileLength": 34_567,
+        "mediaKeyTimestamp": int(time.time()),
+    }
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

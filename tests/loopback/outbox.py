@@ -1,0 +1,102 @@
+"""What a device has yet to acknowledge.
+
+WhatsApp keeps a stanza until the device acknowledges it: not connected means it waits, connected but not acknowledged
+means it comes again at the next login. Both are one list here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .jid import SERVER
+from .node import Node, node
+
+Key = tuple[str, str, str, str, str]
+Send = Callable[[Node], None]
+
+_BATCH = 100
+# A client reads stanzas through a queue of 2048 and gives up their order when it is full (whatsmeow client.go,
+# handlerQueueSize), so no more than this many of the stored ones are under way at once.
+_WINDOW = 500
+_PATIENCE_SECONDS = 5.0
+
+
+def key_of(stanza: Node) -> Key:
+    """How the device's acknowledgement will name this stanza."""
+    kind = stanza.text("type") if stanza.tag != "message" else ""
+    return stanza.tag, stanza.text("id"), stanza.text("from"), stanza.text("participant"), kind
+
+
+def acknowledged_by(ack: Node) -> Key:
+    """Which stanza an ``<ack>`` from a device means."""
+    tag = ack.text("class")
+    kind = ack.text("type") if tag != "message" else ""
+    return tag, ack.text("id"), ack.text("to"), ack.text("participant"), kind
+
+
+def message_received_by(receipt: Node, message_id: str) -> Key:
+    """Which message a ``<receipt>`` from a device means: it is the acknowledgement of a message."""
+    return "message", message_id, receipt.text("to"), receipt.text("participant"), ""
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self._pending: dict[Key, Node] = {}
+        self._send: Send | None = None
+        self._moved = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def deliver(self, stanza: Node) -> None:
+        key = key_of(stanza)
+        self._pending.pop(key, None)  # a second copy (a retry) goes to the end
+        self._pending[key] = stanza
+        if self._send:
+            self._send(stanza)
+
+    def acknowledge(self, key: Key) -> None:
+        if self._pending.pop(key, None) is not None:
+            self._moved.set()
+
+    def clear(self) -> None:
+        self._pending.clear()
+
+    def close(self) -> None:
+        self._send = None
+
+    async def open(self, send: Send) -> None:
+        """Send what waited, marked as offline, then everything as it comes."""
+        counts = {tag: sum(key[0] == tag for key in self._pending) for tag in ("message", "notification", "receipt")}
+        total = sum(counts.values())
+        if total:
+            send(node("ib", {"from": SERVER}, node("offline_preview", {"count": total, "appdata": 0, **counts})))
+        sent: set[Key] = set()
+        while batch := self._next(sent):
+            for key, stanza in batch:
+                stanza.attrs["offline"] = "1"
+                sent.add(key)
+                send(stanza)
+            await self._room(sent)
+        send(node("ib", {"from": SERVER}, node("offline", {"count": len(sent)})))
+        self._send = send
+
+    def _next(self, sent: set[Key]) -> list[tuple[Key, Node]]:
+        batch: list[tuple[Key, Node]] = []
+        for key, stanza in self._pending.items():
+            if key not in sent:
+                batch.append((key, stanza))
+                if len(batch) == _BATCH:
+                    break
+        return batch
+
+    async def _room(self, sent: set[Key]) -> None:
+        while len(self._pending.keys() & sent) > _WINDOW:
+            self._moved.clear()
+            try:
+                await asyncio.wait_for(self._moved.wait(), _PATIENCE_SECONDS)
+            except TimeoutError:
+                return
+
+

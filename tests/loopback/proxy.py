@@ -1,0 +1,85 @@
+"""The way in: a CONNECT proxy on 127.0.0.1 behind which web.whatsapp.com is this server.
+
+A client finds it by ``https_proxy`` and believes it by ``SSL_CERT_FILE``. Any other host is refused and noted: nothing a
+test starts may reach the real network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from enum import Enum
+
+from .certs import HOST
+from .connection import Connection
+from .core import Core
+from .websocket import NotAWebSocket, accept, read_request
+
+log = logging.getLogger(__name__)
+
+
+class Network(Enum):
+    """What a client meets that dials WhatsApp."""
+
+    UP = "up"
+    DOWN = "down"  # the proxy hangs up: no route to WhatsApp
+    UNAVAILABLE = "unavailable"  # WhatsApp answers 503 to the WebSocket request
+
+
+class Proxy:
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.network = Network.UP
+        self.connections: set[Connection] = set()
+        self.refused_hosts: list[str] = []
+        self.dials = 0
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen on a free port and return it."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if await self._tunnel(reader, writer):
+                await self._websocket(reader, writer)
+        except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, NotAWebSocket) as error:
+            log.debug("a dial ended: %r", error)
+        finally:
+            writer.close()
+
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        line, _ = await read_request(reader)
+        method, target, _ = line.split(" ", 2)
+        if method != "CONNECT" or target != f"{HOST}:443":
+            self.refused_hosts.append(target)
+            writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return False
+        self.dials += 1
+        if self.network is Network.DOWN:
+            return False
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await writer.start_tls(self.core.tls)
+        return True
+
+    async def _websocket(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line, headers = await read_request(reader)
+        if self.network is Network.UNAVAILABLE:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return
+        if not line.startswith("GET /ws/chat "):
+            raise NotAWebSocket
+        writer.write(accept(headers))
+        connection = Connection(self.core, reader, writer)
+        self.connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self.connections.discard(connection)
