@@ -1,4 +1,4 @@
-"""Making tokens and finding their owner again.
+"""Making tokens, finding their owner again, and what they open.
 
 A token is 256 random bits behind a recognisable prefix. The database keeps an
 HMAC-SHA256 of it under a key derived from SECRET_KEY, so that neither a copy of
@@ -8,19 +8,37 @@ cannot choose.
 """
 
 import hmac
+import logging
 import secrets
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from instances.models import Account, Instance, Token
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "wap_"
 VISIBLE = 12
 # Last use is written at most this often a token: a write for every request
 # would make reads as dear as writes.
 LAST_USE_STEP = timedelta(minutes=1)
+
+
+class WrongInstance(Exception):
+    """A TokenInstance was used for another instance than its own, existing or not."""
+
+    def __init__(self) -> None:
+        super().__init__("Instance token does not match the requested instance")
+
+
+class InstanceNotFound(Exception):
+    """The token's account has no instance of this name, whoever else may have one."""
+
+    def __init__(self) -> None:
+        super().__init__("Instance not found")
 
 
 def digest(secret: str) -> str:
@@ -55,7 +73,36 @@ def find(secret: str) -> Token | None:
     token = Token.objects.select_related("account", "instance").filter(digest=wanted).first()
     if token is None or not hmac.compare_digest(token.digest, wanted) or not token.usable:
         return None
-    now = timezone.now()
-    if token.last_used_at is None or token.last_used_at < now - LAST_USE_STEP:
-        Token.objects.filter(pk=token.pk).update(last_used_at=now)
+    _note_use(token)
     return token
+
+
+def _note_use(token: Token) -> None:
+    now = timezone.now()
+    if token.last_used_at is not None and token.last_used_at >= now - LAST_USE_STEP:
+        return
+    try:
+        with transaction.atomic():
+            # Of many requests at the same moment one writes: the others no longer see the old value.
+            Token.objects.filter(pk=token.pk, last_used_at=token.last_used_at).update(last_used_at=now)
+    except DatabaseError as error:
+        # A busy or read-only database must not turn a good token away.
+        logger.warning("The last use of token %s was not noted: %s", token.pk, error)
+    else:
+        token.last_used_at = now
+
+
+def open_instance(token: Token, name: str) -> Instance:
+    """The instance of this name that the token opens. Raises WrongInstance or InstanceNotFound.
+
+    Names are unique within an account only, so they are looked up there.
+    """
+    if token.instance is not None:
+        if token.instance.name != name or token.instance.account_id != token.account_id:
+            raise WrongInstance
+        return token.instance
+    # PostgreSQL refuses NUL in text with an error; no name holds one.
+    found = None if "\0" in name else Instance.objects.filter(account=token.account_id, name=name).first()
+    if found is None:
+        raise InstanceNotFound
+    return found

@@ -3,6 +3,11 @@
 from django.contrib import admin
 from django.urls import path
 
+from chats.api import PinMessage
+from portal.rest.routes import instance_endpoint, unknown_endpoint
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    instance_endpoint("chat/pinMessage", PinMessage),
+    unknown_endpoint,
 ]

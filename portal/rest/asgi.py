@@ -1,0 +1,70 @@
+"""What must happen before Django sees a request, which reads whole bodies first."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+from portal.rest.middleware import is_api
+
+Scope = MutableMapping[str, Any]
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class LimitBodies:
+    """An ASGI application around Django's, for the API's paths.
+
+    Django's ASGI handler spools a body to disk, however long, before any
+    middleware runs. This ends it once it is longer than `limit` bytes; the view
+    sees that it is too long and answers in words, in its place of the order.
+    """
+
+    def __init__(self, app: App, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on but the tail of long bodies."""
+        if scope["type"] == "http" and is_api(scope["path"].removeprefix(scope.get("root_path", ""))):
+            scope = {**scope, "query_string": _readable(scope.get("query_string", b""))}
+            receive = _Limited(receive, self.limit, _declared(scope))
+        await self.app(scope, receive, send)
+
+
+class _Limited:
+    """`receive` of one request, that ends the body early."""
+
+    def __init__(self, receive: Receive, limit: int, declared: int) -> None:
+        self.receive = receive
+        self.limit = limit
+        self.declared = declared
+        self.taken = 0
+        self.ended = False
+
+    async def __call__(self) -> Event:
+        if not self.ended and self.declared > self.limit:
+            self.ended = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        event = await self.receive()
+        # The rest of a body that Django believes to be over.
+        while self.ended and event["type"] == "http.request":
+            event = await self.receive()
+        if event["type"] == "http.request":
+            self.taken += len(event.get("body", b""))
+            self.ended = self.taken > self.limit or not event.get("more_body", False)
+            return {**event, "more_body": not self.ended}
+        return event
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope.get("headers", []):
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
+
+
+def _readable(query: bytes) -> bytes:
+    """A query string Django can decode: it answers raw bytes with a bare 400 of its own."""
+    return query if query.isascii() else quote(query, safe="%&=+/?;:@,!$'()*~").encode()

@@ -1,0 +1,89 @@
+"""Every answer that is not a success, in its one envelope."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpResponseBase
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+logger = logging.getLogger(__name__)
+
+# For answers made outside our views, by Django or its middleware.
+SENTENCES = {
+    400: "Bad request",
+    403: "Forbidden",
+    404: "Endpoint not found",
+    405: "Method not allowed",
+}
+UNEXPECTED = "Internal server error"
+DATABASE_DOWN = "The portal's database is not available. Try again later."
+
+
+class ApiError(Exception):
+    """An answer to the caller: a status and a sentence."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+class InvalidBody(ApiError):
+    """The body is not what the endpoint takes; `what` says so in words to act on."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(400, f"Invalid request body: {what}")
+
+
+def envelope(message: str) -> dict[str, Any]:
+    """The body of every error."""
+    return {"success": False, "error": {"message": message}}
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """REST framework's hook: the answer to whatever a view raised.
+
+    A view maps exceptions of other layers to statuses in its `statuses`, as the
+    contract does per endpoint. What nobody expected is logged with its
+    traceback and answered without.
+    """
+    status = _status(error, getattr(context.get("view"), "statuses", {}))
+    if status is not None:
+        headers = error.headers if isinstance(error, ApiError) else None
+        return Response(envelope(str(error)), status=status, headers=headers)
+    if isinstance(error, APIException):
+        return Response(envelope(str(error.detail)), status=error.status_code)
+    if isinstance(error, Http404):
+        return Response(envelope("Not found"), status=404)
+    if isinstance(error, PermissionDenied):
+        return Response(envelope(SENTENCES[403]), status=403)
+    logger.error("Unexpected %s while answering an API request.", type(error).__name__, exc_info=error)
+    if isinstance(error, OperationalError | InterfaceError):
+        return Response(envelope(DATABASE_DOWN), status=503)
+    return Response(envelope(UNEXPECTED), status=500)
+
+
+def _status(error: Exception, statuses: Mapping[type[Exception], int]) -> int | None:
+    if isinstance(error, ApiError):
+        return error.status
+    # The nearest class decides: Busy may have a row of its own beside WhatsAppError.
+    return next((statuses[kind] for kind in type(error).__mro__ if kind in statuses), None)
+
+
+def put_into_envelope(response: HttpResponseBase) -> None:
+    """Replace the page of an error that Django itself answered; headers (CORS) stay."""
+    if response.status_code < 400 or response.streaming:
+        return
+    if response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/json":
+        return
+    fallback = UNEXPECTED if response.status_code >= 500 else SENTENCES[400]
+    message = SENTENCES.get(response.status_code, fallback)
+    response.content = json.dumps(envelope(message), separators=(",", ":")).encode()  # type: ignore[attr-defined]
+    response.headers["Content-Type"] = "application/json"
+    if response.has_header("Content-Length"):
+        response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]

@@ -1,0 +1,14 @@
+"""Addresses of the API."""
+
+from django.urls import URLPattern, re_path
+
+from portal.rest.views import InstanceView, UnknownEndpoint
+
+
+def instance_endpoint(route: str, view: type[InstanceView]) -> URLPattern:
+    """`/api/<route>/<instance>`, and the same without the name, which the view refuses in words."""
+    return re_path(rf"^api/{route}(?:/(?P<name>[^/]*))?\Z", view.as_view(), name=route)
+
+
+# After all others. (?s:.): a path may hold an encoded line break.
+unknown_endpoint = re_path(r"^api(?:/(?s:.*))?\Z", UnknownEndpoint.as_view())
