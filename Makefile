@@ -1,0 +1,72 @@
+# make run      makes the environment and starts the portal
+# make test     lint and the whole test suite, on SQLite and on PostgreSQL (QUICK=1: the fast tests, on SQLite)
+# make lint     ruff and mypy
+# make bench    measurements (ONLY=name: one of them)
+# make lock     pins the requirements anew from pyproject.toml
+# make clean    removes what the above made, never the data folder
+
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+# The newest Python that is at least 3.11. A name that is there may still not
+# start (pyenv's shims), so each is tried.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
+
+.PHONY: run test lint bench lock clean
+.SILENT:
+
+run: $(VENV)/run.stamp
+	exec $(PY) manage.py run
+
+test: $(VENV)/test.stamp lint
+ifeq ($(QUICK),)
+	$(PY) -m pytest
+	$(PY) -m tests.postgres $(PY) -m pytest -m "not sqlite_only"
+else
+	$(PY) -m pytest -m "not slow"
+endif
+
+lint: $(VENV)/test.stamp
+	$(PY) -m ruff check --quiet .
+	$(PY) -m ruff format --check --quiet . || { echo "Run '$(PY) -m ruff format .'"; exit 1; }
+	$(PY) -m mypy --no-error-summary
+
+bench: $(VENV)/test.stamp
+	$(PY) -m tests.bench $(ONLY)
+
+lock: $(VENV)/made.stamp
+	$(PIP) install --quiet uv
+	for set in run test; do \
+		$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+			--no-header --no-emit-index-url --no-emit-find-links \
+			$$(test $$set = test && echo --extra test --constraint requirements/run.txt) \
+			pyproject.toml --output-file requirements/$$set.txt || exit 1; \
+	done
+	! grep -nE '://|^-' requirements/*.txt || { echo "An address or an option got into the requirements."; exit 1; }
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- The environment, made once and again when the requirements change -------
+
+$(VENV)/made.stamp:
+	test -n "$(PYTHON)" || { echo "The portal needs Python 3.11 or newer, and none was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python cannot make environments: Debian and Ubuntu ship that part separately. Install it (apt install python3-venv), then run make again." >&2; exit 1; }
+	echo "Making the environment in $(VENV) ($$($(PYTHON) --version)) ..." >&2
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/run.stamp: requirements/run.txt | $(VENV)/made.stamp
+	echo "Installing the packages of requirements/run.txt ..." >&2
+	$(PIP) install --quiet --require-hashes --requirement requirements/run.txt
+	touch $@
+
+# The test requirements hold those of `make run` as well, in the same versions.
+$(VENV)/test.stamp: requirements/test.txt | $(VENV)/made.stamp
+	echo "Installing the packages of requirements/test.txt ..." >&2
+	$(PIP) install --quiet --require-hashes --requirement requirements/test.txt
+	touch $@ $(VENV)/run.stamp

@@ -1,0 +1,52 @@
+"""`manage.py web`: one web process."""
+
+import os
+import socket
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from portal.listening import listen
+from portal.supervisor import folder
+
+KEEP_ALIVE_SECONDS = 65  # longer than the usual proxy in front keeps an idle connection
+STOP_SECONDS = 8  # within what `manage.py run` allows before it kills
+
+
+class Command(BaseCommand):
+    """Serve pages and the REST API until SIGTERM."""
+
+    help = "Runs one web process at HOST and PORT. `manage.py run` starts it for you."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve."""
+        if not settings.CACHE_URL:
+            self._be_the_only_one()
+        given = os.environ.get("LISTEN_FD")
+        listener = socket.socket(fileno=int(given)) if given else listen()
+        config = uvicorn.Config(
+            "portal.asgi:application",
+            lifespan="off",
+            # Django's logging stands; a line for each request is a proxy's trade.
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            # Which proxies to believe is TRUSTED_PROXIES, decided in one place.
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+    def _be_the_only_one(self) -> None:
+        """Refuse to be a second web process that counts rate limits for itself."""
+        try:
+            folder.lock(settings.DATA_DIR / "web.lock")
+        except folder.InUse as error:
+            raise CommandError(
+                f"Another web process (process {error.holder}) uses this data folder, and without a shared cache "
+                "each would count rate limits for itself. Set CACHE_URL to a Valkey or Redis first."
+            ) from None
