@@ -1,0 +1,174 @@
+"""One person one row, one chat one row, whichever of their two names a message comes under.
+
+WhatsApp is moving from phone numbers (`…@s.whatsapp.net`) to LIDs (`…@lid`).
+A message names its sender by either, often with the other one beside it. We
+keep the phone number as the name wherever it is known. When it becomes known
+only later, what was filed under the LID is moved: `_learn` does that.
+"""
+
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from chats.models import Chat, Contact, Message
+from instances.models import Instance
+from instances.whatsapp.events import Party
+
+PHONE = "@s.whatsapp.net"
+LID = "@lid"
+
+_KINDS = {
+    "s.whatsapp.net": Chat.Kind.DIRECT,
+    "lid": Chat.Kind.DIRECT,
+    "g.us": Chat.Kind.GROUP,
+    "newsletter": Chat.Kind.NEWSLETTER,
+    "broadcast": Chat.Kind.BROADCAST,
+}
+
+
+def kind_of(jid: str) -> Chat.Kind:
+    """What sort of chat a JID names."""
+    if jid == "status@broadcast":
+        return Chat.Kind.STATUS
+    return _KINDS.get(jid.rpartition("@")[2], Chat.Kind.DIRECT)
+
+
+@dataclass(slots=True)
+class Directory:
+    """The people and chats of one instance, with a memory for the length of a batch.
+
+    The memory is only good while one transaction lasts: throw the directory
+    away when that is rolled back.
+    """
+
+    instance: Instance
+    _contacts: dict[str, Contact] = field(default_factory=dict)
+    _chats: dict[str, Chat] = field(default_factory=dict)
+    # Groups seen for the first time: their names must be asked for.
+    new_groups: list[Chat] = field(default_factory=list)
+
+    def person(self, party: Party, push_name: str = "") -> str:
+        """The name to file a person under; learns their other name and their push name on the way."""
+        own = self.own_jid(party)
+        if own is not None:
+            return own
+        contact = self._contact(*_names(party))
+        if push_name and contact.push_name != push_name:
+            contact.push_name = push_name[:200]
+            contact.save(update_fields=["push_name"])
+        return contact.jid
+
+    def chat(self, party: Party) -> Chat:
+        """The chat's row, made if there is none."""
+        chat = self._chats.get(party.jid)
+        if chat is not None and (chat.lid or not party.alt):
+            return chat
+        chat = self._find_or_make_chat(party)
+        self._chats[party.jid] = chat
+        return chat
+
+    def own_jid(self, party: Party) -> str | None:
+        """Our own phone number when the party is ourselves, under either name."""
+        own = {self.instance.jid, self.instance.lid} - {""}
+        return (self.instance.jid or party.jid) if party.jid in own or party.alt in own else None
+
+    def _find_or_make_chat(self, party: Party) -> Chat:
+        kind = kind_of(party.jid)
+        if kind != Chat.Kind.DIRECT:
+            chat, made = Chat.objects.get_or_create(
+                instance=self.instance, jid=party.jid, defaults={"kind": kind}
+            )
+            if made and kind == Chat.Kind.GROUP:
+                self.new_groups.append(chat)
+            return chat
+        own = self.own_jid(party)
+        if own is not None:
+            jid, lid = own, self.instance.lid or None
+        else:
+            contact = self._contact(*_names(party))
+            jid, lid = contact.jid, contact.lid
+        wanted = Q(jid=jid) | (Q(lid=lid) if lid else Q())
+        found = Chat.objects.filter(wanted, instance=self.instance).order_by("pk").first()
+        if found is None:
+            return Chat.objects.create(instance=self.instance, jid=jid, lid=lid, kind=kind)
+        if (found.jid, found.lid) != (jid, lid):
+            found.jid, found.lid = jid, lid
+            found.save(update_fields=["jid", "lid"])
+        return found
+
+    def _contact(self, phone: str, lid: str) -> Contact:
+        key = lid or phone
+        known = self._contacts.get(key)
+        if known is not None and (not phone or known.jid == phone):
+            return known
+        contact = self._find_or_make_contact(phone, lid)
+        for name in filter(None, (phone, lid, contact.jid, contact.lid)):
+            self._contacts[name] = contact
+        return contact
+
+    def _find_or_make_contact(self, phone: str, lid: str) -> Contact:
+        mine = Contact.objects.filter(instance=self.instance)
+        by_lid = mine.filter(Q(lid=lid) | Q(jid=lid)).first() if lid else None
+        by_phone = mine.filter(jid=phone).first() if phone else None
+        contact = by_phone or by_lid
+        if contact is None:
+            return Contact.objects.create(instance=self.instance, jid=phone or lid, lid=lid or None)
+        if phone and lid and (contact.jid, contact.lid) != (phone, lid):
+            self._learn(contact, by_lid, phone, lid)
+        return contact
+
+    def _learn(self, contact: Contact, by_lid: Contact | None, phone: str, lid: str) -> None:
+        """It has just become known that `phone` and `lid` are one person."""
+        if by_lid is not None and by_lid.pk != contact.pk:
+            contact.push_name = contact.push_name or by_lid.push_name
+            by_lid.delete()
+        contact.jid, contact.lid = phone, lid
+        contact.save()
+        _refile_messages(self.instance, lid, phone)
+        _merge_chats(self.instance, lid, phone)
+        self._chats.clear()
+        self._contacts.clear()
+
+
+def _names(party: Party) -> tuple[str, str]:
+    """(phone number or other JID, LID), each empty when unknown."""
+    lid = next((name for name in (party.jid, party.alt) if name.endswith(LID)), "")
+    phone = next((name for name in (party.jid, party.alt) if name and not name.endswith(LID)), "")
+    return phone, lid
+
+
+def _refile_messages(instance: Instance, lid: str, phone: str) -> None:
+    """File what came under the LID under the phone number; a message that came under both stays once."""
+    under_lid = Message.objects.filter(instance=instance, sender=lid)
+    twice = Message.objects.filter(instance=instance, sender=phone).values_list("chat_id", "message_id")
+    keys = set(twice) if under_lid.exists() else set()
+    for message in under_lid.iterator():
+        if (message.chat_id, message.message_id) in keys:
+            message.delete()
+    under_lid.update(sender=phone)
+
+
+def _merge_chats(instance: Instance, lid: str, phone: str) -> None:
+    """One chat for both names, with all messages of both."""
+    mine = Chat.objects.filter(instance=instance)
+    old = mine.filter(Q(jid=lid) | Q(lid=lid)).exclude(jid=phone).first()
+    new = mine.filter(jid=phone).first()
+    if old is None:
+        if new is not None and new.lid != lid:
+            new.lid = lid
+            new.save(update_fields=["lid"])
+        return
+    if new is None:
+        old.jid, old.lid = phone, lid
+        old.save(update_fields=["jid", "lid"])
+        return
+    there = set(new.messages.values_list("sender", "message_id"))
+    for message in old.messages.iterator():
+        if (message.sender, message.message_id) in there:
+            message.delete()
+    old.messages.update(chat=new)
+    new.name = new.name or old.name
+    new.last_message_at = max(filter(None, (new.last_message_at, old.last_message_at)), default=None)
+    old.delete()
+    new.lid = lid
+    new.save()

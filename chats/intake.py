@@ -1,0 +1,223 @@
+"""Taking messages in: from the connector's plain events into rows, in batches.
+
+The same event twice is one row. Edits, deletions and pins change the message
+they are about, in whichever order the two arrive. Everything of one batch
+happens in one transaction.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+
+from chats import pinbook
+from chats.identity import Directory
+from chats.models import Chat, Message
+from chats.pinbook import Wish
+from instances.models import Instance
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party
+
+# They change their target; reactions and votes only stand beside it.
+CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch brought."""
+
+    # New rows, in the order they came.
+    messages: list[Message] = field(default_factory=list)
+    # Messages whose text, deletion or pin changed.
+    changed: set[int] = field(default_factory=set)
+    # Groups of which nothing but the JID is known yet.
+    unnamed_groups: list[str] = field(default_factory=list)
+
+
+@transaction.atomic
+def take_in(instance: Instance, events: Sequence[MessageArrived | GroupChanged]) -> Taken:
+    """Store a batch of one instance's events. Raises what the database raises; then nothing is stored."""
+    directory = Directory(instance)
+    taken = Taken()
+    # All names first: a later event may tell that two chats are one, and rows
+    # made before that would point to the one that is no more.
+    for event in events:
+        _meet(directory, event)
+    rows: list[Message] = []
+    for event in events:
+        if isinstance(event, MessageArrived):
+            rows.append(_row(directory, event))
+        else:
+            rows.extend(_group_change(directory, event))
+    fresh = _only_new(instance, rows)
+    Message.objects.bulk_create(fresh)
+    taken.messages = fresh
+    _apply_changes(instance, fresh, taken)
+    _note_last_message(fresh)
+    taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
+    return taken
+
+
+def _meet(directory: Directory, event: MessageArrived | GroupChanged) -> None:
+    if isinstance(event, MessageArrived):
+        directory.person(event.sender)
+        directory.chat(event.chat)
+        return
+    for person in event.people:
+        directory.person(person)
+
+
+def _row(directory: Directory, event: MessageArrived) -> Message:
+    chat = directory.chat(event.chat)
+    name = clean(event.push_name)
+    if event.from_me:
+        sender = directory.instance.jid or directory.person(event.sender)
+    else:
+        sender = directory.person(event.sender, name)
+        if chat.kind == Chat.Kind.DIRECT and name and chat.name != name[:200]:
+            chat.name = name[:200]
+            chat.save(update_fields=["name"])
+    data = dict(event.data)
+    if event.target is not None:
+        data["same_author"] = event.target.by_same_author
+    if event.kind == Message.Kind.PIN:
+        data["duration"] = event.pin_duration
+    return Message(
+        instance=directory.instance,
+        chat=chat,
+        sender=sender,
+        message_id=clean(event.message_id)[:128],
+        from_me=event.from_me,
+        sent_at=event.sent_at,
+        kind=event.kind,
+        text=clean(event.text),
+        sender_name=name[:200],
+        quoted_id=clean(event.quoted_id)[:128],
+        target_id=clean(event.target.message_id)[:128] if event.target else "",
+        data=data,
+        wire_chat=event.chat.jid,
+        wire_sender=event.sender.jid,
+    )
+
+
+def _group_change(directory: Directory, event: GroupChanged) -> list[Message]:
+    """Bring the group's row up to date; a line for the chat if there is something to say."""
+    chat = directory.chat(Party(event.jid))
+    for name, value in (("name", event.name), ("locked", event.locked), ("announce", event.announce)):
+        if value is not None:
+            setattr(chat, name, clean(value)[:200] if isinstance(value, str) else value)
+    chat.save(update_fields=["name", "locked", "announce"])
+    if not event.text:
+        return []
+    actor = directory.person(event.actor) if event.actor else event.jid
+    return [
+        Message(
+            instance=directory.instance,
+            chat=chat,
+            sender=actor,
+            # The notice has no id of its own: the same change is the same line.
+            message_id=f"group-{event.at:%Y%m%d%H%M%S}-{_fingerprint(event.text)}",
+            from_me=actor == directory.instance.jid,
+            sent_at=event.at,
+            kind=Message.Kind.SYSTEM,
+            text=clean(event.text),
+            wire_chat=event.jid,
+            wire_sender=event.actor.jid if event.actor else event.jid,
+        )
+    ]
+
+
+def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
+    """Drop what is stored already; let what has become readable replace what was not."""
+    unique: dict[tuple[int, str, str], Message] = {}
+    for row in rows:
+        key = (row.chat_id, row.sender, row.message_id)
+        if key not in unique or unique[key].kind == Message.Kind.UNREADABLE:
+            unique[key] = row
+    stored = Message.objects.filter(instance=instance, message_id__in={key[2] for key in unique})
+    for old in stored:
+        row = unique.pop((old.chat_id, old.sender, old.message_id), None)
+        if row is not None and old.kind == Message.Kind.UNREADABLE and row.kind != Message.Kind.UNREADABLE:
+            old.delete()
+            unique[(row.chat_id, row.sender, row.message_id)] = row
+    return list(unique.values())
+
+
+def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> None:
+    """Carry out the edits, deletions and pins that now have their target, oldest first."""
+    actions = [row for row in fresh if row.kind in CHANGING]
+    told = {row.message_id for row in fresh if row.kind not in Message.ACTIONS}
+    new = {id(row) for row in actions}
+    waiting = Message.objects.filter(instance=instance, target_id__in=told, kind__in=CHANGING)
+    actions += [row for row in waiting if row.pk not in {action.pk for action in actions}] if told else []
+    if not actions:
+        return
+    targets: dict[tuple[int, str], list[Message]] = defaultdict(list)
+    wanted = Message.objects.filter(instance=instance, message_id__in={row.target_id for row in actions})
+    for message in wanted.exclude(kind__in=Message.ACTIONS).select_related("chat"):
+        targets[(message.chat_id, message.message_id)].append(message)
+    for action in sorted(actions, key=lambda row: (row.sent_at, id(row) in new)):
+        target = _choose(action, targets[(action.chat_id, action.target_id)])
+        if target is not None and _change(target, action):
+            taken.changed.add(target.pk)
+
+
+def _choose(action: Message, candidates: list[Message]) -> Message | None:
+    """The message the action means; ids are only unique together with their sender."""
+    if action.data.get("same_author"):
+        candidates = [message for message in candidates if message.sender == action.sender] or candidates
+    return candidates[0] if candidates else None
+
+
+def _change(target: Message, action: Message) -> bool:
+    """Apply one edit, deletion or pin; False when it has no right or no effect."""
+    if action.kind == Message.Kind.PIN:
+        wish = Wish(action.data.get("duration"))
+        pinbook.seen(target, wish, actor=action.sender, at=action.sent_at, stanza_id=action.message_id)
+        return True
+    if action.kind == Message.Kind.DELETE:
+        # In a group an admin may delete for others; in a direct chat only the author may.
+        if action.sender != target.sender and target.chat.kind != Chat.Kind.GROUP:
+            return False
+        return _set_once(target, "deleted_at", action.sent_at)
+    if action.sender != target.sender or target.deleted_at is not None:
+        return False
+    if target.edited_at is not None and target.edited_at > action.sent_at:
+        return False
+    target.text, target.edited_at = action.text, action.sent_at
+    target.save(update_fields=["text", "edited_at"])
+    return True
+
+
+def _set_once(target: Message, name: str, at: datetime) -> bool:
+    if getattr(target, name) is not None:
+        return False
+    setattr(target, name, at)
+    target.save(update_fields=[name])
+    return True
+
+
+def _note_last_message(fresh: list[Message]) -> None:
+    newest: dict[int, tuple[Chat, datetime]] = {}
+    for row in fresh:
+        if row.kind in Message.ACTIONS:
+            continue
+        if row.chat_id not in newest or newest[row.chat_id][1] < row.sent_at:
+            newest[row.chat_id] = (row.chat, row.sent_at)
+    for chat, at in newest.values():
+        if chat.last_message_at is None or chat.last_message_at < at:
+            chat.last_message_at = at
+            chat.save(update_fields=["last_message_at"])
+
+
+def clean(text: str) -> str:
+    """Text a database can hold: PostgreSQL refuses NUL, so it is shown as the replacement character."""
+    return text.replace("\x00", "\ufffd")
+
+
+def _fingerprint(text: str) -> str:
+    return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
+
+

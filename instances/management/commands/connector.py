@@ -1,0 +1,46 @@
+"""`manage.py connector`: hold the WhatsApp connections."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from portal.broker import broker
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or Ctrl-C; then closes every connection in order."""
+
+    help = "Hold the WhatsApp connections. `manage.py run` starts this by itself."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the connector on the broker's event loop."""
+        # Session files hold the keys to somebody's WhatsApp.
+        os.umask(0o077)
+        from instances.whatsapp.connector import AlreadyRunning, Connector
+
+        async def run() -> None:
+            connector = Connector()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signals[number] = connector.stop
+            await connector.run()
+
+        signals: dict[int, Any] = {}
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, _: signals.get(received, lambda: os._exit(0))())
+        work = asyncio.run_coroutine_threadsafe(run(), broker().loop)
+        try:
+            while True:
+                try:
+                    work.result(timeout=0.5)
+                    break
+                except TimeoutError:
+                    if work.done():
+                        raise
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from error
+        broker().close()
+        # Threads of an abandoned QR login never end (see the adapter).
+        os._exit(0)

@@ -1,0 +1,524 @@
+"""neonize, as this project sees it: the only file that imports it.
+
+Nothing of neonize or protobuf goes past this door: what comes in leaves as the
+plain values of `events`, and what goes out comes in as plain arguments. Traps
+of the library that shaped the code are named where they bite; docs/wire.md has
+the whole list.
+"""
+
+import ctypes
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from instances.whatsapp import events as ev
+from instances.whatsapp.errors import Busy, LinkingFailed, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.gate import Gate
+from portal.libmagic import ensure as ensure_libmagic
+
+ensure_libmagic()  # neonize imports python-magic, which must find the C library.
+
+import neonize.utils.log as neonize_log  # noqa: E402
+from neonize import exc  # noqa: E402
+from neonize.client import NewClient  # noqa: E402
+from neonize.events import (  # noqa: E402
+    ClientOutdatedEv,
+    ConnectedEv,
+    ConnectFailureEv,
+    DisconnectedEv,
+    GroupInfoEv,
+    JoinedGroupEv,
+    LoggedOutEv,
+    MessageEv,
+    StreamErrorEv,
+    StreamReplacedEv,
+    TemporaryBanEv,
+    UndecryptableMessageEv,
+)
+from neonize.proto import Neonize_pb2 as pb  # noqa: E402
+from neonize.proto.waCommon.WACommon_pb2 import MessageKey  # noqa: E402
+from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
+    ContextInfo,
+    Message,
+    MessageContextInfo,
+    PinInChatMessage,
+    ProtocolMessage,
+)
+from neonize.utils.enum import ClientName, ClientType  # noqa: E402
+
+log = logging.getLogger(__name__)
+neonize_log.log.setLevel(logging.WARNING)
+
+Listener = Callable[[ev.Event], None]
+
+# How long a new client may take to its first sign of life before the next one
+# is made; then the map writes of its creation are long over.
+CREATION_SECONDS = 5.0
+
+# A stop waits this long after the last event, and this long at most.
+QUIET_SECONDS = 0.2
+DRAIN_SECONDS = 10.0
+
+_gate = Gate()
+
+
+class _Neonize(NewClient):  # type: ignore[misc]
+    """neonize's client, with the one callback it offers no way to set.
+
+    The library calls `__onLoginStatus` with the outcome of a QR login and
+    prints the raw pointer; we want to know.
+    """
+
+    on_login_status: Callable[[str], None]
+
+    def _NewClient__onLoginStatus(self, uuid: int, status: int) -> None:
+        self.on_login_status((ctypes.string_at(status) or b"").decode(errors="replace"))
+
+
+class Client:
+    """One live connection. Its listener is called on a thread of the library's, one event at a time.
+
+    While the listener runs, the library takes in no further events (it buffers
+    a hundred): a listener that writes before it returns loses nothing.
+    """
+
+    def __init__(self, session_file: Path, uuid: str, listener: Listener) -> None:
+        self._listener = listener
+        self._alive = threading.Event()
+        self._stopping = False
+        self._last_event = 0.0
+        props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
+        self._client = _Neonize(str(session_file), props=props, uuid=uuid)
+        self._client.on_login_status = self._on_login_status
+        self._subscribe()
+        # `connect` blocks for the client's whole life, and after an abandoned
+        # QR login for ever (FetchMe polls for an id that never comes).
+        self._thread = threading.Thread(target=self._run, name=f"whatsapp-{uuid[:8]}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, or to show QR codes when nothing is linked; returns when that is under way."""
+        with _gate.writing():
+            self._thread.start()
+            self._alive.wait(CREATION_SECONDS)
+
+    def stop(self) -> None:
+        """Close the connection, hand over what has been taken in, and let the client go. Keys stay.
+
+        The library's own stop forgets the events in its buffer, whose messages
+        WhatsApp will not send again. So the socket is closed first, and the
+        stop waits until the buffer has run dry.
+        """
+        if self._stopping:
+            return
+        self._stopping = True
+        _gate.passing()
+        self._client.disconnect()
+        limit = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < min(limit, self._last_event + QUIET_SECONDS):
+            time.sleep(0.02)
+        with _gate.writing():
+            self._client.stop()
+
+    def pairing_code(self, phone: str) -> str:
+        """Ask WhatsApp for an eight-letter code for this phone number. Raises LinkingFailed."""
+        _gate.passing()
+        try:
+            code: str = self._client.PairPhone(phone, True, ClientName.LINUX, ClientType.FIREFOX)
+        except exc.PairPhoneError as error:
+            raise LinkingFailed(_pairing_sentence(str(error))) from error
+        return code
+
+    def logout(self) -> None:
+        """Unlink this device. Raises NotConnected when WhatsApp could not be told."""
+        _gate.passing()
+        try:
+            self._client.logout()
+        except exc.LogoutError as error:
+            log.warning("logout: %s", error)
+            raise NotConnected from error
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up and logged in at this moment."""
+        _gate.passing()
+        return bool(self._client.is_connected()) and bool(self._client.is_logged_in())
+
+    def group(self, jid: str) -> ev.GroupChanged | None:
+        """What WhatsApp says of a group now; None when it does not say."""
+        _gate.passing()
+        try:
+            return _group_joined(self._client.get_group_info(_jid(jid)))
+        except exc.GetGroupInfoError as error:
+            log.info("a group could not be looked up: %s", error)
+            return None
+
+    def send_pin(
+        self, chat: str, message_id: str, from_me: bool, participant: str | None, duration: int | None
+    ) -> tuple[str, datetime]:
+        """Pin (`duration` in seconds) or unpin (None); returns the stanza's id and the time it says.
+
+        Blocks until WhatsApp's server acknowledged, at most the library's own
+        75 seconds. Raises NotConnected or Refused (not sent), NotConfirmed.
+
+        The message is built here because the library's `pin_message` can
+        neither unpin nor leave the participant out. whatsmeow gives the stanza
+        `edit="2"`, without which phones ignore a pin.
+        """
+        sent_at = datetime.now(UTC)
+        key = MessageKey(remoteJID=chat, fromMe=from_me, ID=message_id)
+        if participant is not None:
+            key.participant = participant
+        message = Message(
+            pinInChatMessage=PinInChatMessage(
+                key=key,
+                type=PinInChatMessage.PIN_FOR_ALL if duration is not None else PinInChatMessage.UNPIN_FOR_ALL,
+                senderTimestampMS=int(sent_at.timestamp() * 1000),
+            )
+        )
+        if duration is not None:
+            message.messageContextInfo.CopyFrom(MessageContextInfo(messageAddOnDurationInSecs=duration))
+        _gate.passing()
+        try:
+            response = self._client.send_message(_jid(chat), message)
+        except exc.SendMessageError as error:
+            raise _send_error(str(error)) from error
+        return str(response.ID), sent_at
+
+    def _run(self) -> None:
+        error = ""
+        try:
+            self._client.connect()
+        except Exception as fault:
+            error = str(fault) or type(fault).__name__
+        finally:
+            self._alive.set()
+            self._tell(ev.Stopped("" if self._stopping else error or "the client library ended"))
+
+    def _tell(self, event: ev.Event) -> None:
+        try:
+            self._listener(event)
+        except Exception:
+            # An exception must not travel into the Go library.
+            log.exception("an event of %s was not taken in", type(event).__name__)
+
+    def _on_login_status(self, status: str) -> None:
+        self._tell(ev.QrEnded(status))
+
+    def _subscribe(self) -> None:
+        client = self._client
+
+        def on_qr(_: NewClient, text: bytes) -> None:
+            self._alive.set()
+            self._tell(ev.QrCode(text.decode()))
+
+        client.event.qr(on_qr)
+
+        def on(kind: type[Any], translate: Callable[[Any], ev.Event | None]) -> None:
+            # The library holds handlers weakly in places: a closure kept by
+            # its own table stays.
+            def handler(_: NewClient, event: Any) -> None:
+                self._alive.set()
+                self._last_event = time.monotonic()
+                try:
+                    translated = translate(event)
+                except Exception:
+                    log.exception("could not read an event of type %s", kind.__name__)
+                    return
+                if translated is not None:
+                    self._tell(translated)
+                self._last_event = time.monotonic()
+
+            client.event(kind)(handler)
+
+        on(ConnectedEv, lambda _: self._me())
+        on(DisconnectedEv, lambda _: ev.Disconnected())
+        on(LoggedOutEv, lambda e: ev.LoggedOut(_reason(pb.ConnectFailureReason.Name(e.Reason))))
+        on(StreamReplacedEv, lambda _: ev.Replaced())
+        on(TemporaryBanEv, lambda e: ev.Banned(_reason(pb.TemporaryBan.TempBanReason.Name(e.Code)), e.Expire))
+        on(ClientOutdatedEv, lambda _: ev.Outdated())
+        on(ConnectFailureEv, lambda e: ev.ConnectFailed(e.Message or _reason(pb.ConnectFailureReason.Name(e.Reason))))
+        on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
+        on(MessageEv, _message)
+        on(UndecryptableMessageEv, _unreadable)
+        on(GroupInfoEv, _group_change)
+        on(JoinedGroupEv, lambda e: _group_joined(e.GroupInfo))
+
+    def _me(self) -> ev.Connected:
+        _gate.passing()
+        me = self._client.get_me()
+        return ev.Connected(_text(me.JID), _text(me.LID), me.PushName)
+
+
+# --- Errors ----------------------------------------------------------------
+# The library's errors arrive as text alone. These are whatsmeow's own
+# sentences (errors.go, request.go, send.go); what is not among them came before
+# anything was sent.
+
+
+_NOT_CONNECTED = (
+    "websocket not connected",
+    "websocket disconnected before info query",
+    "store doesn't contain a device JID",
+)
+
+
+def _send_error(text: str) -> Exception:
+    if "timed out waiting for message send response" in text or "before message send returned" in text:
+        return NotConfirmed()
+    if "server returned error" in text:
+        return Refused(f"error {text.rsplit(' ', 1)[-1]}")
+    if any(words in text for words in _NOT_CONNECTED):
+        return NotConnected()
+    if "info query timed out" in text:  # Asking for the chat's devices, before anything was sent.
+        return Busy()
+    return Refused(text)
+
+
+def _pairing_sentence(text: str) -> str:
+    if "too short" in text:
+        return "The phone number is too short. Write it in international form, for example +5511999999999."
+    if "must not start with 0" in text:
+        return "Write the phone number in international form: country code first, no leading 0."
+    if "websocket" in text:
+        return "There is no connection to WhatsApp at the moment. Try again."
+    return f"WhatsApp gave no pairing code: {text}"
+
+
+def _reason(name: str) -> str:
+    return name.replace("_", " ").lower()
+
+
+# --- JIDs ------------------------------------------------------------------
+
+
+def _text(jid: pb.JID) -> str:
+    """`user@server` without the device; empty when there is none."""
+    return "" if jid.IsEmpty or not jid.Server else f"{jid.User}@{jid.Server}"
+
+
+def _jid(text: str) -> pb.JID:
+    user, _, server = text.rpartition("@")
+    return pb.JID(User=user, Server=server, RawAgent=0, Device=0, Integrator=0, IsEmpty=False)
+
+
+# --- Messages --------------------------------------------------------------
+
+
+def _message(event: pb.Message) -> ev.MessageArrived | None:
+    info, message = event.Info, event.Message
+    kind, text, data = _content(message)
+    if kind is None:
+        return None
+    arrived = _arrived(info, kind, text, data)
+    context = _context(message)
+    changes: dict[str, Any] = {}
+    if context is not None and context.stanzaID:
+        changes["quoted_id"] = context.stanzaID
+    target = _target(message)
+    if target is not None:
+        changes["target"] = target
+    if kind == "pin":
+        seconds = message.messageContextInfo.messageAddOnDurationInSecs
+        pinning = message.pinInChatMessage.type == PinInChatMessage.PIN_FOR_ALL
+        # A pin without a duration is WhatsApp's default of seven days.
+        changes["pin_duration"] = (seconds or 604_800) if pinning else None
+    return replace(arrived, **changes)
+
+
+def _unreadable(event: pb.UndecryptableMessage) -> ev.MessageArrived:
+    return _arrived(event.Info, "unreadable", "", {})
+
+
+def _arrived(info: pb.MessageInfo, kind: str, text: str, data: dict[str, Any]) -> ev.MessageArrived:
+    source = info.MessageSource
+    sender = ev.Party(_text(source.Sender), _text(source.SenderAlt))
+    if source.IsGroup:
+        chat_alt = ""
+    else:
+        chat_alt = _text(source.RecipientAlt if source.IsFromMe else source.SenderAlt)
+    return ev.MessageArrived(
+        message_id=info.ID,
+        chat=ev.Party(_text(source.Chat), chat_alt),
+        sender=sender,
+        is_group=source.IsGroup,
+        from_me=source.IsFromMe,
+        # Milliseconds; WhatsApp itself counts in whole seconds.
+        sent_at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
+        kind=kind,
+        text=text,
+        push_name=info.Pushname,
+        data=data,
+    )
+
+
+_MEDIA = {
+    "imageMessage": "image",
+    "videoMessage": "video",
+    "ptvMessage": "video",
+    "documentMessage": "document",
+    "stickerMessage": "sticker",
+    "audioMessage": "audio",
+}
+_POLLS = tuple(f"pollCreationMessage{version}" for version in ("", "V2", "V3", "V4", "V5", "V6"))
+
+
+def _content(message: Message) -> tuple[str | None, str, dict[str, Any]]:
+    """Kind, searchable text and what else to keep; kind None for what is no message to people."""
+    has = {field.name for field, _ in message.ListFields()}
+    if "conversation" in has:
+        return "text", message.conversation, {}
+    if "extendedTextMessage" in has:
+        return "text", message.extendedTextMessage.text, {}
+    for field, kind in _MEDIA.items():
+        if field in has:
+            return _media(kind, getattr(message, field))
+    for field in _POLLS:
+        if field in has:
+            poll = getattr(message, field)
+            options = [option.optionName for option in poll.options]
+            return "poll", "\n".join([poll.name, *options]), {"options": options}
+    if "reactionMessage" in has:
+        return "reaction", message.reactionMessage.text, {}
+    if "pinInChatMessage" in has:
+        return "pin", "", {}
+    if "protocolMessage" in has:
+        return _protocol(message.protocolMessage)
+    if "pollUpdateMessage" in has:
+        return "poll_vote", "", {}
+    if "locationMessage" in has:
+        place = message.locationMessage
+        return _place(place.degreesLatitude, place.degreesLongitude, [place.name, place.address, place.comment])
+    if "liveLocationMessage" in has:
+        live = message.liveLocationMessage
+        return _place(live.degreesLatitude, live.degreesLongitude, [live.caption])
+    if "contactMessage" in has:
+        return "contact", message.contactMessage.displayName, {"vcards": [message.contactMessage.vcard]}
+    if "contactsArrayMessage" in has:
+        contacts = message.contactsArrayMessage.contacts
+        return "contact", "\n".join(c.displayName for c in contacts), {"vcards": [c.vcard for c in contacts]}
+    if "eventMessage" in has:
+        event = message.eventMessage
+        return "event", "\n".join(filter(None, [event.name, event.description])), {}
+    if "groupInviteMessage" in has:
+        invite = message.groupInviteMessage
+        return "other", "\n".join(filter(None, [invite.groupName, invite.caption])), {}
+    if "templateButtonReplyMessage" in has:
+        return "text", message.templateButtonReplyMessage.selectedDisplayText, {}
+    if "buttonsResponseMessage" in has:
+        return "text", message.buttonsResponseMessage.selectedDisplayText, {}
+    if "listResponseMessage" in has:
+        return "text", message.listResponseMessage.title, {}
+    # In groups a message comes twice: once with nothing but the sender's key.
+    if has <= {"senderKeyDistributionMessage", "messageContextInfo", "fastRatchetKeySenderKeyDistributionMessage"}:
+        return None, "", {}
+    return "other", "", {"fields": sorted(has - {"messageContextInfo"})}
+
+
+def _media(kind: str, media: Any) -> tuple[str, str, dict[str, Any]]:
+    """Media is kept as a reference with its key; nothing is downloaded here."""
+    fields = {field.name for field, _ in media.ListFields()}
+    if kind == "audio" and media.PTT:
+        kind = "voice"
+    data: dict[str, Any] = {"mimetype": media.mimetype, "length": media.fileLength}
+    data["path"] = media.directPath
+    for name, field in (("key", "mediaKey"), ("sha256", "fileSHA256"), ("encrypted_sha256", "fileEncSHA256")):
+        data[name] = getattr(media, field).hex()
+    for field in ("fileName", "title", "seconds", "width", "height", "viewOnce"):
+        if field in fields:
+            data[field] = getattr(media, field)
+    caption = media.caption if "caption" in fields else ""
+    name = data.get("fileName") or data.get("title") or ""
+    return kind, "\n".join(filter(None, [caption, name])), data
+
+
+def _place(latitude: float, longitude: float, words: list[str]) -> tuple[str, str, dict[str, Any]]:
+    return "location", "\n".join(filter(None, words)), {"latitude": latitude, "longitude": longitude}
+
+
+def _protocol(message: ProtocolMessage) -> tuple[str | None, str, dict[str, Any]]:
+    if message.type == ProtocolMessage.REVOKE and message.HasField("key"):
+        return "delete", "", {}
+    if message.type == ProtocolMessage.MESSAGE_EDIT:
+        _, text, _ = _content(message.editedMessage)
+        return "edit", text, {}
+    if message.type == ProtocolMessage.EPHEMERAL_SETTING:
+        seconds = message.ephemeralExpiration
+        words = f"Disappearing messages: {seconds // 3600} hours" if seconds else "Disappearing messages: off"
+        return "system", words, {}
+    return None, "", {}  # Keys, history notices and the like: between devices.
+
+
+def _target(message: Message) -> ev.Target | None:
+    for field in ("reactionMessage", "pinInChatMessage", "protocolMessage", "encReactionMessage"):
+        if message.HasField(field):
+            part = getattr(message, field)
+            key = part.key if field != "encReactionMessage" else part.targetMessageKey
+            return ev.Target(key.ID, key.fromMe, key.participant) if key.ID else None
+    if message.HasField("pollUpdateMessage"):
+        key = message.pollUpdateMessage.pollCreationMessageKey
+        return ev.Target(key.ID, key.fromMe, key.participant)
+    return None
+
+
+def _context(message: Message) -> ContextInfo | None:
+    for field, value in message.ListFields():
+        if field.message_type is not None and "contextInfo" in field.message_type.fields_by_name:
+            if not field.is_repeated and value.HasField("contextInfo"):
+                context: ContextInfo = value.contextInfo
+                return context
+    return None
+
+
+# --- Groups ----------------------------------------------------------------
+
+
+def _group_joined(group: pb.GroupInfo) -> ev.GroupChanged:
+    people = []
+    for one in group.Participants:
+        jid, lid, phone = _text(one.JID), _text(one.LID), _text(one.PhoneNumber)
+        people.append(ev.Party(phone or jid, lid if lid != (phone or jid) else ""))
+    return ev.GroupChanged(
+        jid=_text(group.JID),
+        at=datetime.now(UTC),
+        name=group.GroupName.Name,
+        locked=group.GroupLocked.isLocked,
+        announce=group.GroupAnnounce.IsAnnounce,
+        people=tuple(people),
+    )
+
+
+def _group_change(event: pb.GroupInfoEvent) -> ev.GroupChanged:
+    words = []
+    if event.HasField("Name"):
+        words.append(f"changed the group's name to “{event.Name.Name}”")
+    if event.HasField("Topic"):
+        words.append("changed the group's description")
+    if event.HasField("Locked"):
+        words.append(
+            "let only admins change the group" if event.Locked.isLocked else "let all members change the group"
+        )
+    if event.HasField("Announce"):
+        words.append("let only admins write" if event.Announce.IsAnnounce else "let all members write")
+    for people, what in (
+        (event.Join, "added {}"),
+        (event.Leave, "removed {}"),
+        (event.Promote, "made {} an admin"),
+        (event.Demote, "made {} no longer an admin"),
+    ):
+        if people:
+            words.append(what.format(", ".join(jid.User for jid in people)))
+    return ev.GroupChanged(
+        jid=_text(event.JID),
+        at=datetime.fromtimestamp(event.Timestamp, UTC) if event.Timestamp else datetime.now(UTC),
+        name=event.Name.Name if event.HasField("Name") else None,
+        locked=event.Locked.isLocked if event.HasField("Locked") else None,
+        announce=event.Announce.IsAnnounce if event.HasField("Announce") else None,
+        text="; ".join(words),
+        actor=ev.Party(_text(event.Sender)) if event.HasField("Sender") else None,
+    )

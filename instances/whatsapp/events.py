@@ -1,0 +1,146 @@
+"""What WhatsApp tells us, as plain values: no protobuf object goes past the adapter.
+
+All times are aware and in UTC; JIDs are plain strings without a device part.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A chat or a person under the name on the wire, and their other name if WhatsApp told it."""
+
+    jid: str
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """A QR text to show; it is good for 60 seconds (the first) or 20."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class QrEnded:
+    """No more QR codes come: `outcome` is "success", "timeout" or an error of the library's."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Logged in and ready to send."""
+
+    jid: str
+    lid: str
+    push_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection broke; the library reconnects by itself, each time a little later."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """The device is no longer linked. The library has deleted its keys."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another connection with this device's keys took over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """WhatsApp suspended the number for `seconds`."""
+
+    reason: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """WhatsApp refuses this version of the library."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectFailed:
+    """WhatsApp refused the connection; the library does not try again by itself."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The client is gone: stopped by us, or by a fault (`error`) of the library."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The message that a reaction, edit, deletion, pin or vote is about."""
+
+    message_id: str
+    # Whether the author of the action wrote the target too.
+    by_same_author: bool
+    participant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageArrived:
+    """One message, in whatever way it came."""
+
+    message_id: str
+    chat: Party
+    sender: Party
+    is_group: bool
+    from_me: bool
+    sent_at: datetime
+    # One of chats.models.Message.Kind.
+    kind: str
+    text: str = ""
+    push_name: str = ""
+    quoted_id: str = ""
+    target: Target | None = None
+    # Of a pin: seconds, None for an unpin.
+    pin_duration: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChanged:
+    """What WhatsApp said of a group; None where it said nothing."""
+
+    jid: str
+    at: datetime
+    name: str | None = None
+    locked: bool | None = None
+    announce: bool | None = None
+    # In words, for the chat: "Ana joined". Empty when nothing is to be shown.
+    text: str = ""
+    actor: Party | None = None
+    # The people this names, so that both of their names are learnt.
+    people: tuple[Party, ...] = ()
+
+
+Event = (
+    QrCode
+    | QrEnded
+    | Connected
+    | Disconnected
+    | LoggedOut
+    | Replaced
+    | Banned
+    | Outdated
+    | ConnectFailed
+    | Stopped
+    | MessageArrived
+    | GroupChanged
+)

@@ -1,0 +1,398 @@
+"""One instance's connection through its life: linking, connected, down, up again.
+
+Runs on the broker's event loop. The client's own threads hand their events
+over; whatever blocks (the library, the database) runs on threads of the pool.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils import timezone
+
+from chats import pinbook
+from chats.pinbook import Outcome
+from instances.models import Instance
+from instances.states import LINKED, State, sentence
+from instances.whatsapp import commands, database
+from instances.whatsapp import events as ev
+from instances.whatsapp.adapter import Client
+from instances.whatsapp.commands import PinOrder, error_reply
+from instances.whatsapp.errors import Busy, LinkingFailed, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.writer import Writer
+from portal.broker import NobodyListens, broker
+
+log = logging.getLogger(__name__)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+QR_SECONDS = 15.0
+# The library reconnects by itself, but waits two seconds longer each time
+# without a limit. When it has been down for this long, a new client tries.
+RESTART_SECONDS = 60.0
+BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+OUTDATED_RETRY = timedelta(hours=1)
+RECORD_SECONDS = 300.0
+
+
+class Session:
+    """What a connector does for one instance that it holds."""
+
+    def __init__(self, instance: Instance, pool: ThreadPoolExecutor, writer: Writer) -> None:
+        self.instance = instance
+        self._pool = pool
+        self._writer = writer
+        self._client: Client | None = None
+        self._generation = 0
+        self._events: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
+        self._changed = asyncio.Condition()
+        self._sending = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._starting = asyncio.Lock()
+        self._qr = ""
+        self._failures = 0
+        # When to start a client by ourselves, in monotonic seconds; None: do not.
+        self._start_at: float | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending: list[Callable[[], Any]] = []
+        self._loop = asyncio.get_running_loop()
+
+    # --- Life -------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Listen for commands, and connect if a phone is linked and nobody said otherwise."""
+        end = await broker().subscribe(commands.command_subject(self.instance.uid, "*"), self._command)
+        self._ending.append(end)
+        self._spawn(self._consume())
+        if self.instance.linked and self.instance.wanted and self.instance.state in LINKED:
+            self._start_at = time.monotonic()
+            await self.tick()
+        elif self.instance.state == State.LINKING:
+            await self._set_state(State.UNLINKED)
+
+    async def end(self) -> None:
+        """Stop listening and close the connection; the keys and the state stay."""
+        for end in self._ending:
+            await end()
+        self._ending.clear()
+        await self._stop_client()
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def tick(self) -> None:
+        """Once a second: start what is due."""
+        if self._start_at is not None and time.monotonic() >= self._start_at:
+            self._start_at = None
+            async with self._changing:
+                await self._start_client()
+
+    # --- Commands ---------------------------------------------------------
+
+    async def _command(self, subject: str, payload: dict[str, Any]) -> dict[str, Any]:
+        verb = subject.rsplit(".", 1)[-1]
+        try:
+            if verb == commands.PIN:
+                return await self._pin(PinOrder(**payload))
+            async with self._changing:
+                if verb == commands.CONNECT:
+                    return await self._connect()
+                if verb == commands.PAIRING_CODE:
+                    return await self._pairing_code(payload["phone"])
+                if verb == commands.DISCONNECT:
+                    return await self._disconnect()
+                if verb == commands.LOGOUT:
+                    return await self._logout()
+        except WhatsAppError as error:
+            return error_reply(error)
+        raise ValueError(f"unknown command {verb}")
+
+    async def _pin(self, order: PinOrder) -> dict[str, Any]:
+        if order.epoch != self.instance.epoch or self._client is None or self.instance.state != State.CONNECTED:
+            raise NotConnected
+        begun = asyncio.Event()
+        sending = self._spawn(self._send_pin(order, begun))
+        await asyncio.wait({sending}, timeout=max(order.seconds_left, 0))
+        if sending.done():
+            return sending.result()
+        if begun.is_set():
+            # It stays under way: an acknowledgement that comes late is recorded.
+            raise NotConfirmed
+        sending.cancel()
+        raise Busy
+
+    async def _send_pin(self, order: PinOrder, begun: asyncio.Event) -> dict[str, Any]:
+        """One stanza at a time an instance: the library sends no two at once either."""
+        async with self._sending:
+            client = self._client
+            if order.seconds_left <= 0:
+                return error_reply(Busy())
+            if client is None:
+                return error_reply(NotConnected())
+            begun.set()
+            attempt = UUID(order.attempt)
+            try:
+                stanza_id, at = await self._thread(
+                    client.send_pin, order.chat, order.message_id, order.from_me, order.participant, order.duration
+                )
+            except Refused as error:
+                await self._record(attempt, Outcome.REFUSED, detail=error.reason)
+                return error_reply(error)
+            except (NotConnected, Busy) as error:
+                await self._record(attempt, Outcome.NOT_SENT, detail=str(error))
+                return error_reply(error)
+            except NotConfirmed as error:
+                await self._record(attempt, Outcome.UNCONFIRMED)
+                return error_reply(error)
+            await self._record(attempt, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
+            return {"stanza_id": stanza_id}
+
+    async def _record(self, attempt: UUID, outcome: Outcome, **facts: Any) -> None:
+        """Write the outcome down; while the database is away, keep trying."""
+        limit = time.monotonic() + RECORD_SECONDS
+        while True:
+            try:
+                await self._database(pinbook.settle, attempt, outcome, **facts)
+                return
+            except DatabaseError:
+                log.exception("the outcome of a pin is not recorded yet")
+                if time.monotonic() > limit:
+                    raise
+                await asyncio.sleep(0.5)
+
+    async def _connect(self) -> dict[str, Any]:
+        await self._save(wanted=True)
+        if self._client is None:
+            self._failures = 0
+            self._start_at = None
+            await self._start_client()
+        if not self.instance.linked:
+            await self._wait_for(lambda: bool(self._qr) or self.instance.linked, QR_SECONDS)
+            if not self._qr and not self.instance.linked:
+                raise LinkingFailed(self._why_no_code())
+        return {
+            "qr": self._qr,
+            "linked": self.instance.linked,
+            "state": self.instance.state,
+            "sentence": self.instance.sentence,
+        }
+
+    async def _pairing_code(self, phone: str) -> dict[str, Any]:
+        if self.instance.linked:
+            raise LinkingFailed("A phone is linked already. Log out first to link another one.")
+        await self._connect()
+        client = self._client
+        if client is None:
+            raise LinkingFailed(self._why_no_code())
+        return {"code": await self._thread(client.pairing_code, phone)}
+
+    def _why_no_code(self) -> str:
+        reason = f" ({self.instance.state_detail})" if self.instance.state_detail else ""
+        return f"WhatsApp gave no code{reason}. Check this machine's internet connection and try again."
+
+    async def _disconnect(self) -> dict[str, Any]:
+        await self._save(wanted=False)
+        await self._stop_client()
+        await self._set_state(State.PAUSED if self.instance.linked else State.UNLINKED)
+        return {}
+
+    async def _logout(self) -> dict[str, Any]:
+        client = self._client
+        told = False
+        if client is not None and self.instance.state == State.CONNECTED:
+            try:
+                await self._thread(client.logout)
+                told = True
+            except NotConnected:
+                log.warning("WhatsApp could not be told of a logout; the keys are deleted all the same")
+        await self._stop_client()
+        await self._forget_keys()
+        detail = "" if told else "Remove this device on the phone too, under Linked devices: WhatsApp could not be told."
+        await self._set_state(State.UNLINKED, detail)
+        return {"told": told}
+
+    # --- The client -------------------------------------------------------
+
+    async def _start_client(self) -> None:
+        await self._stop_client()
+        self._generation += 1
+        generation = self._generation
+        await self._set_state(State.CONNECTING if self.instance.linked else State.LINKING)
+
+        def listen(event: ev.Event) -> None:
+            if isinstance(event, ev.MessageArrived | ev.GroupChanged):
+                self._writer.put(self.instance, event)
+            else:
+                self._loop.call_soon_threadsafe(self._events.put_nowait, (generation, event))
+
+        def make() -> Client:
+            client = Client(self.session_file, f"{self.instance.uid.hex}-{generation}", listen)
+            client.start()
+            return client
+
+        # Its first events must not be dealt with before the client is known.
+        async with self._starting:
+            self._client = await self._thread(make)
+
+    async def _stop_client(self) -> None:
+        client, self._client = self._client, None
+        self._qr = ""
+        self._generation += 1
+        if client is not None:
+            await self._thread(client.stop)
+
+    @property
+    def session_file(self) -> Path:
+        """The library's own SQLite file with the keys of this one device."""
+        directory: Path = settings.SESSION_DIR
+        return directory / f"{self.instance.uid.hex}.sqlite3"
+
+    async def _forget_keys(self) -> None:
+        for path in self.session_file.parent.glob(f"{self.session_file.name}*"):
+            path.unlink(missing_ok=True)
+        await self._save(jid="", lid="", linked_at=None)
+
+    # --- What the client says ---------------------------------------------
+
+    async def _consume(self) -> None:
+        while True:
+            generation, event = await self._events.get()
+            async with self._starting:
+                pass
+            if generation != self._generation:
+                continue
+            try:
+                await self._on(event)
+            except Exception:
+                log.exception("an event was not dealt with: %s", type(event).__name__)
+
+    async def _on(self, event: ev.Event) -> None:
+        match event:
+            case ev.QrCode(text):
+                self._qr = text
+                await self._set_state(State.LINKING)
+                await self._news("qr", {"qr": text})
+            case ev.QrEnded(outcome):
+                self._qr = ""
+                if outcome != "success":
+                    await self._stop_client()
+                    await self._set_state(State.UNLINKED, "The code ran out." if outcome == "timeout" else outcome)
+            case ev.Connected():
+                await self._on_connected(event)
+            case ev.Disconnected():
+                await self._set_state(State.DISCONNECTED)
+                self._start_at = time.monotonic() + RESTART_SECONDS
+            case ev.LoggedOut(reason):
+                await self._stop_client()
+                await self._forget_keys()
+                await self._set_state(State.LOGGED_OUT, reason)
+            case ev.Replaced():
+                await self._stop_client()
+                await self._set_state(State.REPLACED)
+            case ev.Banned(reason, seconds):
+                await self._stop_client()
+                until = timezone.now() + timedelta(seconds=seconds)
+                await self._save(banned_until=until)
+                await self._set_state(State.BANNED, f"{reason}; until {until:%Y-%m-%d %H:%M} UTC")
+                self._start_at = time.monotonic() + seconds + 1
+            case ev.Outdated():
+                await self._stop_client()
+                await self._set_state(State.OUTDATED)
+                self._start_at = time.monotonic() + OUTDATED_RETRY.total_seconds()
+            case ev.ConnectFailed(reason) | ev.Stopped(reason):
+                await self._fail(reason)
+
+    async def _on_connected(self, event: ev.Connected) -> None:
+        self._qr = ""
+        self._failures = 0
+        self._start_at = None
+        now = timezone.now()
+        await self._save(
+            jid=event.jid,
+            lid=event.lid,
+            push_name=event.push_name[:200],
+            linked_at=self.instance.linked_at or now,
+            last_seen_at=now,
+            banned_until=None,
+        )
+        await self._set_state(State.CONNECTED)
+
+    async def _fail(self, reason: str) -> None:
+        """The client gave up: start another one, each time a little later."""
+        await self._stop_client()
+        if not self.instance.linked:
+            await self._set_state(State.UNLINKED, reason)
+            return
+        await self._set_state(State.DISCONNECTED, reason)
+        wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
+        self._failures += 1
+        # A little apart from each other, so that a thousand instances do not
+        # all knock at the same moment.
+        self._start_at = time.monotonic() + wait * random.uniform(0.8, 1.2)
+
+    async def learn_group(self, jid: str) -> None:
+        """Ask WhatsApp what a group is called and who may do what in it."""
+        client = self._client
+        if client is None:
+            return
+        change = await self._thread(client.group, jid)
+        if change is not None:
+            await self._thread(self._writer.put, self.instance, change)
+
+    # --- Helpers ----------------------------------------------------------
+
+    async def _set_state(self, state: State, detail: str = "") -> None:
+        """Record the state, if it is one, and tell everybody."""
+        if (self.instance.state, self.instance.state_detail) != (state, detail):
+            await self._save(state=state, state_detail=detail[:300], state_at=timezone.now())
+            log.info("instance %s: %s", self.instance.uid, state)
+            await self._news("state", {"state": state, "sentence": sentence(state, detail)})
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _save(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self.instance, name, value)
+        rows = Instance.objects.filter(pk=self.instance.pk, epoch=self.instance.epoch)
+        if not await self._database(rows.update, **fields):
+            log.warning("instance %s is no longer ours", self.instance.uid)
+
+    async def _news(self, topic: str, payload: dict[str, Any]) -> None:
+        try:
+            await broker().publish_async(commands.news_subject(self.instance.uid, topic), payload)
+        except NobodyListens:
+            log.debug("news not told: NATS is away")
+
+    async def _wait_for(self, ready: Callable[[], bool], seconds: float) -> None:
+        async def wait() -> None:
+            async with self._changed:
+                await self._changed.wait_for(ready)
+
+        try:
+            await asyncio.wait_for(wait(), seconds)
+        except TimeoutError:
+            pass
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _thread(
+        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        return await self._loop.run_in_executor(self._pool, lambda: work(*args, **kwargs))
+
+    async def _database(
+        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        return await self._thread(lambda: database.call(work, *args, **kwargs))
