@@ -37,6 +37,7 @@ class Connection:
         self.closed = False
         self._reader, self._writer = reader, writer
         self._buffer = bytearray()
+        self._outgoing = bytearray()
         self._transport: Transport | None = None
         self._answers: dict[str, asyncio.Future[Node]] = {}
         self._ids = itertools.count(1)
@@ -69,6 +70,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        self._flush()
         self._writer.close()
         for waiting in self._answers.values():
             waiting.cancel()
@@ -157,7 +159,16 @@ class Connection:
     # -- frames: three bytes of length, then the data
 
     def _write(self, data: bytes) -> None:
-        self._writer.write(frame(len(data).to_bytes(3, "big") + data))
+        # One system call for all that one round of the event loop has to say: a wake-up of the client costs more than
+        # building the frame did.
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing += frame(len(data).to_bytes(3, "big") + data)
+
+    def _flush(self) -> None:
+        if self._outgoing and not self._writer.is_closing():
+            self._writer.write(bytes(self._outgoing))
+            self._outgoing.clear()
 
     async def _frame(self) -> bytes:
         await self._need(3)

@@ -128,7 +128,8 @@ class Relay:
         enc = stanza.child("enc")
         if peer is not sender.account or enc is None:
             raise Refused(MALFORMED, "a peer message goes to one's own phone")
-        return _Outgoing(sender, stanza, {peer.devices[PHONE]: enc}, peer=peer)
+        phone = peer.devices.get(PHONE)
+        return _Outgoing(sender, stanza, {phone: enc} if phone else {}, peer=peer)
 
     def _check_group(self, sender: Device, stanza: Node, to: JID) -> _Outgoing:
         group = self.core.groups.find(to)

@@ -114,9 +114,13 @@ class LoopbackServer:
 
     # -- what a test sets
 
-    def account(self, name: str, phone: str) -> Account:
-        """Somebody new on WhatsApp, with a simulated phone."""
-        return Account(self, self.call(lambda: self.core.directory.add(name, phone)))
+    def account(self, name: str, phone: str, *, phone_listed: bool = True) -> Account:
+        """Somebody new on WhatsApp, with a simulated phone.
+
+        Everybody encrypts for the phone as well, as in life. ``phone_listed=False`` keeps it out of the account's list
+        of devices: a benchmark's sender has less to do then.
+        """
+        return Account(self, self.call(lambda: self.core.directory.add(name, phone, phone_listed)))
 
     def refuse_connections(self, refuse: bool = True) -> None:
         """The network between clients and WhatsApp is down. What is connected stays; see ``Account.drop_all``."""

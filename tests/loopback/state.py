@@ -66,8 +66,9 @@ class LoginFailure:
 
 
 class AccountState:
-    def __init__(self, name: str, phone: str, index: int) -> None:
+    def __init__(self, name: str, phone: str, index: int, phone_listed: bool) -> None:
         self.name = name
+        self.phone_listed = phone_listed
         self.pn = JID(phone, PN_SERVER)
         self.lid = JID(str(_FIRST_LID + index * 7_919), LID_SERVER)
         self.key = KeyPair.generate()  # signs the account's companions; the phone's identity key
@@ -79,6 +80,8 @@ class AccountState:
 
     def simulate_phone(self) -> None:
         """The phone as everybody sees it: a device with keys. What is encrypted for it is thrown away."""
+        if not self.phone_listed:
+            return
         prekey = KeyPair.generate()
         signed = SignedPreKey(b"\0\0\1", prekey.public, self.key.sign(b"\x05" + prekey.public))
         self.devices[PHONE] = Device(self, PHONE, self.key.public, b"\0\0\0\1", signed)
@@ -98,10 +101,10 @@ class Directory:
         self._by_jid: dict[JID, AccountState] = {}
         self.accounts: list[AccountState] = []
 
-    def add(self, name: str, phone: str) -> AccountState:
+    def add(self, name: str, phone: str, phone_listed: bool = True) -> AccountState:
         if JID(phone, PN_SERVER) in self._by_jid:
             raise ValueError(f"{phone} is taken")
-        account = AccountState(name, phone, len(self.accounts) + 1)
+        account = AccountState(name, phone, len(self.accounts) + 1, phone_listed)
         self.accounts.append(account)
         self._by_jid[account.pn] = self._by_jid[account.lid] = account
         return account
