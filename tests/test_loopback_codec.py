@@ -14,6 +14,8 @@ from tests.loopback.node import Node, node
 from tests.loopback.phash import phash
 from tests.loopback.tokens import load_tokens
 
+pytestmark = pytest.mark.sqlite_only
+
 
 @pytest.fixture(scope="module")
 def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.loopback import Actor, ActorError, LoopbackServer
-from tests.loopback.fixtures import MakeActor
+
+if TYPE_CHECKING:
+    from tests.loopback.fixtures import MakeActor
 
 pytest_plugins = ["tests.loopback.fixtures"]
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
 @pytest.fixture(scope="module")

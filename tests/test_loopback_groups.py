@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.loopback import Actor, ActorError, LoopbackServer
-from tests.loopback.fixtures import MakeActor
+
+if TYPE_CHECKING:
+    from tests.loopback.fixtures import MakeActor
 
 pytest_plugins = ["tests.loopback.fixtures"]
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,12 @@ def test_it_is_made_and_looked_up(ana: Actor, bob: Actor, group: str) -> None:
 def test_messages_and_pins(ana: Actor, bob: Actor, group: str) -> None:
     sent = bob.send_text(group, "hello group")
     got = ana.wait_text("hello group")
-    assert (got["id"], got["chat"], got["group"], got["sender_alt"]) == (sent, group, True, f"{bob.account.phone}:1@s.whatsapp.net")
+    assert (got["id"], got["chat"], got["group"], got["sender_alt"]) == (
+        sent,
+        group,
+        True,
+        f"{bob.account.phone}:1@s.whatsapp.net",
+    )
     pin = ana.pin(group, sent, 86_400, participant=bob.lid)
     seen = bob.wait_for(lambda message: message["id"] == pin)
     assert seen["edit"] == "2"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.loopback import Actor, ActorError, LoopbackServer
-from tests.loopback.fixtures import MakeActor
+
+if TYPE_CHECKING:
+    from tests.loopback.fixtures import MakeActor
 
 pytest_plugins = ["tests.loopback.fixtures"]
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,11 @@ def test_direct_messages_both_ways(ana: Actor, bob: Actor) -> None:
     sent = bob.send_text(ana.jid, "hi Ana")
     got = ana.wait_text("hi Ana")
     assert (got["id"], got["push_name"], got["from_me"]) == (sent, "Bob", False)
-    assert (got["chat"], got["sender"], got["sender_alt"]) == (bob.lid, f"{bob.lid[:-4]}:1@lid", f"{bob.account.phone}:1@s.whatsapp.net")
+    assert (got["chat"], got["sender"], got["sender_alt"]) == (
+        bob.lid,
+        f"{bob.lid[:-4]}:1@lid",
+        f"{bob.account.phone}:1@s.whatsapp.net",
+    )
     ana.send_text(bob.jid, "hi Bob")
     assert bob.wait_text("hi Bob")["chat"] == ana.lid
 

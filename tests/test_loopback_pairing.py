@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.loopback import LoopbackServer
-from tests.loopback.fixtures import MakeAccount, MakeActor
 from tests.loopback.pairing import PairingRefused
 from tests.loopback.server import ROOT_VARIABLE
 
+if TYPE_CHECKING:
+    from tests.loopback.fixtures import MakeAccount, MakeActor
+
 pytest_plugins = ["tests.loopback.fixtures"]
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
 def test_pairing_by_qr(make_actor: MakeActor) -> None:

@@ -50,7 +50,9 @@ class Account:
 
     def devices(self) -> list[int]:
         """The companions' numbers, and 0 when the phone is a real client."""
-        return self._server.call(lambda: [number for number, device in self.state.devices.items() if not device.simulated])
+        return self._server.call(
+            lambda: [number for number, device in self.state.devices.items() if not device.simulated]
+        )
 
     def connected(self, device: int) -> bool:
         """Whether the device is logged in and has said that it is ready."""

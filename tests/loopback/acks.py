@@ -35,7 +35,10 @@ class AckPlans:
         self._call(lambda: self._plans.setdefault(account, []).append(plan))
 
     def clear(self, account: AccountState) -> None:
-        self._call(lambda: self._plans.pop(account, None) and None)
+        def forget() -> None:
+            self._plans.pop(account, None)
+
+        self._call(forget)
 
     def take(self, account: AccountState, message: Node) -> AckPlan:
         plans = self._plans.get(account)

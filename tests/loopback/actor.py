@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-untyped"
 """An actor: a real neonize client in a process of its own, driven by JSON lines. Run by ``actor_handle.Actor``.
 
 In: ``{"id": 1, "do": "send", …}`` on standard input. Out: ``{"id": 1, "result": …}`` or ``{"id": 1, "error": …}``, and

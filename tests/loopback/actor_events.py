@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-untyped"
 """neonize events as plain dictionaries."""
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def undecryptable(event: Any) -> dict[str, Any]:
 
 
 def group_change(event: Any) -> dict[str, Any]:
-    people = {name.lower(): [jid_text(jid) for jid in getattr(event, name)] for name in ("Join", "Leave", "Promote", "Demote")}
+    people = {
+        name.lower(): [jid_text(jid) for jid in getattr(event, name)] for name in ("Join", "Leave", "Promote", "Demote")
+    }
     changed: dict[str, Any] = {"group": jid_text(event.JID), "by": jid_text(event.Sender)}
     changed |= {name: jids for name, jids in people.items() if jids}
     if event.HasField("Name"):
@@ -70,7 +73,11 @@ def group_change(event: Any) -> dict[str, Any]:
 
 def group_info(info: Any) -> dict[str, Any]:
     participants = {
-        jid_text(member.JID): {"phone": jid_text(member.PhoneNumber), "admin": member.IsAdmin, "owner": member.IsSuperAdmin}
+        jid_text(member.JID): {
+            "phone": jid_text(member.PhoneNumber),
+            "admin": member.IsAdmin,
+            "owner": member.IsSuperAdmin,
+        }
         for member in info.Participants
     }
     return {
@@ -87,4 +94,5 @@ def joined(event: Any) -> dict[str, Any]:
 
 
 def other(event: Any) -> dict[str, Any]:
-    return MessageToDict(event)
+    found: dict[str, Any] = MessageToDict(event)
+    return found

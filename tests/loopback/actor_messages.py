@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-untyped"
 """Message protobufs an actor sends, built directly: media get made-up keys, nothing is uploaded."""
 
 from __future__ import annotations
@@ -56,20 +57,26 @@ def poll(to: str, args: Args) -> Any:
     options = [e2e.PollCreationMessage.Option(optionName=option) for option in args["options"]]
     creation = e2e.PollCreationMessage(name=args["question"], options=options, selectableOptionsCount=1)
     # Votes are encrypted with this secret.
-    return Message(pollCreationMessage=creation, messageContextInfo=e2e.MessageContextInfo(messageSecret=os.urandom(32)))
+    return Message(
+        pollCreationMessage=creation, messageContextInfo=e2e.MessageContextInfo(messageSecret=os.urandom(32))
+    )
 
 
 def pin(to: str, args: Args) -> Any:
     """Pin for everyone, or unpin when ``duration`` (seconds) is None."""
     seconds = args.get("duration")
     kinds = e2e.PinInChatMessage
-    pinned = kinds(key=key_of(to, args), type=kinds.PIN_FOR_ALL if seconds else kinds.UNPIN_FOR_ALL, senderTimestampMS=_now_ms())
+    pinned = kinds(
+        key=key_of(to, args), type=kinds.PIN_FOR_ALL if seconds else kinds.UNPIN_FOR_ALL, senderTimestampMS=_now_ms()
+    )
     context = e2e.MessageContextInfo(messageAddOnDurationInSecs=seconds) if seconds else None
     return Message(pinInChatMessage=pinned, messageContextInfo=context)
 
 
 def image(to: str, args: Args) -> Any:
-    return Message(imageMessage=e2e.ImageMessage(**_media("image/jpeg"), caption=args.get("caption"), width=640, height=480))
+    return Message(
+        imageMessage=e2e.ImageMessage(**_media("image/jpeg"), caption=args.get("caption"), width=640, height=480)
+    )
 
 
 def video(to: str, args: Args) -> Any:
@@ -77,12 +84,16 @@ def video(to: str, args: Args) -> Any:
 
 
 def audio(to: str, args: Args) -> Any:
-    return Message(audioMessage=e2e.AudioMessage(**_media("audio/ogg; codecs=opus"), seconds=5, PTT=args.get("voice", False)))
+    return Message(
+        audioMessage=e2e.AudioMessage(**_media("audio/ogg; codecs=opus"), seconds=5, PTT=args.get("voice", False))
+    )
 
 
 def document(to: str, args: Args) -> Any:
     name, caption = args.get("name", "report.pdf"), args.get("caption")
-    plain = Message(documentMessage=e2e.DocumentMessage(**_media("application/pdf"), fileName=name, title=name, caption=caption))
+    plain = Message(
+        documentMessage=e2e.DocumentMessage(**_media("application/pdf"), fileName=name, title=name, caption=caption)
+    )
     if not caption:
         return plain
     return Message(documentWithCaptionMessage=e2e.FutureProofMessage(message=plain))
@@ -93,7 +104,9 @@ def sticker(to: str, args: Args) -> Any:
 
 
 def location(to: str, args: Args) -> Any:
-    place = e2e.LocationMessage(degreesLatitude=args["latitude"], degreesLongitude=args["longitude"], name=args.get("name"))
+    place = e2e.LocationMessage(
+        degreesLatitude=args["latitude"], degreesLongitude=args["longitude"], name=args.get("name")
+    )
     return Message(locationMessage=place)
 
 
@@ -109,7 +122,9 @@ def view_once(to: str, args: Args) -> Any:
 
 
 def ephemeral(to: str, args: Args) -> Any:
-    lasting = e2e.ExtendedTextMessage(text=args["text"], contextInfo=e2e.ContextInfo(expiration=args.get("seconds", 86400)))
+    lasting = e2e.ExtendedTextMessage(
+        text=args["text"], contextInfo=e2e.ContextInfo(expiration=args.get("seconds", 86400))
+    )
     return Message(ephemeralMessage=e2e.FutureProofMessage(message=Message(extendedTextMessage=lasting)))
 
 

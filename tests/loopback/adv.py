@@ -10,35 +10,33 @@ import hmac
 import os
 import time
 
-from .protos import wa_adv
-
 from .curve import KeyPair, verify
+from .protos import wa_adv
 
 ACCOUNT_PREFIX = b"\x06\x00"
 DEVICE_PREFIX = b"\x06\x01"
-SignedIdentity = wa_adv.ADVSignedDeviceIdentity
 
 
-def vouch(account: KeyPair, companion: bytes, key_index: int) -> SignedIdentity:
+def vouch(account: KeyPair, companion: bytes, key_index: int) -> wa_adv.ADVSignedDeviceIdentity:
     """What the phone signs: this identity key is companion number ``key_index`` of mine."""
     details = wa_adv.ADVDeviceIdentity(
         rawID=int.from_bytes(os.urandom(4), "big") >> 1, timestamp=int(time.time()), keyIndex=key_index
     ).SerializeToString()
-    return SignedIdentity(
+    return wa_adv.ADVSignedDeviceIdentity(
         details=details,
         accountSignatureKey=account.public,
         accountSignature=account.sign(ACCOUNT_PREFIX + details + companion),
     )
 
 
-def seal(identity: SignedIdentity, adv_secret: bytes) -> bytes:
+def seal(identity: wa_adv.ADVSignedDeviceIdentity, adv_secret: bytes) -> bytes:
     """Wrap it so that only a phone that saw the QR code (or knew the pairing code) can have sent it."""
     details = identity.SerializeToString()
     mac = hmac.new(adv_secret, details, hashlib.sha256).digest()
     return bytes(wa_adv.ADVSignedDeviceIdentityHMAC(details=details, HMAC=mac).SerializeToString())
 
 
-def holds(identity: SignedIdentity, account_key: bytes, companion: bytes) -> bool:
+def holds(identity: wa_adv.ADVSignedDeviceIdentity, account_key: bytes, companion: bytes) -> bool:
     """Whether both signatures are there and right: the account's over the companion, the companion's over both."""
     signed = identity.details + companion
     return verify(account_key, ACCOUNT_PREFIX + signed, identity.accountSignature) and verify(

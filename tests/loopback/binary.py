@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 
-from .jid import LID_SERVER, PN_SERVER, JID
+from .jid import JID, LID_SERVER, PN_SERVER
 from .node import AttrValue, Node
 from .tokens import Tokens
 

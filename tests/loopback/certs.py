@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from .protos import wa_cert
 
 from .curve import KeyPair
+from .protos import wa_cert
 
 HOST = "web.whatsapp.com"
 _YEAR = 365 * 24 * 3600
@@ -57,8 +57,8 @@ def make_tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
 def noise_certificate(root: KeyPair, server_static: bytes) -> bytes:
     """The chain root, intermediate, leaf that vouches for the server's static Noise key.
 
-    The client wants intermediate.issuerSerial 0 (the root), leaf.issuerSerial the intermediate's serial, and checks both
-    validity periods (whatsmeow handshake.go, verifyServerCert).
+    The client wants intermediate.issuerSerial 0 (the root), leaf.issuerSerial the intermediate's serial, and checks
+    both validity periods (whatsmeow handshake.go, verifyServerCert).
     """
     intermediate = KeyPair.generate()
     now = int(time.time())

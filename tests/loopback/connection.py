@@ -10,13 +10,13 @@ import traceback
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
-from .protos import wa6
 
 from .binary import MalformedStanza
 from .curve import verify
 from .jid import SERVER
-from .node import AttrValue, Node, node
+from .node import Attrs, Node, node
 from .noise import PROLOGUE, Handshake, HandshakeFailed, Transport
+from .protos import wa6
 from .state import Device
 from .websocket import frame, read_message
 
@@ -118,7 +118,7 @@ class Connection:
         if self._transport and not self.closed:
             self._write(self._transport.encrypt(self.core.codec.encode(stanza)))
 
-    async def ask(self, attrs: dict[str, AttrValue | int | None], *content: Node, timeout: float = 10) -> Node:
+    async def ask(self, attrs: Attrs, *content: Node, timeout: float = 10) -> Node:
         """Send an IQ of our own and wait for the client's answer."""
         request_id = f"loopback-{next(self._ids)}"
         answer: asyncio.Future[Node] = asyncio.get_running_loop().create_future()

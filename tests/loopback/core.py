@@ -16,7 +16,7 @@ from .connection import Connection
 from .curve import KeyPair
 from .devices import Devices
 from .groups import Groups
-from .jid import PN_SERVER, JID
+from .jid import JID, PN_SERVER
 from .node import Node
 from .outbox import acknowledged_by
 from .pairing import Pairing

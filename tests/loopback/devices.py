@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from .node import Node, node
+from .node import Attrs, Node, node
 from .phash import phash
 from .state import PHONE, AccountState, Device
 
@@ -49,9 +49,9 @@ class Devices:
                     device.outbox.deliver(_change(changed, change))
 
 
-def _notification(kind: str, attrs: dict[str, object], *content: Node) -> Node:
-    base = {"type": kind, "id": secrets.token_hex(5), "t": int(time.time())}
-    return node("notification", {**base, **attrs}, *content)  # type: ignore[dict-item]
+def _notification(kind: str, attrs: Attrs, *content: Node) -> Node:
+    base: Attrs = {"type": kind, "id": secrets.token_hex(5), "t": int(time.time())}
+    return node("notification", {**base, **attrs}, *content)
 
 
 def _own_list(account: AccountState) -> Node:

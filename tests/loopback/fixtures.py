@@ -32,7 +32,9 @@ def make_account(wa: LoopbackServer) -> MakeAccount:
 
 
 @pytest.fixture(scope="module")
-def make_actor(wa: LoopbackServer, make_account: MakeAccount, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeActor]:
+def make_actor(
+    wa: LoopbackServer, make_account: MakeAccount, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeActor]:
     """``make_actor("Bob")`` or ``make_actor(account, label="second")``: a started actor."""
     directory: Path = tmp_path_factory.mktemp("actors")
     made: list[Actor] = []

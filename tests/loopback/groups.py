@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .connection import Connection
 from .iq import IQError, handles
 from .jid import GROUP_SERVER, JID
-from .node import Node, node
+from .node import Attrs, Node, node
 from .state import AccountState, Device
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Group:
         return bool(self.members.get(account))
 
     def node(self) -> Node:
-        attrs = {
+        attrs: Attrs = {
             "id": self.jid.user,
             "subject": self.subject,
             "s_t": self.created,
@@ -50,15 +50,15 @@ class Group:
         }
         children = [_participant(account, role) for account, role in self.members.items()]
         if self.description:
-            described = {"id": self.description[0], "t": self.created, "participant": self.creator.lid}
-            children.append(node("description", {**described}, node("body", data=self.description[1].encode())))
+            described: Attrs = {"id": self.description[0], "t": self.created, "participant": self.creator.lid}
+            children.append(node("description", described, node("body", data=self.description[1].encode())))
         if self.announcement:
             children.append(node("announcement"))
         if self.locked:
             children.append(node("locked"))
         if self.expiration:
             children.append(node("ephemeral", {"expiration": self.expiration}))
-        return node("group", {**attrs}, *children)
+        return node("group", attrs, *children)
 
 
 def _participant(account: AccountState, role: str = _MEMBER, error: int | None = None) -> Node:
@@ -93,7 +93,7 @@ class Groups:
 
     def tell(self, group: Group, actor: AccountState, change: Node, gone: tuple[AccountState, ...] = ()) -> None:
         """The notification that every device of every member gets, the one that made the change too."""
-        attrs = {
+        attrs: Attrs = {
             "from": group.jid,
             "type": "w:gp2",
             "t": int(time.time()),
@@ -128,8 +128,8 @@ class Groups:
         if not subject or len(subject) > _SUBJECT_MAX:
             raise IQError(406)
         group.subject = subject
-        named = {"subject": subject, "s_t": int(time.time()), "s_o": actor.lid, "s_o_pn": actor.pn}
-        self.tell(group, actor, node("subject", {**named}))
+        named: Attrs = {"subject": subject, "s_t": int(time.time()), "s_o": actor.lid, "s_o_pn": actor.pn}
+        self.tell(group, actor, node("subject", named))
         return []
 
     def _setting(self, group: Group, actor: AccountState, request: Node) -> list[Node]:
@@ -141,8 +141,8 @@ class Groups:
             group.locked = request.tag == "locked"
         else:
             group.expiration = int(request.text("expiration") or 0)
-        attrs = {"v_id": secrets.token_hex(4)} if request.tag.endswith("announcement") else {**request.attrs}
-        self.tell(group, actor, node(request.tag, {**attrs}))
+        attrs: Attrs = {"v_id": secrets.token_hex(4)} if request.tag.endswith("announcement") else request.attrs
+        self.tell(group, actor, node(request.tag, attrs))
         return []
 
     def _members(self, group: Group, actor: AccountState, request: Node) -> list[Node]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .connection import Connection
-from .node import Node, node
+from .node import Attrs, Node, node
 
 if TYPE_CHECKING:
     from .core import Core
@@ -54,7 +54,7 @@ def answer(core: Core, connection: Connection, query: Node) -> None:
     children = query.children
     key = query.text("xmlns"), query.text("type"), children[0].tag if children else ""
     handler = _HANDLERS.get(key)
-    attrs = {"from": query.attrs.get("to", ""), "type": "result", "id": query.text("id")}
+    kind = "result"
     try:
         # Before login only pairing is spoken (namespace md), and the ping.
         if connection.device is None and key[0] not in ("md", "w:p"):
@@ -63,7 +63,8 @@ def answer(core: Core, connection: Connection, query: Node) -> None:
             core.unknown_iqs.append(str(query))
         content = handler(core, connection, query) if handler else []
     except IQError as error:
-        attrs["type"], content = "error", [error.node]
+        kind, content = "error", [error.node]
+    attrs: Attrs = {"from": query.attrs.get("to", ""), "type": kind, "id": query.text("id")}
     connection.send(node("iq", attrs, *content))
 
 

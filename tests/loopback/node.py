@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .jid import JID
 
 AttrValue = str | JID
+Attrs = Mapping[str, AttrValue | int | None]
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Node:
         return f"<{self.tag}{attrs}>{body}</{self.tag}>"
 
 
-def node(tag: str, attrs: dict[str, AttrValue | int | None] | None = None, *content: Node, data: bytes | None = None) -> Node:
+def node(tag: str, attrs: Attrs | None = None, *content: Node, data: bytes | None = None) -> Node:
     """Build a node; attributes that are None are left out, numbers become text."""
     kept: dict[str, AttrValue] = {}
     for name, value in (attrs or {}).items():

@@ -11,9 +11,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from .protos import wa6
 
 from .curve import KeyPair
+from .protos import wa6
 
 PATTERN = b"Noise_XX_25519_AESGCM_SHA256\0\0\0\0"
 PROLOGUE = b"WA\x06\x03"

@@ -98,5 +98,3 @@ class Outbox:
                 await asyncio.wait_for(self._moved.wait(), _PATIENCE_SECONDS)
             except TimeoutError:
                 return
-
-

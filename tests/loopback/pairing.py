@@ -12,13 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .protos import wa_adv
-
 from . import adv
 from .connection import Connection
 from .jid import SERVER
 from .linkcode import CodeExchange, WrongCode
 from .node import Node, node
+from .protos import wa_adv
 from .state import PHONE, AccountState, Device, SignedPreKey
 
 if TYPE_CHECKING:
@@ -74,7 +73,11 @@ class Pairing:
             refs.append(node("ref", data=ref.encode()))
             self._offers[ref] = _Offer(connection, begins, ends)
             begins, ends = ends, ends + self.timing.others
-        request = node("iq", {"from": SERVER, "type": "set", "id": secrets.token_hex(4), "xmlns": "md"}, node("pair-device", None, *refs))
+        request = node(
+            "iq",
+            {"from": SERVER, "type": "set", "id": secrets.token_hex(4), "xmlns": "md"},
+            node("pair-device", None, *refs),
+        )
         connection.send(request)
         asyncio.get_running_loop().call_later(self.timing.total, self._expire, connection)
 
@@ -174,7 +177,9 @@ class Pairing:
         return device
 
     @staticmethod
-    def _signed_back(answer: Node, vouched: adv.SignedIdentity, companion: bytes) -> adv.SignedIdentity:
+    def _signed_back(
+        answer: Node, vouched: wa_adv.ADVSignedDeviceIdentity, companion: bytes
+    ) -> wa_adv.ADVSignedDeviceIdentity:
         error = answer.child("error")
         if error:
             raise PairingRefused(f"the client refused: {error.text('code')} {error.text('text')}")

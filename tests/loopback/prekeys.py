@@ -10,7 +10,7 @@ from .connection import Connection
 from .curve import verify
 from .iq import IQError, handles
 from .jid import SERVER
-from .node import Node, node
+from .node import Attrs, Node, node
 from .state import Device, SignedPreKey
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def upload(core: Core, connection: Connection, query: Node) -> list[Node]:
         raise IQError(406)
     device.signed_prekey = signed_prekey
     known = {key_id for key_id, _ in device.prekeys}
-    device.prekeys.extend((key_id, _part(key, "value")) for key in listed.children if (key_id := _part(key, "id")) not in known)
+    device.prekeys.extend(
+        (key_id, _part(key, "value")) for key in listed.children if (key_id := _part(key, "id")) not in known
+    )
     return []
 
 
@@ -62,7 +64,13 @@ def _bundle(device: Device) -> list[Node]:
         node("registration", data=device.registration),
         node("type", data=_DJB),
         node("identity", data=device.identity),
-        node("skey", None, node("id", data=signed.id), node("value", data=signed.public), node("signature", data=signed.signature)),
+        node(
+            "skey",
+            None,
+            node("id", data=signed.id),
+            node("value", data=signed.public),
+            node("signature", data=signed.signature),
+        ),
     ]
     if device.prekeys:  # each is given out once; without one the bundle still works, with less forward secrecy
         key_id, public = device.prekeys.popleft()
@@ -73,8 +81,8 @@ def _bundle(device: Device) -> list[Node]:
 
 
 def _running_low(left: int) -> Node:
-    attrs = {"from": SERVER, "type": "encrypt", "id": secrets.token_hex(4), "t": int(time.time())}
-    return node("notification", {**attrs}, node("count", {"value": left}))
+    attrs: Attrs = {"from": SERVER, "type": "encrypt", "id": secrets.token_hex(4), "t": int(time.time())}
+    return node("notification", attrs, node("count", {"value": left}))
 
 
 def _part(key: Node, tag: str) -> bytes:

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-untyped"
 """The protobuf modules that neonize ships, imported without starting neonize.
 
 ``import neonize`` loads its Go library; a test process has no use for that. neonize puts this same folder on the path

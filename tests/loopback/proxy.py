@@ -1,7 +1,7 @@
 """The way in: a CONNECT proxy on 127.0.0.1 behind which web.whatsapp.com is this server.
 
-A client finds it by ``https_proxy`` and believes it by ``SSL_CERT_FILE``. Any other host is refused and noted: nothing a
-test starts may reach the real network.
+A client finds it by ``https_proxy`` and believes it by ``SSL_CERT_FILE``. Any other host is refused and noted: nothing
+a test starts may reach the real network.
 """
 
 from __future__ import annotations

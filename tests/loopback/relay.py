@@ -9,16 +9,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .protos import wa_adv
-
 from . import adv
 from .acks import AckPlan
 from .connection import Connection
 from .groups import Group
 from .jid import GROUP_SERVER, JID
-from .node import AttrValue, Node, node
+from .node import Attrs, AttrValue, Node, node
 from .outbox import message_received_by
 from .phash import phash
+from .protos import wa_adv
 from .stanzas import Stanza
 from .state import PHONE, AccountState, Device
 
@@ -76,17 +75,15 @@ class Relay:
     def _acknowledge(self, connection: Connection, stanza: Node, plan: AckPlan, error: int, expected: str) -> None:
         if plan.silent:
             return
-        attrs = {
+        attrs: Attrs = {
             "class": "message",
             "id": stanza.text("id"),
-            "from": stanza.attrs.get("to", ""),
-            "t": str(int(time.time())),
+            "from": stanza.attrs.get("to"),
+            "t": int(time.time()),
+            "error": error or None,
+            "phash": expected,
         }
-        if error:
-            attrs["error"] = str(error)
-        if expected:
-            attrs["phash"] = expected
-        ack = node("ack", {**attrs})
+        ack = node("ack", attrs)
         if plan.delay:
             self.core.call_later(plan.delay, connection.send, ack)
         else:
@@ -247,8 +244,8 @@ class Relay:
         if kind != "retry":  # after a retry the client acknowledges the message with an <ack> of its own
             for message_id in _message_ids(stanza):
                 reader.outbox.acknowledge(message_received_by(stanza, message_id))
-        ack = {"class": "receipt", "id": stanza.text("id"), "from": stanza.attrs.get("to", ""), "type": kind}
-        connection.send(node("ack", {**ack}))
+        ack: Attrs = {"class": "receipt", "id": stanza.text("id"), "from": stanza.attrs.get("to"), "type": kind}
+        connection.send(node("ack", ack))
         self.core.receipts.append(Stanza.of(reader, stanza, self._chat(stanza), 0))
         for device, addresses in self._hearers(reader, stanza):
             attrs: dict[str, AttrValue] = {"id": stanza.text("id"), "t": stanza.text("t") or str(int(time.time()))}
@@ -290,4 +287,3 @@ class Relay:
 def _message_ids(receipt: Node) -> list[str]:
     listed = receipt.child("list")
     return [receipt.text("id"), *(item.text("id") for item in (listed.children if listed else []))]
-

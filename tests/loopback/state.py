@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .adv import SignedIdentity
 from .curve import KeyPair
-from .jid import LID_SERVER, PN_SERVER, JID
+from .jid import JID, LID_SERVER, PN_SERVER
 from .outbox import Outbox
+from .protos import wa_adv
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -36,7 +36,7 @@ class Device:
     signed_prekey: SignedPreKey
     noise: bytes = b""
     key_index: int = 0
-    signed_identity: SignedIdentity | None = None
+    signed_identity: wa_adv.ADVSignedDeviceIdentity | None = None
     prekeys: deque[tuple[bytes, bytes]] = field(default_factory=deque)
     outbox: Outbox = field(default_factory=Outbox)
     connection: Connection | None = None

@@ -70,7 +70,9 @@ class _Elf:
         program_size, program_count, section_size, section_count = header[9], header[10], header[11], header[12]
         self.segments: list[tuple[int, int, int]] = []  # virtual address, file offset, size in the file
         for index in range(program_count):
-            kind, _, offset, address, _, size, _, _ = struct.unpack_from("<IIQQQQQQ", image, program_offset + index * program_size)
+            kind, _, offset, address, _, size, _, _ = struct.unpack_from(
+                "<IIQQQQQQ", image, program_offset + index * program_size
+            )
             if kind == _PT_LOAD:
                 self.segments.append((address, offset, size))
         self.pointers: dict[int, int] = {}  # address of a pointer: the address it points to
@@ -106,7 +108,10 @@ class _Elf:
         length = len(first[0].encode())
         for where, target in self.pointers.items():
             try:
-                if self.number(where + 8) != length or self.image[(at := self.offset(target)) : at + length] != first[0].encode():
+                if (
+                    self.number(where + 8) != length
+                    or self.image[(at := self.offset(target)) : at + length] != first[0].encode()
+                ):
                     continue
                 if self.strings(where, len(first)) == list(first):
                     return where

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .connection import Connection
 from .iq import IQError, handles
-from .jid import LEGACY_SERVER, PN_SERVER, JID, parse_jid
+from .jid import JID, LEGACY_SERVER, PN_SERVER, parse_jid
 from .node import Node, node
 from .state import AccountState
 
@@ -56,5 +56,7 @@ def _contact(core: Core, contact: Node) -> Node:
 
 
 def _devices(account: AccountState) -> Node:
-    devices = (node("device", {"id": device.number, "key-index": device.key_index}) for device in account.devices.values())
+    devices = (
+        node("device", {"id": device.number, "key-index": device.key_index}) for device in account.devices.values()
+    )
     return node("devices", None, node("device-list", None, *devices))
