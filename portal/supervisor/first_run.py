@@ -15,6 +15,9 @@ FIRST_ACCOUNT = "Default"
 
 def prepare_database() -> None:
     """Bring the database up to this version. Raises CommandError when it cannot be reached."""
+    # One plain connection, which says at once why it fails; a pool would
+    # retry in threads of its own until its time limit, and then say only that.
+    connection.settings_dict["OPTIONS"].pop("pool", None)
     try:
         call_command("migrate", interactive=False, verbosity=0)
         if not Account.objects.exists():
@@ -44,7 +47,5 @@ def first_administrator() -> str | None:
 
 
 def leave_database() -> None:
-    """Close our connections: the supervisor, which runs for months, needs none."""
+    """Close our connection: the supervisor, which runs for months, needs none."""
     connection.close()
-    if hasattr(connection, "close_pool"):
-        connection.close_pool()
