@@ -16,6 +16,7 @@ from enum import StrEnum
 from django.db import transaction
 from django.utils import timezone
 
+from chats import news
 from chats.models import Chat, Message, Pin, PinEvent
 from instances.models import Token
 
@@ -104,6 +105,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
         token=asker.token,
         attempt=pin.attempt,
     )
+    news.pin_changed(message)
     return Opening(pin, pin.attempt, ours=True)
 
 
@@ -153,6 +155,7 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     pin.asked_at = None
     pin.save()
     _replace_oldest(pin)
+    news.pin_changed(message)
 
 
 def expire(now: datetime | None = None, batch: int = 500) -> int:
@@ -278,6 +281,7 @@ def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime) -> None:
     pin.asked_at = None
     pin.save()
     PinEvent.objects.create(pin=pin, at=at, kind=kind, pinning=False)
+    news.pin_changed(pin.message)
 
 
 def _line(
@@ -301,3 +305,4 @@ def _line(
         stanza_id=stanza_id,
         detail=detail[:300],
     )
+    news.pin_changed(pin.message)

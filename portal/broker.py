@@ -25,7 +25,9 @@ Payload = dict[str, Any]
 Handler = Callable[[str, Payload], Awaitable[Payload | None]]
 Result = TypeVar("Result")
 
-CONNECT_SECONDS = 2.0
+# How long the first user waits for the connection to come up. Whoever finds it
+# down later is told at once.
+CONNECT_SECONDS = 1.0
 
 
 class NobodyListens(Exception):
@@ -42,8 +44,7 @@ class Broker:
     def __init__(self, url: str, name: str) -> None:
         self._url = url
         self._name = name
-        self._client: Client | None = None
-        self._opening: asyncio.Lock | None = None
+        self._opening: asyncio.Task[Client] | None = None
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
         self._thread.start()
@@ -113,35 +114,44 @@ class Broker:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        if self._client is not None:
-            self.run(self._client.close())
+        self.run(self._close())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 
+    async def _close(self) -> None:
+        if self._opening is None:
+            return
+        if self._opening.done() and self._opening.exception() is None:
+            await self._opening.result().close()
+        self._opening.cancel()
+
     async def client(self) -> Client:
         """The open connection. Raises NobodyListens when there is none."""
+        if not self._url:
+            raise NobodyListens("NATS_URL is not set: is the portal running?")
         if self._opening is None:
-            self._opening = asyncio.Lock()
-        async with self._opening:
-            if self._client is None or self._client.is_closed:
-                self._client = await self._open()
-        return self._client
+            # nats-py tries for ever, which is what we want, but not while a
+            # caller waits.
+            self._opening = asyncio.create_task(self._open())
+            await asyncio.wait({self._opening}, timeout=CONNECT_SECONDS)
+        if not self._opening.done():
+            raise NobodyListens("NATS cannot be reached")
+        if self._opening.cancelled() or self._opening.exception() is not None:
+            error, self._opening = self._opening, None
+            raise NobodyListens(f"NATS refused us: {error.exception()}")
+        return self._opening.result()
 
     async def _open(self) -> Client:
-        try:
-            return await nats.connect(
-                servers=self._url.split(","),
-                name=self._name,
-                connect_timeout=int(CONNECT_SECONDS),
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; a float does as well
-                allow_reconnect=True,
-                # 0: publishing while disconnected raises instead of queueing.
-                pending_size=0,
-                error_cb=_log_error,
-            )
-        except (OSError, NatsError, asyncio.TimeoutError) as error:
-            raise NobodyListens(f"NATS cannot be reached: {error}") from error
+        return await nats.connect(
+            servers=self._url.split(","),
+            name=self._name,
+            connect_timeout=2,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; a float does as well
+            # 0: publishing while disconnected raises instead of queueing.
+            pending_size=0,
+            error_cb=_log_error,
+        )
 
     async def _request(self, subject: str, payload: Payload, timeout: float) -> Payload:
         client = await self.client()
@@ -158,7 +168,8 @@ class Broker:
 
 
 async def _log_error(error: Exception) -> None:
-    log.warning("NATS: %s", error or type(error).__name__)
+    # Each try to reconnect fails with one of these: worth knowing, not alarming.
+    log.debug("NATS: %s", error or type(error).__name__)
 
 
 _lock = threading.Lock()
@@ -172,5 +183,5 @@ def broker() -> Broker:
     global _broker
     with _lock:
         if _broker is None:
-            _broker = Broker(settings.NATS_URL or "nats://127.0.0.1:4222", settings.PROCESS_NAME)
+            _broker = Broker(settings.NATS_URL, settings.PROCESS_NAME)
         return _broker

@@ -5,6 +5,14 @@ import secrets
 from pathlib import Path
 
 
+def read_secret(path: Path) -> str:
+    """Return the secret kept in `path`; empty when there is none."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
 def read_or_make_secret(path: Path) -> str:
     """Return the secret kept in `path`, and make it first if there is none.
 
@@ -12,10 +20,8 @@ def read_or_make_secret(path: Path) -> str:
     start at once: the file appears whole, and the first one to place it wins.
     Raises OSError when the folder cannot be written.
     """
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
+    if kept := read_secret(path):
+        return kept
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

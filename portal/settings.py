@@ -11,7 +11,7 @@ from pathlib import Path
 
 import environ
 
-from portal.secrets import read_or_make_secret
+from portal.secrets import read_or_make_secret, read_secret
 
 env = environ.Env()
 
@@ -117,9 +117,9 @@ SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 
 # --- WhatsApp and the processes around it ---------------------------------
 
-# Empty: `manage.py run` starts its own nats-server and tells the others by
-# the environment.
-NATS_URL = env.str("NATS_URL", default="")
+# Empty: `manage.py run` starts its own nats-server, tells its processes by the
+# environment, and leaves the address here for commands in another terminal.
+NATS_URL = env.str("NATS_URL", default="") or read_secret(DATA_DIR / "nats" / "url")
 PROCESS_NAME = env.str("PROCESS_NAME", default="portal")
 SESSION_DIR = DATA_DIR / "sessions"
 # Two connectors of one name cannot run at once; a restarted one takes up the
