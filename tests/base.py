@@ -7,6 +7,7 @@ and one called "stall". Each has a token for the account and one for a single in
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,25 +115,23 @@ class ApiTestCase(BaseTestCase):
     def check_dress(self, response: HttpResponse) -> None:
         """What holds for every answer of the API: the limit's headers; errors in their envelope, in JSON."""
         for name in RATE_HEADERS:
-            self.assertRegex(response.headers.get(name, ""), r"^\d+$", name)
+            assert re.search(r"^\d+$", response.headers.get(name, "")), name
         if response.status_code >= 400:
-            self.assertEqual(response.headers["Content-Type"], "application/json")
+            assert response.headers["Content-Type"] == "application/json"
             body = json.loads(response.content)
-            self.assertEqual(list(body), ["success", "error"])
-            self.assertIs(body["success"], False)
-            self.assertEqual(list(body["error"]), ["message"])
-            self.assertIsInstance(body["error"]["message"], str)
-            self.assertNotIn("Traceback", response.content.decode())
+            assert list(body) == ["success", "error"]
+            assert body["success"] is False
+            assert list(body["error"]) == ["message"]
+            assert isinstance(body["error"]["message"], str)
+            assert "Traceback" not in response.content.decode()
 
     def assert_error(self, response: HttpResponse, status: int, message: str) -> None:
         """Exactly this status and this sentence."""
-        self.assertEqual(
-            (response.status_code, json.loads(response.content)),
-            (status, {"success": False, "error": {"message": message}}),
-        )
+        answer = {"success": False, "error": {"message": message}}
+        assert (response.status_code, json.loads(response.content)) == (status, answer)
 
     def assert_answer(self, response: HttpResponse, answer: dict[str, Any]) -> None:
         """200, and exactly these keys and values in this order."""
-        self.assertEqual(response.status_code, 200, response.content)
-        self.assertEqual(response.headers["Content-Type"], "application/json")
-        self.assertEqual(list(json.loads(response.content).items()), list(answer.items()))
+        assert response.status_code == 200, response.content
+        assert response.headers["Content-Type"] == "application/json"
+        assert list(json.loads(response.content).items()) == list(answer.items())

@@ -50,8 +50,8 @@ class Success(PinMessageTestCase):
             },
         )
         (message, duration, asker), _ = self.pin.call_args
-        self.assertEqual((message, duration), (self.message, 604_800))
-        self.assertEqual((asker.words, asker.token), ("token 'Alice'", self.alice_token))
+        assert (message, duration) == (self.message, 604800)
+        assert (asker.words, asker.token) == ("token 'Alice'", self.alice_token)
         self.unpin.assert_not_called()
 
     def test_unpin(self) -> None:
@@ -67,42 +67,43 @@ class Success(PinMessageTestCase):
             },
         )
         (message, asker), _ = self.unpin.call_args
-        self.assertEqual((message, asker.token), (self.message, self.alice_token))
+        assert (message, asker.token) == (self.message, self.alice_token)
         self.pin.assert_not_called()
 
     def test_the_three_durations(self) -> None:
         for duration, seconds in {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}.items():
             with self.subTest(duration):
                 response = self.ask(duration=duration)
-                self.assertEqual(response.json()["duration"], duration)  # type: ignore[attr-defined]
-                self.assertEqual(self.pin.call_args.args[1], seconds)
+                assert response.json()["duration"] == duration  # type: ignore[attr-defined]
+                assert self.pin.call_args.args[1] == seconds
 
     def test_unpinning_ignores_the_duration_whatever_it_holds(self) -> None:
-        for duration in ("7d", "1h", "", None, 7, True, [], {"a": 1}, "\0", "\ud800"):
+        durations: tuple[Any, ...] = ("7d", "1h", "", None, 7, True, [], {"a": 1}, "\0", "\ud800")
+        for duration in durations:
             with self.subTest(duration=duration):
                 response = self.ask(pin=False, duration=duration)
-                self.assertEqual(response.status_code, 200)
-                self.assertNotIn("duration", response.json())  # type: ignore[attr-defined]
+                assert response.status_code == 200
+                assert "duration" not in response.json()  # type: ignore[attr-defined]
 
     def test_an_instance_token_opens_its_instance(self) -> None:
-        self.assertEqual(self.ask(token=self.alice_shop).status_code, 200)
+        assert self.ask(token=self.alice_shop).status_code == 200
 
     def test_bob_shares_alices_account(self) -> None:
-        self.assertEqual(self.ask(token=self.bob).status_code, 200)
-        self.assertEqual(self.pin.call_args.args[2].words, "token 'Bob'")
+        assert self.ask(token=self.bob).status_code == 200
+        assert self.pin.call_args.args[2].words == "token 'Bob'"
 
     def test_a_token_without_a_label_is_named_by_its_start(self) -> None:
         self.make_message(ID, instance=self.stall)
-        self.assertEqual(self.ask(token=self.charlie_stall, name="stall").status_code, 200)
-        self.assertEqual(self.pin.call_args.args[2].words, f"token {self.charlie_stall[:12]}…")
+        assert self.ask(token=self.charlie_stall, name="stall").status_code == 200
+        assert self.pin.call_args.args[2].words == f"token {self.charlie_stall[:12]}…"
 
     def test_fields_we_do_not_know_are_ignored(self) -> None:
-        self.assertEqual(self.ask(linkPreview={"a": [1, None]}).status_code, 200)
+        assert self.ask(linkPreview={"a": [1, None]}).status_code == 200
 
     def test_a_name_may_hold_spaces_and_letters_of_any_language(self) -> None:
         self.shop.name = "Loja São Paulo 1"
         self.shop.save()
-        self.assertEqual(self.ask(name="Loja%20S%C3%A3o%20Paulo%201").status_code, 200)
+        assert self.ask(name="Loja%20S%C3%A3o%20Paulo%201").status_code == 200
 
 
 class InstanceName(PinMessageTestCase):
@@ -227,12 +228,12 @@ class Rows(PinMessageTestCase):
 
     def test_chat_jid_names_the_chat(self) -> None:
         self.make_message(ID, chat=OTHER_JID)
-        self.assertEqual(self.ask(chatJid=OTHER_JID).json()["chat_jid"], OTHER_JID)  # type: ignore[attr-defined]
-        self.assertEqual(self.pin.call_args.args[0].chat.jid, OTHER_JID)
+        assert self.ask(chatJid=OTHER_JID).json()["chat_jid"] == OTHER_JID  # type: ignore[attr-defined]
+        assert self.pin.call_args.args[0].chat.jid == OTHER_JID
 
     def test_an_empty_chat_jid_is_none(self) -> None:
         for value in (None, "", " "):
-            self.assertEqual(self.ask(chatJid=value).status_code, 200)
+            assert self.ask(chatJid=value).status_code == 200
 
     def test_invalid_duration(self) -> None:
         for value in ("1h", "7D", " 7d", "604800", "é", ""):
@@ -275,5 +276,5 @@ class Rows(PinMessageTestCase):
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PIN"):
             with self.subTest(method):
                 response = self.call(method, "/api/chat/pinMessage/shop", token=self.alice)
-                self.assertEqual(response.headers["Allow"], "POST")
+                assert response.headers["Allow"] == "POST"
                 self.assert_error(response, 405, f"Method {method} is not allowed here: use POST")

@@ -105,11 +105,11 @@ def parse(body: bytes) -> dict[str, Any]:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Which of two values counts is decided differently by every parser, a
     # gateway's check in front of us among them.
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidBody(f"the key {json.dumps(twice[:100])} stands in it more than once")
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise InvalidBody(f"the key {json.dumps(name[:100])} stands in it more than once")
+        values[name] = value
     return values
 
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from django_ratelimit.core import get_usage  # type: ignore[import-untyped]
+from django_ratelimit.core import get_usage
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,13 @@ class _Shared:
         self.down = False
 
     def usable(self) -> bool:
-        return not self.down or time.monotonic() >= self.down_until
+        if not self.down:
+            return True
+        if time.monotonic() < self.down_until:
+            return False
+        # One request tries; the others go on counting alone until it knows.
+        self.down_until = time.monotonic() + TRY_AGAIN
+        return True
 
     def failed(self, error: Exception) -> None:
         if not self.down:

@@ -50,7 +50,7 @@ class ApiView(APIView):
         """Everything that can be refused before the body is read. Raises ApiError."""
         super().initial(request, *args, **kwargs)
         begun = call.of(request._request)
-        if not hasattr(self, (request.method or "").lower()) or request.method not in self.allowed_methods:
+        if request.method not in self.allowed_methods:
             begun.check()
             raise ApiError(405, f"Method {request.method} is not allowed here: use {' or '.join(self.allowed_methods)}")
         self.check_path(**kwargs)
