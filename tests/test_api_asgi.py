@@ -5,7 +5,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from django.core import signals
 from django.core.asgi import get_asgi_application
+from django.db import close_old_connections
 
 from portal.rest.asgi import Event, LimitBodies
 from tests.base import ApiTestCase
@@ -59,36 +61,39 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         if not event["more_body"]:
             break
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": json.dumps([length, scope["query_string"].decode()]).encode()})
+    await send({"type": "http.response.body", "body": str(length).encode()})
     assert (await receive())["type"] == "http.disconnect"
 
 
 class LongBodies(ApiTestCase):
     app = LimitBodies(echo, LIMIT)
 
+    def setUp(self) -> None:
+        super().setUp()
+        # Django's real handler gives the connection back after each request,
+        # and the test's transaction with it.
+        for signal in (signals.request_started, signals.request_finished):
+            signal.disconnect(close_old_connections)
+            self.addCleanup(signal.connect, close_old_connections)
+
     async def test_what_is_not_too_long_passes(self) -> None:
-        assert await Client(16).call(self.app) == (200, [LIMIT, ""])
+        assert await Client(16).call(self.app) == (200, LIMIT)
 
     async def test_what_is_too_long_ends(self) -> None:
-        assert await Client(10_000).call(self.app) == (200, [LIMIT + len(CHUNK), ""])
+        assert await Client(10_000).call(self.app) == (200, LIMIT + len(CHUNK))
 
     async def test_what_says_so_is_not_read_at_all(self) -> None:
         client = Client(0, (b"content-length", b"999999999"))
-        assert await client.call(self.app) == (200, [0, ""])
+        assert await client.call(self.app) == (200, 0)
         assert client.read == 0
 
     async def test_pages_are_left_alone(self) -> None:
-        assert await Client(100, path="/upload").call(self.app) == (200, [100 * len(CHUNK), ""])
+        assert await Client(100, path="/upload").call(self.app) == (200, 100 * len(CHUNK))
 
     async def test_below_a_prefix(self) -> None:
         client = Client(10_000, path="/portal/api/x")
         client.scope["root_path"] = "/portal"
-        assert await client.call(self.app) == (200, [LIMIT + len(CHUNK), ""])
-
-    async def test_a_query_nobody_can_decode(self) -> None:
-        client = Client(1)
-        client.scope["query_string"] = b"a=\xff&b=%20"
-        assert (await client.call(self.app))[1][1] == "a=%FF&b=%20"
+        assert await client.call(self.app) == (200, LIMIT + len(CHUNK))
 
     async def test_django_answers_in_words(self) -> None:
         app = LimitBodies(get_asgi_application(), LIMIT)

@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 
-from portal.rest.middleware import is_api
+from portal.rest.paths import is_api
 
 Scope = dict[str, Any]
 Event = Mapping[str, Any]
@@ -28,7 +27,6 @@ class LimitBodies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on but the tail of long bodies."""
         if scope["type"] == "http" and is_api(scope["path"].removeprefix(scope.get("root_path", ""))):
-            scope = {**scope, "query_string": _readable(scope.get("query_string", b""))}
             receive = _Limited(receive, self.limit, _declared(scope))
         await self.app(scope, receive, send)
 
@@ -63,8 +61,3 @@ def _declared(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit():
             return int(value[:20])
     return 0
-
-
-def _readable(query: bytes) -> bytes:
-    """A query string Django can decode: it answers raw bytes with a bare 400 of its own."""
-    return query if query.isascii() else quote(query, safe="%&=+/?;:@,!$'()*~").encode()

@@ -10,13 +10,9 @@ from django.http.response import HttpResponseBase
 
 from portal.rest import call, rate
 from portal.rest.errors import put_into_envelope
+from portal.rest.paths import is_api
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
-
-
-def is_api(path: str) -> bool:
-    """Whether this path belongs to the REST API."""
-    return path == "/api" or path.startswith("/api/")
 
 
 class ApiMiddleware:
