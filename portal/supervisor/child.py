@@ -43,7 +43,7 @@ class Child:
         # child is tied to the thread that started it.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), *spec.command],
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PROCESS_NAME": spec.name, **spec.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

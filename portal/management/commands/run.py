@@ -58,7 +58,8 @@ class Command(BaseCommand):
     def _start(self, loop: Loop, lock: int, listener: socket.socket, processes: int) -> None:
         """Start the processes, wait until they answer, and say so."""
         os.environ["DATA_DIR"] = str(settings.DATA_DIR)
-        if not settings.NATS_URL:
+        # Not settings.NATS_URL: a killed portal may have left its own address in the data folder.
+        if not os.environ.get("NATS_URL"):
             server = nats.configure(settings.DATA_DIR / "nats")
             loop.start(server.spec, keep=(lock,))
             loop.until(server.ready, server.spec.name, NATS_SECONDS)
