@@ -1,0 +1,297 @@
+"""Taking messages in: once each, in any order, under any of their names."""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase as HypothesisTestCase
+
+from chats.intake import take_in
+from chats.models import Chat, Contact, Message, Pin
+from instances.models import Account, Instance
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, Target
+
+OWN_PHONE, OWN_LID = "5511900000001@s.whatsapp.net", "1001@lid"
+BOB_PHONE, BOB_LID = "5511900000002@s.whatsapp.net", "1002@lid"
+GROUP = "120363000000000001@g.us"
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def instance(db: None) -> Instance:
+    return make_instance()
+
+
+def make_instance() -> Instance:
+    account = Account.objects.create(name="Alice")
+    return Instance.objects.create(account=account, name="shop", jid=OWN_PHONE, lid=OWN_LID)
+
+
+def arrived(message_id: str = "3EB01", text: str = "hello", **fields: Any) -> MessageArrived:
+    """A text of Bob's, in the direct chat with him, as WhatsApp brings it today."""
+    values: dict[str, Any] = {
+        "chat": Party(BOB_LID, BOB_PHONE),
+        "sender": Party(BOB_LID, BOB_PHONE),
+        "is_group": False,
+        "from_me": False,
+        "sent_at": START,
+        "kind": "text",
+        "push_name": "Bob",
+    }
+    return MessageArrived(message_id=message_id, text=text, **{**values, **fields})
+
+
+def own(message_id: str, text: str = "mine", **fields: Any) -> MessageArrived:
+    """A text written on the account's own phone."""
+    return arrived(message_id, text, sender=Party(OWN_LID, OWN_PHONE), from_me=True, push_name="Alice", **fields)
+
+
+def action(kind: str, target: str, seconds: int, text: str = "", **fields: Any) -> MessageArrived:
+    """An edit, deletion, pin or reaction of Bob's about his own message."""
+    wanted = Target(target, by_same_author=True)
+    sent_at = START + timedelta(seconds=seconds)
+    return arrived(f"{kind}-{target}-{seconds}", text, kind=kind, target=wanted, sent_at=sent_at, **fields)
+
+
+def test_it_works(instance: Instance) -> None:
+    taken = take_in(instance, [arrived()])
+    message = Message.objects.get()
+    assert taken.messages == [message]
+    assert (message.text, message.sender, message.sender_name) == ("hello", BOB_PHONE, "Bob")
+    assert (message.chat.jid, message.chat.lid, message.chat.name) == (BOB_PHONE, BOB_LID, "Bob")
+    assert (message.wire_chat, message.wire_sender) == (BOB_LID, BOB_LID)
+    assert message.chat.last_message_at == message.sent_at == START
+
+
+def test_the_same_event_twice_is_one_row(instance: Instance) -> None:
+    take_in(instance, [arrived(), arrived()])
+    assert take_in(instance, [arrived()]).messages == []
+    assert Message.objects.count() == 1
+
+
+def test_an_own_message_from_the_phone_is_filed_under_the_own_number(instance: Instance) -> None:
+    take_in(instance, [own("3EB02")])
+    message = Message.objects.get()
+    assert (message.from_me, message.sender, message.chat.jid) == (True, OWN_PHONE, BOB_PHONE)
+    assert message.chat.name == "", "our own name is not the chat's"
+
+
+def test_a_note_to_self(instance: Instance) -> None:
+    take_in(instance, [own("3EB02", chat=Party(OWN_LID, OWN_PHONE))])
+    assert Chat.objects.get().jid == OWN_PHONE
+
+
+# --- Two names, one person --------------------------------------------------------
+
+
+NAMES = [
+    Party(BOB_LID, BOB_PHONE),
+    Party(BOB_PHONE, BOB_LID),
+    Party(BOB_LID),
+    Party(BOB_PHONE),
+]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(NAMES, 3)) + [tuple(NAMES), tuple(reversed(NAMES))])
+def test_one_chat_whichever_names_it_comes_under(instance: Instance, order: tuple[Party, ...]) -> None:
+    """As soon as one event has told both names, all is in one chat under the phone number."""
+    for number, party in enumerate(order):
+        take_in(instance, [arrived(f"3EB{number}", chat=party, sender=party)])
+    chat = Chat.objects.get()
+    assert (chat.jid, chat.lid) == (BOB_PHONE, BOB_LID)
+    assert {message.sender for message in Message.objects.all()} == {BOB_PHONE}
+    assert Contact.objects.get().jid == BOB_PHONE
+
+
+def test_both_names_learnt_within_a_batch(instance: Instance) -> None:
+    events = [arrived(f"3EB{number}", chat=party, sender=party) for number, party in enumerate(NAMES[::-1])]
+    take_in(instance, events)
+    assert (Chat.objects.count(), Message.objects.count()) == (1, 4)
+
+
+def test_a_message_known_under_both_names_stays_once(instance: Instance) -> None:
+    take_in(instance, [arrived(chat=Party(BOB_LID), sender=Party(BOB_LID))])
+    take_in(instance, [arrived(chat=Party(BOB_PHONE), sender=Party(BOB_PHONE))])
+    take_in(instance, [arrived("3EB02")])
+    assert sorted(Message.objects.values_list("message_id", flat=True)) == ["3EB01", "3EB02"]
+
+
+def test_a_pin_moves_with_its_message(instance: Instance) -> None:
+    lid_only = {"chat": Party(BOB_LID), "sender": Party(BOB_LID)}
+    take_in(instance, [arrived(**lid_only), action("pin", "3EB01", 5, pin_duration=86_400, **lid_only)])
+    take_in(instance, [arrived("3EB02")])
+    assert Pin.objects.get().message.chat.jid == BOB_PHONE
+
+
+def test_instances_do_not_share_people(instance: Instance) -> None:
+    other = Instance.objects.create(account=instance.account, name="desk")
+    take_in(instance, [arrived()])
+    take_in(other, [arrived()])
+    assert (Message.objects.count(), Chat.objects.count(), Contact.objects.count()) == (2, 2, 2)
+
+
+# --- Edits, deletions, pins ---------------------------------------------------------
+
+
+def test_an_edit_changes_the_text(instance: Instance) -> None:
+    taken = take_in(instance, [arrived(), action("edit", "3EB01", 5, "hello, Ana")])
+    message = Message.objects.get(kind="text")
+    assert (message.text, message.edited_at) == ("hello, Ana", START + timedelta(seconds=5))
+    assert taken.changed == {message.pk}
+
+
+def test_an_edit_by_somebody_else_changes_nothing(instance: Instance) -> None:
+    stranger = Party("1003@lid", "5511900000003@s.whatsapp.net")
+    forged = replace(action("edit", "3EB01", 5, "gone"), sender=stranger)
+    take_in(instance, [arrived(), forged])
+    assert Message.objects.get(message_id="3EB01").text == "hello"
+
+
+def test_a_deletion_is_marked(instance: Instance) -> None:
+    take_in(instance, [arrived(), action("delete", "3EB01", 5)])
+    assert Message.objects.get(kind="text").deleted_at == START + timedelta(seconds=5)
+
+
+def test_an_edit_after_the_deletion_changes_nothing(instance: Instance) -> None:
+    take_in(instance, [arrived(), action("delete", "3EB01", 5)])
+    take_in(instance, [action("edit", "3EB01", 9, "back again")])
+    assert Message.objects.get(kind="text").text == "hello"
+
+
+def test_the_other_side_cannot_delete_ours_in_a_direct_chat(instance: Instance) -> None:
+    take_in(instance, [own("3EB02"), action("delete", "3EB02", 5)])
+    assert Message.objects.get(kind="text").deleted_at is None
+
+
+def test_an_admin_deletes_for_another_in_a_group(instance: Instance) -> None:
+    in_group = {"chat": Party(GROUP), "is_group": True}
+    by_admin = replace(
+        action("delete", "3EB01", 5, **in_group),
+        sender=Party("1003@lid"),
+        target=Target("3EB01", by_same_author=False, participant=BOB_LID),
+    )
+    take_in(instance, [arrived(**in_group), by_admin])
+    assert Message.objects.get(kind="text").deleted_at is not None
+
+
+def test_a_contacts_pin_and_unpin(instance: Instance) -> None:
+    take_in(instance, [arrived(), action("pin", "3EB01", 5, pin_duration=604_800)])
+    pin = Pin.objects.get()
+    assert (pin.state, pin.actor, pin.expires_at) == ("pinned", BOB_PHONE, START + timedelta(seconds=5, days=7))
+    take_in(instance, [action("pin", "3EB01", 9, pin_duration=None)])
+    assert Pin.objects.get().state == "unpinned"
+
+
+def test_a_contact_pins_our_message(instance: Instance) -> None:
+    theirs = replace(action("pin", "3EB02", 5, pin_duration=86_400), target=Target("3EB02", by_same_author=False))
+    take_in(instance, [own("3EB02"), theirs])
+    assert Pin.objects.get().message.from_me
+
+
+def test_a_pin_of_a_message_that_is_not_there_waits_for_it(instance: Instance) -> None:
+    take_in(instance, [action("pin", "3EB01", 5, pin_duration=86_400)])
+    assert not Pin.objects.exists()
+    take_in(instance, [arrived()])
+    assert Pin.objects.get().state == "pinned"
+
+
+def test_a_reaction_stands_beside_its_message(instance: Instance) -> None:
+    take_in(instance, [arrived(), action("reaction", "3EB01", 5, "👍")])
+    reaction = Message.objects.get(kind="reaction")
+    assert (reaction.text, reaction.target_id) == ("👍", "3EB01")
+    assert Chat.objects.get().last_message_at == START, "a reaction is no news for the list of chats"
+
+
+def test_the_readable_replaces_the_unreadable(instance: Instance) -> None:
+    take_in(instance, [replace(arrived(text=""), kind="unreadable")])
+    take_in(instance, [arrived()])
+    take_in(instance, [replace(arrived(text=""), kind="unreadable")])
+    assert Message.objects.get().text == "hello"
+
+
+# --- Groups ----------------------------------------------------------------------------
+
+
+def test_a_new_group_asks_for_its_name_once(instance: Instance) -> None:
+    in_group = {"chat": Party(GROUP), "is_group": True}
+    assert take_in(instance, [arrived(**in_group)]).unnamed_groups == [GROUP]
+    assert take_in(instance, [arrived("3EB02", **in_group)]).unnamed_groups == []
+    assert Chat.objects.get().name == "", "nobody's own name is the group's"
+
+
+def test_a_group_is_brought_up_to_date(instance: Instance) -> None:
+    change = GroupChanged(GROUP, START, name="Sales", locked=True, text="changed the name", actor=Party(BOB_LID))
+    take_in(instance, [change])
+    take_in(instance, [change, GroupChanged(GROUP, START, announce=True)])
+    chat = Chat.objects.get()
+    assert (chat.kind, chat.name, chat.locked, chat.announce) == ("group", "Sales", True, True)
+    assert Message.objects.get().kind == "system", "the same change twice is one line"
+
+
+def test_a_group_tells_both_names_of_its_people(instance: Instance) -> None:
+    take_in(instance, [arrived(chat=Party(BOB_LID), sender=Party(BOB_LID))])
+    take_in(instance, [GroupChanged(GROUP, START, name="Sales", people=(Party(BOB_PHONE, BOB_LID),))])
+    assert Message.objects.get().sender == BOB_PHONE
+
+
+# --- Bad input ---------------------------------------------------------------------------
+
+
+def test_nul_and_long_names_are_no_error(instance: Instance) -> None:
+    take_in(instance, [arrived(text="a\x00b", push_name="N" * 500 + "\x00"), arrived("\x00", quoted_id="Q" * 500)])
+    assert Message.objects.filter(text="a\ufffdb").exists()
+
+
+# --- Any order, any batches ------------------------------------------------------------------
+
+
+STORY = [
+    arrived("3EB01", "one"),
+    own("3EB02", "two", sent_at=START + timedelta(seconds=1)),
+    action("edit", "3EB01", 2, "one, mended"),
+    action("edit", "3EB01", 3, "one, mended twice"),
+    action("pin", "3EB01", 4, pin_duration=604_800),
+    action("pin", "3EB01", 5, pin_duration=None),
+    action("pin", "3EB01", 6, pin_duration=86_400),
+    replace(action("pin", "3EB02", 7, pin_duration=86_400), target=Target("3EB02", by_same_author=False)),
+    arrived("3EB03", "three", chat=Party(BOB_LID), sender=Party(BOB_LID), sent_at=START + timedelta(seconds=8)),
+    action("delete", "3EB03", 9),
+    arrived("3EB04", "four", chat=Party(BOB_PHONE), sender=Party(BOB_PHONE), sent_at=START + timedelta(seconds=10)),
+]
+
+
+class AnyOrder(HypothesisTestCase):
+    """However the events come, and however often, the same is known at the end."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        order=st.permutations(STORY),
+        again=st.lists(st.sampled_from(STORY), max_size=4),
+        cuts=st.sets(st.integers(1, len(STORY) + 3), max_size=5),
+    )
+    def test_the_same_is_known_at_the_end(
+        self, order: list[MessageArrived], again: list[MessageArrived], cuts: set[int]
+    ) -> None:
+        instance = make_instance()
+        events = order + again
+        bounds = [0, *sorted(cuts), len(events)]
+        for start, end in itertools.pairwise(bounds):
+            take_in(instance, events[start:end])
+        said = Message.objects.filter(kind="text").order_by("message_id")
+        assert [(row.message_id, row.text, row.deleted_at is not None) for row in said] == [
+            ("3EB01", "one, mended twice", False),
+            ("3EB02", "two", False),
+            ("3EB03", "three", True),
+            ("3EB04", "four", False),
+        ]
+        assert Message.objects.count() == len(STORY)
+        assert Chat.objects.get().jid == BOB_PHONE
+        pins = Pin.objects.order_by("message__message_id")
+        assert [(pin.message.message_id, pin.state, pin.duration) for pin in pins] == [
+            ("3EB01", "pinned", 86_400),
+            ("3EB02", "pinned", 86_400),
+        ]
