@@ -23,7 +23,6 @@ from portal.libmagic import ensure as ensure_libmagic
 
 ensure_libmagic()  # neonize imports python-magic, which must find the C library.
 
-import neonize.utils.log as neonize_log  # noqa: E402
 from neonize import exc  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.events import (  # noqa: E402
@@ -53,7 +52,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
 from neonize.utils.enum import ClientName, ClientType  # noqa: E402
 
 log = logging.getLogger(__name__)
-neonize_log.log.setLevel(logging.WARNING)
+logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
 
 Listener = Callable[[ev.Event], None]
 
