@@ -75,6 +75,8 @@ def test_members_come_and_go(ana: Actor, bob: Actor, carla: Actor, group: str) -
     assert gone["leave"] == [carla.lid]
     with pytest.raises(ActorError, match="not participating"):
         carla.group_info(group)
+    with pytest.raises(ActorError, match="not participating"):
+        carla.send_text(group, "still here?")
 
 
 def test_promote_and_demote(ana: Actor, bob: Actor, group: str) -> None:

@@ -124,6 +124,13 @@ def test_receipts_reach_the_sender(wa: LoopbackServer, ana: Actor, bob: Actor) -
     assert [receipt.type for receipt in wa.receipts(id=sent)] == ["inactive", "read"]
 
 
+def test_delivered_to_somebody_online(ana: Actor, bob: Actor) -> None:
+    ana.active_receipts()
+    sent = bob.send_text(ana.jid, "are you there?")
+    assert bob.wait_event("receipt", lambda receipt: sent in receipt["ids"])["type"] == "delivered"
+    ana.active_receipts(False)
+
+
 def test_own_devices_get_copies_and_notice_a_new_one(ana: Actor, bob: Actor, make_actor: MakeActor) -> None:
     bob.send_text(ana.jid, "before the second device")
     second = make_actor(bob.account)

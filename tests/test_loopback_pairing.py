@@ -111,6 +111,14 @@ def test_without_the_injected_root_the_client_trusts_nobody(wa: LoopbackServer, 
     assert bob.seen("qr") == []
 
 
+def test_a_login_with_another_noise_key_is_refused(make_actor: MakeActor) -> None:
+    bob = make_actor("Bob")
+    bob.ask("sql", statement="UPDATE whatsmeow_device SET noise_key = randomblob(32)")
+    bob.stop()
+    bob.start(wait=False)
+    assert bob.wait_event("logged_out") == {"OnConnect": True, "Reason": "LOGGED_OUT"}
+
+
 def test_logging_out_removes_the_device(make_actor: MakeActor) -> None:
     bob = make_actor("Bob")
     bob.ask("logout")

@@ -24,7 +24,7 @@ os.dup2(2, 1)
 
 from neonize import events as ev  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
-from neonize.utils.enum import ParticipantChange, Presence, ReceiptType  # noqa: E402
+from neonize.utils.enum import ParticipantChange, ReceiptType  # noqa: E402
 from neonize.utils.jid import build_jid  # noqa: E402
 
 from . import actor_events, actor_messages  # noqa: E402
@@ -166,10 +166,9 @@ class ActorProcess:
     def do_mark_read(self, ids: list[str], chat: str, sender: str) -> None:
         self.client.mark_read(*ids, chat=jid(chat), sender=jid(sender), receipt=ReceiptType.READ)
 
-    def do_presence(self, name: str) -> None:
-        """Be online: from now on receipts are ``delivered`` and not ``inactive``."""
-        self.client.set_profile_name(name)
-        self.client.send_presence(Presence.AVAILABLE)
+    def do_active_receipts(self, on: bool) -> None:
+        """As if online: receipts are ``delivered`` and not ``inactive``. Real presence needs app state."""
+        self.client.set_force_activate_delivery_receipts(on)
 
     def do_on_whatsapp(self, phones: list[str]) -> list[dict[str, Any]]:
         return [

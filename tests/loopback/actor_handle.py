@@ -321,6 +321,10 @@ class Actor:
     def mark_read(self, ids: list[str], chat: str, sender: str) -> None:
         self.ask("mark_read", ids=ids, chat=chat, sender=sender)
 
+    def active_receipts(self, on: bool = True) -> None:
+        """From now on what arrives is ``delivered``, as to somebody who is online, and not ``inactive``."""
+        self.ask("active_receipts", on=on)
+
     def on_whatsapp(self, *phones: str) -> list[Record]:
         found: list[Record] = self.ask("on_whatsapp", phones=list(phones))
         return found
