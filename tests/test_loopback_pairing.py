@@ -66,6 +66,11 @@ def test_the_phone_itself_can_be_a_client(make_actor: MakeActor) -> None:
     assert companion.seen("identity_change") == []
 
 
+def test_a_qr_of_something_else(make_account: MakeAccount) -> None:
+    with pytest.raises(PairingRefused, match="no WhatsApp QR code"):
+        make_account("Bob").scan("https://example.org")
+
+
 def test_each_qr_is_good_once(make_actor: MakeActor, make_account: MakeAccount) -> None:
     bob = make_actor("Bob")
     with pytest.raises(PairingRefused, match="expired"):

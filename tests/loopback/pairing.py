@@ -54,6 +54,16 @@ class _Offer:
     ends: float
 
 
+def _read_qr(text: str) -> tuple[str, bytes, bytes, bytes]:
+    """The reference, the client's two public keys and the ADV secret. Source: whatsmeow pair.go, makeQRData."""
+    try:
+        ref, *keys = text.rpartition("#")[2].split(",")
+        noise, identity, secret = (base64.b64decode(key) for key in keys[:3])
+    except ValueError as error:
+        raise PairingRefused("no WhatsApp QR code") from error
+    return ref, noise, identity, secret
+
+
 class Pairing:
     def __init__(self, core: Core) -> None:
         self.core = core
@@ -92,10 +102,7 @@ class Pairing:
 
     async def scan(self, account: AccountState, qr: str, *, primary: bool = False) -> Device:
         """The phone's camera sees this QR text."""
-        parts = qr.rpartition("#")[2].split(",")
-        if len(parts) < 4:
-            raise PairingRefused("no WhatsApp QR code")
-        ref, noise, identity, secret = parts[0], *(base64.b64decode(part) for part in parts[1:4])
+        ref, noise, identity, secret = _read_qr(qr)
         offer = self._offers.get(ref)
         if offer is None or time.monotonic() > offer.ends:
             raise PairingRefused("the QR code has expired")

@@ -50,7 +50,7 @@ class Acks:
 
 class LoopbackServer:
     def __init__(self, workdir: Path) -> None:
-        self.workdir = workdir
+        self.workdir = workdir.resolve()
         self.acks = Acks(self)
         self.port = 0
         self.core: Core
