@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .appstate import Mutation, read
 from .curve import KeyPair
 from .node import node
 from .state import AccountState, Device, LoginFailure
@@ -73,6 +74,15 @@ class Account:
             self.state.key = KeyPair.from_private(private)
 
         self._server.call(adopt)
+
+    def remember_app_state_key(self, key_id: bytes, key: bytes) -> None:
+        """So that ``app_state`` can read what is encrypted with it."""
+        self.state.app_state_keys[key_id] = key
+
+    def app_state(self, *index: str) -> list[Mutation]:
+        """The changes of shared settings so far, decrypted; those whose index begins so: ``app_state("pin_v1")``."""
+        found = self._server.call(lambda: read(self.state))
+        return [mutation for mutation in found if mutation.index[: len(index)] == list(index)]
 
     # -- what befalls its connections
 

@@ -24,7 +24,9 @@ os.dup2(2, 1)
 
 from neonize import events as ev  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
-from neonize.utils.enum import ParticipantChange, ReceiptType  # noqa: E402
+from neonize.proto.Neonize_pb2 import MutationInfo, PatchInfo  # noqa: E402
+from neonize.proto.waSyncAction.WAWebProtobufSyncAction_pb2 import PinAction, SyncActionValue  # noqa: E402
+from neonize.utils.enum import ParticipantChange, Presence, ReceiptType  # noqa: E402
 from neonize.utils.jid import build_jid  # noqa: E402
 
 from . import actor_events, actor_messages  # noqa: E402
@@ -34,6 +36,7 @@ from . import actor_events, actor_messages  # noqa: E402
 _STORE_OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=OFF&_busy_timeout=5000&ignored="
 
 _EVENTS: dict[str, tuple[Any, Any]] = {
+    "history": (ev.HistorySyncEv, actor_events.other),
     "message": (ev.MessageEv, actor_events.message),
     "receipt": (ev.ReceiptEv, actor_events.receipt),
     "undecryptable": (ev.UndecryptableMessageEv, actor_events.undecryptable),
@@ -165,6 +168,18 @@ class ActorProcess:
 
     def do_mark_read(self, ids: list[str], chat: str, sender: str) -> None:
         self.client.mark_read(*ids, chat=jid(chat), sender=jid(sender), receipt=ReceiptType.READ)
+
+    def do_push_name(self, name: str) -> None:
+        self.client.set_profile_name(name)
+
+    def do_online(self) -> None:
+        self.client.send_presence(Presence.AVAILABLE)
+
+    def do_pin_chat(self, chat: str, on: bool) -> None:
+        pin = SyncActionValue(pinAction=PinAction(pinned=on))
+        mutation = MutationInfo(Index=["pin_v1", chat], Version=5, Value=pin)
+        patch = PatchInfo(Timestamp=time.time_ns(), Type=PatchInfo.REGULAR_LOW, Mutations=[mutation])
+        self.client.send_app_state(patch)
 
     def do_active_receipts(self, on: bool) -> None:
         """As if online: receipts are ``delivered`` and not ``inactive``. Real presence needs app state."""

@@ -321,6 +321,36 @@ class Actor:
     def mark_read(self, ids: list[str], chat: str, sender: str) -> None:
         self.ask("mark_read", ids=ids, chat=chat, sender=sender)
 
+    def wait_for_devices(self, count: int, timeout: float = 10) -> None:
+        """Until the server has nothing left to tell this device, such as that the account has ``count`` devices."""
+        deadline = time.monotonic() + timeout
+        while len(self.account.devices()) != count or self.account.waiting(self.device or 0):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.account.name}: not {count} devices in {timeout} s")
+            time.sleep(0.02)
+
+    def share_app_state_key(self) -> None:
+        """As the phone (``primary``): give the companions the key to the account's app state."""
+        key_id, key = os.urandom(6), os.urandom(32)
+        self.account.remember_app_state_key(key_id, key)
+        self.send(self.jid, "app_state_key", key_id=key_id.hex(), key=key.hex())
+
+    def share_history(self, chat: str, messages: list[Record], name: str = "") -> None:
+        """As the phone: tell the companions of earlier messages: ``{"id", "text", "from_me", "timestamp" (s)}``."""
+        self.send(self.jid, "history", chat=chat, messages=messages, name=name)
+
+    def pin_chat(self, chat: str, on: bool = True) -> None:
+        """Pin the chat in the account's own list (app state)."""
+        self.ask("pin_chat", chat=chat, on=on)
+
+    def set_push_name(self, name: str) -> None:
+        """Change the account's name (app state)."""
+        self.ask("push_name", name=name)
+
+    def be_online(self) -> None:
+        """Send presence; needs a push name."""
+        self.ask("online")
+
     def active_receipts(self, on: bool = True) -> None:
         """From now on what arrives is ``delivered``, as to somebody who is online, and not ``inactive``."""
         self.ask("active_receipts", on=on)

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from typing import Any
 
 from neonize.proto.waCommon.WACommon_pb2 import MessageKey
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversation, HistorySync, HistorySyncMsg
+from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
 
 Message = e2e.Message
 Args = dict[str, Any]
@@ -128,6 +131,44 @@ def ephemeral(to: str, args: Args) -> Any:
     return Message(ephemeralMessage=e2e.FutureProofMessage(message=Message(extendedTextMessage=lasting)))
 
 
+def app_state_key(to: str, args: Args) -> Any:
+    """What the phone gives its companions so that they can read and write app state."""
+    data = e2e.AppStateSyncKeyData(
+        keyData=bytes.fromhex(args["key"]),
+        fingerprint=e2e.AppStateSyncKeyFingerprint(rawID=1, currentIndex=0, deviceIndexes=[0]),
+        timestamp=_now_ms(),
+    )
+    key = e2e.AppStateSyncKey(keyID=e2e.AppStateSyncKeyId(keyID=bytes.fromhex(args["key_id"])), keyData=data)
+    share = e2e.AppStateSyncKeyShare(keys=[key])
+    kind = e2e.ProtocolMessage.APP_STATE_SYNC_KEY_SHARE
+    return Message(protocolMessage=e2e.ProtocolMessage(type=kind, appStateSyncKeyShare=share))
+
+
+def history(to: str, args: Args) -> Any:
+    """A history sync of this one chat, its payload inside the message itself: no download."""
+    messages = [
+        HistorySyncMsg(
+            message=WebMessageInfo(
+                key=MessageKey(remoteJID=args["chat"], fromMe=one["from_me"], ID=one["id"]),
+                message=Message(conversation=one["text"]),
+                messageTimestamp=one["timestamp"],
+                pushName=one.get("push_name", ""),
+            )
+        )
+        for one in args["messages"]
+    ]
+    conversation = Conversation(ID=args["chat"], name=args.get("name", ""), messages=messages)
+    synced = HistorySync(syncType=HistorySync.RECENT, conversations=[conversation], chunkOrder=1, progress=100)
+    notification = e2e.HistorySyncNotification(
+        syncType=e2e.HistorySyncType.RECENT,
+        chunkOrder=1,
+        progress=100,
+        initialHistBootstrapInlinePayload=zlib.compress(synced.SerializeToString()),
+    )
+    kind = e2e.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
+    return Message(protocolMessage=e2e.ProtocolMessage(type=kind, historySyncNotification=notification))
+
+
 def raw(to: str, args: Args) -> Any:
     """Any message, given as the serialized protobuf in hex."""
     return Message.FromString(bytes.fromhex(args["hex"]))
@@ -137,7 +178,7 @@ BUILDERS = {
     builder.__name__: builder
     for builder in (
         text, reply, edit, delete, react, poll, pin, image, video, audio, document, sticker, location, contact,
-        view_once, ephemeral, raw,
+        view_once, ephemeral, app_state_key, history, raw,
     )
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import certs, groups, iq, prekeys, usync
+from . import appstate, certs, groups, iq, prekeys, usync
 from .acks import AckPlans
 from .binary import Codec
 from .connection import Connection
@@ -26,7 +26,7 @@ from .state import Device, Directory, LoginFailure
 from .tokens import load_tokens
 
 log = logging.getLogger(__name__)
-_REGISTERED = (groups, iq, prekeys, usync)  # importing them registers their handlers
+_REGISTERED = (appstate, groups, iq, prekeys, usync)  # importing them registers their handlers
 
 
 class Core:

@@ -15,11 +15,15 @@ from .tokens import library_path
 if TYPE_CHECKING:
     from neonize.proto.waAdv import WAAdv_pb2 as wa_adv
     from neonize.proto.waCert import WACert_pb2 as wa_cert
+    from neonize.proto.waServerSync import WAWebProtobufsServerSync_pb2 as wa_sync
+    from neonize.proto.waSyncAction import WAWebProtobufSyncAction_pb2 as wa_sync_action
     from neonize.proto.waWa6 import WAWebProtobufsWa6_pb2 as wa6
 else:
     sys.path.append(str(library_path().parent / "proto"))
     from waAdv import WAAdv_pb2 as wa_adv
     from waCert import WACert_pb2 as wa_cert
+    from waServerSync import WAWebProtobufsServerSync_pb2 as wa_sync
+    from waSyncAction import WAWebProtobufSyncAction_pb2 as wa_sync_action
     from waWa6 import WAWebProtobufsWa6_pb2 as wa6
 
-__all__ = ["wa6", "wa_adv", "wa_cert"]
+__all__ = ["wa6", "wa_adv", "wa_cert", "wa_sync", "wa_sync_action"]

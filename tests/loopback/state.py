@@ -76,6 +76,8 @@ class AccountState:
         self.watchers: set[AccountState] = set()  # who asked for our device list and must hear when it changes
         self.failure: LoginFailure | None = None
         self.next_device = 1
+        self.app_state: dict[str, list[bytes]] = {}  # each collection's patches, the first is version 1
+        self.app_state_keys: dict[bytes, bytes] = {}  # those a test knows, to read the patches
         self.simulate_phone()
 
     def simulate_phone(self) -> None:
