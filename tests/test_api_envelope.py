@@ -1,5 +1,6 @@
 """Errors come in one envelope, in JSON, whoever made them."""
 
+import gzip
 import logging
 from unittest.mock import patch
 
@@ -8,6 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.test import AsyncClient, Client, override_settings
 
+from portal.rest.errors import put_into_envelope
 from tests.base import ApiTestCase
 
 SHOP = "/api/chat/pinMessage/shop"
@@ -28,7 +30,9 @@ class Routes(ApiTestCase):
         ):
             for method in ("GET", "POST", "OPTIONS", "TRACE"):
                 with self.subTest(path=path, method=method):
-                    self.assert_error(self.call(method, path), 404, "Endpoint not found")
+                    response = self.call(method, path)
+                    self.assert_error(response, 404, "Endpoint not found")
+                    assert "Allow" not in response.headers
 
     def test_they_are_json_while_debugging_too(self) -> None:
         with override_settings(DEBUG=True):
@@ -75,6 +79,15 @@ class Dress(ApiTestCase):
             self.check_dress(response)
         response = await self.client.get("/apis")  # type: ignore[misc]
         assert "X-RateLimit-Limit" not in response.headers
+
+    def test_nothing_of_the_replaced_page_stays(self) -> None:
+        content = gzip.compress(b"<h1>Gone</h1>")
+        headers = {"Content-Encoding": "gzip", "ETag": '"1"', "Content-Length": str(len(content))}
+        page = HttpResponse(content, status=410, headers=headers)
+        put_into_envelope(page)
+        self.assert_error(page, 410, "Bad request")
+        assert page.headers["Content-Length"] == str(len(page.content))
+        assert not {"Content-Encoding", "ETag"} & set(page.headers)
 
 
 class Faults(ApiTestCase):

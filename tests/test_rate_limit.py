@@ -70,7 +70,7 @@ class OneToken(RateTestCase):
             assert self.remaining(self.ask(self.alice)) == 2
             assert self.remaining(self.ask(self.alice, "/api/nothing")) == 1
             assert self.remaining(self.call("GET", SHOP, token=self.alice)) == 0
-            for path in (SHOP, "/api/nothing", "/api/chat/pinMessage/desk"):
+            for path in (SHOP, "/api/nothing", "/api/a%0Ab", "/api/chat/pinMessage/desk"):
                 self.assert_error(self.ask(self.alice, path), 429, LIMITED)
             self.assert_error(self.call("GET", SHOP, token=self.alice), 429, LIMITED)
 

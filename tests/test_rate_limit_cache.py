@@ -105,6 +105,8 @@ def test_without_the_cache_each_process_counts_alone(caplog: pytest.LogCaptureFi
         assert [count().count for _ in range(4)] == [1, 2, 3, 4]
         assert count().over
         assert count(increment=False).count == 5
+        rate._shared.down_until = 0
+        assert count().count == 6
     # Said once, not at every request.
     assert [record.levelname for record in caplog.records if record.name == "portal.rest.rate"] == ["ERROR"]
 

@@ -85,5 +85,8 @@ def put_into_envelope(response: HttpResponseBase) -> None:
     message = SENTENCES.get(response.status_code, fallback)
     response.content = json.dumps(envelope(message), separators=(",", ":")).encode()  # type: ignore[attr-defined]
     response.headers["Content-Type"] = "application/json"
+    # Of the page that was there, perhaps compressed.
+    for name in ("Content-Encoding", "ETag"):
+        response.headers.pop(name, None)
     if response.has_header("Content-Length"):
         response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
