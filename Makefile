@@ -8,7 +8,8 @@
 SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check
+# Twice quiet: no warnings, only errors.
+PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
 # The newest Python that is at least 3.11. A name that is there may still not
 # start (pyenv's shims), so each is tried.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -38,7 +39,7 @@ bench: $(VENV)/test.stamp
 	$(PY) -m tests.bench $(ONLY)
 
 lock: $(VENV)/made.stamp
-	$(PIP) install --quiet uv
+	$(PIP) install uv
 	for set in run test; do \
 		$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 			--no-header --no-emit-index-url --no-emit-find-links \
@@ -55,6 +56,7 @@ clean:
 
 $(VENV)/made.stamp:
 	test -n "$(PYTHON)" || { echo "The portal needs Python 3.11 or newer, and none was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The portal needs Python 3.11 or newer, and $(PYTHON) is not." >&2; exit 1; }
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python cannot make environments: Debian and Ubuntu ship that part separately. Install it (apt install python3-venv), then run make again." >&2; exit 1; }
 	echo "Making the environment in $(VENV) ($$($(PYTHON) --version)) ..." >&2
 	rm -rf $(VENV)
@@ -62,12 +64,12 @@ $(VENV)/made.stamp:
 	touch $@
 
 $(VENV)/run.stamp: requirements/run.txt | $(VENV)/made.stamp
-	echo "Installing the packages of requirements/run.txt ..." >&2
-	$(PIP) install --quiet --require-hashes --requirement requirements/run.txt
+	echo "Installing the packages of requirements/run.txt (about a minute) ..." >&2
+	$(PIP) install --require-hashes --requirement requirements/run.txt
 	touch $@
 
 # The test requirements hold those of `make run` as well, in the same versions.
 $(VENV)/test.stamp: requirements/test.txt | $(VENV)/made.stamp
-	echo "Installing the packages of requirements/test.txt ..." >&2
-	$(PIP) install --quiet --require-hashes --requirement requirements/test.txt
+	echo "Installing the packages of requirements/test.txt (about a minute) ..." >&2
+	$(PIP) install --require-hashes --requirement requirements/test.txt
 	touch $@ $(VENV)/run.stamp
