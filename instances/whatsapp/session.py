@@ -207,6 +207,8 @@ class Session:
     async def _logout(self) -> dict[str, Any]:
         client = self._client
         told = False
+        # WhatsApp will say that we are logged out: no news to us.
+        self._generation += 1
         if client is not None and self.instance.state == State.CONNECTED:
             try:
                 await self._thread(client.logout)

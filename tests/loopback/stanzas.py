@@ -22,6 +22,7 @@ class Stanza:
     participants: list[str]
     encryptions: list[str]
     attrs: dict[str, str]
+    children: list[str]  # the tags below <message>
     at: float = field(default_factory=time.time)
 
     @classmethod
@@ -41,4 +42,5 @@ class Stanza:
             participants=[jid for jid, _ in participants],
             encryptions=[enc.text("type") for enc in encs],
             attrs={name: str(value) for name, value in stanza.attrs.items()},
+            children=[child.tag for child in stanza.children],
         )

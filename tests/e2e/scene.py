@@ -1,0 +1,115 @@
+"""A linked portal between a contact, a colleague and the account's own phone: what most end-to-end tests need."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.database import PortalDatabase
+from tests.loopback import Account, Actor, LoopbackServer
+from tests.portal_process import ROOT, PortalProcess
+
+Record = dict[str, Any]
+
+
+class Scene:
+    """Ana's number is linked to the portal's instance "shop"; Bob writes to her."""
+
+    def __init__(self, wa: LoopbackServer, folder: Path, database: PortalDatabase, **environment: str) -> None:
+        self.wa, self.folder, self.database = wa, folder, database
+        self._environment = {**wa.env(), "ACK_TIMEOUT_SECONDS": "4", **environment}
+        if database.url:
+            self._environment["DATABASE_URL"] = database.url
+        self.ana: Account = wa.account("Ana", phone="5511999990001")
+        self.token = ""
+        self.start()
+
+    def start(self) -> None:
+        """Start the portal by its run command."""
+        self.portal = PortalProcess(self.folder / "data", **self._environment).wait_ready()
+
+    def link(self, instance: str = "shop") -> None:
+        """Make an instance and a token, and link Ana's phone by a pairing code from the terminal."""
+        self.command("createinstance", instance)
+        self.token = re.search(r"wap_\S+", self.command("createtoken", "--instance", instance))[0]  # type: ignore[index]
+        pairing = self.begin_command("pair", instance, "--phone", f"+{self.ana.phone}")
+        self.ana.enter_code(read_until(pairing, r"\b([0-9A-Z]{4}-[0-9A-Z]{4})\b"))
+        assert "Linked to 5511999990001" in finish(pairing)
+
+    def command(self, *arguments: str) -> str:
+        """A `manage.py` command; its output."""
+        done = self.portal.manage(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def begin_command(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A `manage.py` command that waits for something."""
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self.portal.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def pin(self, message_id: str, duration: str | None = None, **more: Any) -> tuple[int, Any]:
+        """POST pinMessage for "shop": pin for a duration, or unpin."""
+        body = {"pin": duration is not None, "messageId": message_id, **more}
+        if duration is not None:
+            body["duration"] = duration
+        return self.portal.post("/api/chat/pinMessage/shop", body, self.token)
+
+    def pin_state(self, message_id: str) -> str:
+        """What the portal has recorded of a message's pin."""
+        query = "SELECT p.state FROM chats_pin p JOIN chats_message m ON m.id = p.message_id WHERE m.message_id = ?"
+        return str(self.database.one(query, message_id) or "")
+
+    def instance(self, column: str, name: str = "shop") -> Any:
+        """A column of an instance's row."""
+        return self.database.one(f"SELECT {column} FROM instances_instance WHERE name = ?", name)
+
+    def stored(self, message_id: str, *columns: str, seconds: float = 15) -> tuple[Any, ...]:
+        """Columns of a stored message, waited for."""
+        query = f"SELECT {', '.join(columns) or 'text'} FROM chats_message WHERE message_id = ?"
+        return wait(lambda: self.database.rows(query, message_id), seconds, f"message {message_id}")[0]
+
+    def pins_sent(self) -> int:
+        """How many pins and unpins have gone over the wire from Ana's devices."""
+        return len(self.wa.stanzas(sender=self.ana.jid, edit="2"))
+
+
+def pins_of(actor: Actor, message_id: str) -> list[Record]:
+    """The pins and unpins of a message that an actor has decrypted."""
+    return [
+        event
+        for event in actor.received()
+        if event["message"].get("pinInChatMessage", {}).get("key", {}).get("ID") == message_id
+    ]
+
+
+def wait(condition: Callable[[], Any], seconds: float = 15, what: str = "it") -> Any:
+    """Wait until a condition gives something, and return that."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
+    """Read a command's output up to a pattern; returns the pattern's group."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if found := re.search(pattern, line):
+            return found[1]
+    raise AssertionError(f"no {pattern} in what the command printed:\n{seen}")
+
+
+def finish(process: "subprocess.Popen[str]", seconds: float = 30) -> str:
+    """The rest of a command's output, once it has ended well."""
+    rest, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, rest
+    return rest

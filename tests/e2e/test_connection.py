@@ -1,0 +1,246 @@
+"""The connection through everything that befalls it: each state, its sentence, and the way back."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import qr_in_terminal
+from tests.e2e.database import portal_database
+from tests.e2e.scene import Scene, finish, wait
+from tests.loopback import Actor, LoopbackServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
+    """A server of our own: here connections are refused and broken."""
+    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def scene(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("connection")
+    with portal_database(folder / "data") as database:
+        made = Scene(wa, folder, database)
+        try:
+            made.link()
+            yield made
+        finally:
+            made.portal.stop()
+
+
+@pytest.fixture(scope="module")
+def bob(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actor]:
+    with Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path_factory.mktemp("bob")) as actor:
+        yield actor
+
+
+@pytest.fixture(autouse=True)
+def connected(scene: Scene, wa: LoopbackServer) -> Iterator[None]:
+    """Each test finds the instance connected, whatever the one before did."""
+    wa.refuse_connections(False)
+    if scene.instance("state") in ("unlinked", "logged_out", "linking"):
+        link_by_qr(scene)
+    elif scene.instance("state") != "connected":
+        ask(scene, "connect")
+    await_state(scene, "connected")
+    yield
+
+
+def await_state(scene: Scene, *states: str, seconds: float = 20) -> None:
+    wait(lambda: scene.instance("state") in states, seconds, f"state {states}, not {scene.instance('state')},")
+
+
+def sentence(scene: Scene) -> str:
+    """What the portal tells people of the instance."""
+    return scene.command("shell", "--no-imports", "-c", "from instances.models import Instance as I;"
+                         "print(I.objects.get(name='shop').sentence)").strip()  # fmt: skip
+
+
+def ask(scene: Scene, verb: str) -> str:
+    """Call the service's front door, as a page does."""
+    return scene.command(
+        "shell", "--no-imports", "-c",
+        "from instances.models import Instance as I; from instances.whatsapp import service;"
+        f"print(service.{verb}(I.objects.get(name='shop')))",
+    )  # fmt: skip
+
+
+def link_by_qr(scene: Scene) -> None:
+    """Scan the code that `pair` draws in the terminal, as a camera sees it."""
+    pairing = scene.begin_command("pair", "shop")
+    drawing = ""
+    assert pairing.stdout is not None
+    while (text := qr_in_terminal.read(drawing)) is None:
+        line = pairing.stdout.readline()
+        assert line, drawing
+        drawing += line
+    scene.ana.scan(text)
+    assert "Linked to 5511999990001" in finish(pairing)
+
+
+def device(scene: Scene) -> int:
+    """The number under which the portal is linked."""
+    return max(scene.ana.devices())
+
+
+def must_pin(scene: Scene, bob: Actor, text: str) -> None:
+    message_id = bob.send_text(scene.ana.jid, text)
+    scene.stored(message_id, seconds=30)
+    assert scene.pin(message_id, "24h")[0] == 200
+
+
+def test_it_works_after_a_restart_of_everything(scene: Scene, bob: Actor) -> None:
+    scene.portal.stop()
+    scene.start()
+    await_state(scene, "connected")
+    assert len(scene.ana.devices()) == 1, "no new code was needed"
+    must_pin(scene, bob, "after the restart")
+
+
+def test_what_arrived_while_the_portal_was_stopped(scene: Scene, bob: Actor) -> None:
+    scene.portal.stop()
+    ids = [bob.send_text(scene.ana.jid, f"night letter {number}") for number in range(5)]
+    scene.start()
+    for message_id in ids:
+        scene.stored(message_id, seconds=30)
+
+
+def test_killed_connector(scene: Scene, bob: Actor) -> None:
+    message_id = bob.send_text(scene.ana.jid, "pin me while it is dead")
+    scene.stored(message_id)
+    old = scene.portal.pids()["connector"]
+    os.kill(old, signal.SIGKILL)
+    began = time.monotonic()
+    status, answer = scene.pin(message_id, "7d")
+    assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
+    assert time.monotonic() - began < 1
+    assert scene.portal.get("/admin/login/")[0] == 200
+    wait(lambda: scene.portal.pids().get("connector", old) != old, 30, "a new connector")
+    wait(lambda: scene.pin(message_id, "7d")[0] == 200, 30, "a pin by the new connector")
+
+
+def test_dropped_connection(scene: Scene, bob: Actor, wa: LoopbackServer) -> None:
+    wa.refuse_connections()
+    scene.ana.drop(device(scene))
+    await_state(scene, "disconnected")
+    assert "keeps trying by itself" in sentence(scene)
+    message_id = bob.send_text(scene.ana.jid, "while the line is down")
+    wa.refuse_connections(False)
+    await_state(scene, "connected", seconds=30)
+    scene.stored(message_id)
+    must_pin(scene, bob, "after the drop")
+
+
+def test_not_connected(scene: Scene, bob: Actor) -> None:
+    message_id = bob.send_text(scene.ana.jid, "pin me while paused")
+    scene.stored(message_id)
+    ask(scene, "disconnect")
+    assert scene.instance("state") == "paused"
+    began = time.monotonic()
+    status, answer = scene.pin(message_id, "7d")
+    assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
+    assert time.monotonic() - began < 1
+    assert scene.pin_state(message_id) == "failed"
+    scene.portal.stop()
+    scene.start()
+    time.sleep(2)
+    assert scene.instance("state") == "paused", "paused stays paused through a restart"
+    ask(scene, "connect")
+    await_state(scene, "connected")
+    assert scene.pin(message_id, "7d")[0] == 200
+
+
+def test_unlinked_on_the_phone(scene: Scene, bob: Actor) -> None:
+    scene.ana.unlink(device(scene))
+    await_state(scene, "logged_out")
+    assert "Link it again" in sentence(scene)
+    assert scene.instance("jid") == ""
+    link_by_qr(scene)
+    must_pin(scene, bob, "linked anew")
+
+
+def test_unlinked_while_the_portal_was_stopped(scene: Scene) -> None:
+    scene.portal.stop()
+    scene.ana.unlink(device(scene))
+    scene.start()
+    await_state(scene, "logged_out")
+
+
+def test_logout(scene: Scene) -> None:
+    ask(scene, "logout")
+    wait(lambda: not scene.ana.devices(), what="the phone's list of devices to be empty")
+    assert scene.instance("state") == "unlinked"
+    assert not list((scene.folder / "data" / "sessions").glob("*.sqlite3*")), "the keys are gone"
+
+
+def test_replaced_by_another_connection(scene: Scene, bob: Actor) -> None:
+    scene.ana.stream_replaced(device(scene))
+    await_state(scene, "replaced")
+    assert "took the connection over" in sentence(scene)
+    time.sleep(3)
+    assert scene.instance("state") == "replaced", "two that replace each other in turn would never end"
+    ask(scene, "connect")
+    await_state(scene, "connected")
+    must_pin(scene, bob, "taken back")
+
+
+def test_banned_for_a_while(scene: Scene, bob: Actor) -> None:
+    scene.ana.ban(expire=4, times=1)
+    await_state(scene, "banned")
+    assert "has suspended this number" in sentence(scene)
+    await_state(scene, "connected", seconds=30)
+    must_pin(scene, bob, "after the ban")
+
+
+def test_outdated(scene: Scene) -> None:
+    scene.ana.outdated(times=1)
+    await_state(scene, "outdated")
+    assert "Upgrade the portal" in sentence(scene)
+
+
+def test_session_files_are_nobodys_business(scene: Scene) -> None:
+    folder = scene.folder / "data" / "sessions"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    files = list(folder.iterdir())
+    assert files
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_pair_says_that_a_phone_is_linked_already(scene: Scene) -> None:
+    assert "linked already" in scene.command("pair", "shop")
+
+
+def test_pair_without_a_portal_says_what_to_do(scene: Scene) -> None:
+    scene.portal.stop()
+    try:
+        done = scene.portal.manage("pair", "shop")
+    finally:
+        scene.start()
+    assert done.returncode == 1
+    assert "Start the portal (make run)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_in_pair(scene: Scene) -> None:
+    scene.command("createinstance", "second")
+    pairing = scene.begin_command("pair", "second")
+    assert pairing.stdout is not None
+    pairing.stdout.readline()
+    pairing.send_signal(signal.SIGINT)
+    out, _ = pairing.communicate(timeout=20)
+    assert "nothing is linked" in out
+    assert "Traceback" not in out
+
+
+def test_the_pairing_code_wants_an_international_number(scene: Scene) -> None:
+    scene.command("createinstance", "third")
+    done: subprocess.CompletedProcess[str] = scene.portal.manage("pair", "third", "--phone", "011")
+    assert done.returncode == 1
+    assert "international form" in done.stderr
