@@ -10,5 +10,6 @@ def instance_endpoint(route: str, view: type[InstanceView]) -> URLPattern:
     return re_path(rf"^api/{route}(?:/(?P<name>[^/]*))?\Z", view.as_view(), name=route)
 
 
-# After all others. (?s:.): a path may hold an encoded line break.
-unknown_endpoint = re_path(r"^api(?:/(?s:.*))?\Z", UnknownEndpoint.as_view())
+# After all others. [\s\S]: a path may hold an encoded line break; (?s:.) would
+# say the same, but Django cannot reverse any address beside such a pattern.
+unknown_endpoint = re_path(r"^api(?:/[\s\S]*)?\Z", UnknownEndpoint.as_view())
