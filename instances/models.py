@@ -2,18 +2,18 @@
 
 import uuid
 
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from instances.states import State, sentence
 
 # A name stands in URLs and file names of integrators, so no slash, no control
 # character, and no blank at either end.
 NAME_PATTERN = r"^[\w.-](?:[\w .-]{0,62}[\w.-])?\Z"
-valid_name = RegexValidator(
-    NAME_PATTERN, "Use up to 64 letters, digits, dots, hyphens, underscores and inner spaces."
-)
+valid_name = RegexValidator(NAME_PATTERN, "Use up to 64 letters, digits, dots, hyphens, underscores and inner spaces.")
 
 
 class Account(models.Model):
@@ -100,3 +100,37 @@ class Token(models.Model):
         if self.revoked_at is not None:
             return False
         return self.expires_at is None or self.expires_at > timezone.now()
+
+
+class Membership(models.Model):
+    """A person's role in an account, and the instances it is for. `instances.access` gives it its meaning."""
+
+    class Role(models.TextChoices):
+        """What a member may do."""
+
+        ADMINISTRATOR = "administrator", _("Administrator")
+        OPERATOR = "operator", _("Operator")
+        VIEWER = "viewer", _("Viewer")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(
+        max_length=13,
+        choices=Role.choices,
+        default=Role.OPERATOR,
+        help_text=_(
+            "Administrators run the account and all its instances; operators search and pin; viewers search only."
+        ),
+    )
+    all_instances = models.BooleanField(
+        default=False, help_text=_("All instances of the account, also those that are added later.")
+    )
+    instances = models.ManyToManyField(
+        Instance, blank=True, related_name="memberships", help_text=_("Only these, unless all are ticked above.")
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "account"], name="member_once_an_account")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.account}"

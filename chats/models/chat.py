@@ -52,6 +52,9 @@ class Chat(models.Model):
     announce = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
     last_message_at = models.DateTimeField(null=True, blank=True)
+    # How far somebody in the portal has read; one mark for the whole team, as
+    # the phone has one. Empty: everything from before we knew the chat is read.
+    read_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -59,7 +62,11 @@ class Chat(models.Model):
             models.UniqueConstraint(fields=["instance", "jid"], name="chat_jid_once"),
             models.UniqueConstraint(fields=["instance", "lid"], name="chat_lid_once"),
         ]
-        indexes = [models.Index(fields=["instance", "-last_message_at"], name="chat_by_last_message")]
+        indexes = [
+            models.Index(fields=["instance", "-last_message_at"], name="chat_by_last_message"),
+            # For the list over all instances.
+            models.Index(fields=["-last_message_at", "-id"], name="chat_newest_first"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.jid

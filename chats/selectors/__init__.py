@@ -1,0 +1,1 @@
+"""What the pages of chats, search and pins show. They read; nothing here writes."""

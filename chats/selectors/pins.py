@@ -1,0 +1,112 @@
+"""Pins as pages show them: what is known, who did it, how long it lasts, and why it failed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chats.models import Contact, Message, Pin, PinEvent
+from instances.whatsapp.errors import NotConfirmed, NotConnected
+
+FAILURES = (PinEvent.Kind.REFUSED, PinEvent.Kind.NOT_SENT, PinEvent.Kind.UNCONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class PinView:
+    """One message's pin, for the control beside it."""
+
+    # none, pending, pinned, failed or unknown.
+    state: str
+    # Of what is pending or went wrong: whether it was to be pinned.
+    pinning: bool = True
+    duration: int | None = None
+    expires_at: datetime | None = None
+    pinned_at: datetime | None = None
+    who: str = ""
+    reason: str = ""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether WhatsApp shows it as pinned, as far as we know."""
+        return self.expires_at is not None
+
+    @property
+    def until(self) -> int:
+        """When it ends, in Unix seconds."""
+        return int(self.expires_at.timestamp()) if self.expires_at else 0
+
+
+NO_PIN = PinView("none")
+
+
+def with_details(pins: QuerySet[Pin]) -> QuerySet[Pin]:
+    """Add what a `PinView` needs: the last line of the history, and the name behind an actor's JID."""
+    last = PinEvent.objects.filter(pin=OuterRef("pk")).order_by("-pk")
+    name = Contact.objects.filter(instance=OuterRef("message__instance"), jid=OuterRef("actor"))
+    return pins.annotate(
+        last_kind=Subquery(last.values("kind")[:1]),
+        last_detail=Subquery(last.values("detail")[:1]),
+        last_pinning=Subquery(last.values("pinning")[:1]),
+        last_duration=Subquery(last.values("duration")[:1]),
+        actor_name=Subquery(name.values("push_name")[:1]),
+        own_jid=F("message__instance__jid"),
+    )
+
+
+def view_of(pin: Any, now: datetime | None = None) -> PinView:
+    """What is to be said of a pin found by `with_details`."""
+    now = now or timezone.now()
+    pinned = pin.state == Pin.State.PINNED and pin.expires_at is not None and pin.expires_at > now
+    facts: dict[str, Any] = {
+        "duration": pin.duration,
+        "expires_at": pin.expires_at if pinned else None,
+        "pinned_at": pin.pinned_at,
+        "who": actor_words(pin.actor, pin.actor_name, pin.own_jid),
+    }
+    if pin.attempt is not None and pin.attempt_until is not None and pin.attempt_until > now:
+        return PinView("pending", pinning=pin.attempt_duration is not None, **facts)
+    failed = pin.last_kind in FAILURES
+    if failed:
+        facts["duration"] = pin.last_duration or pin.duration
+        state = "unknown" if pin.state == Pin.State.UNKNOWN else "failed"
+        return PinView(state, pinning=bool(pin.last_pinning), reason=_reason(pin), **facts)
+    return PinView("pinned", **facts) if pinned else NO_PIN
+
+
+def views_of(messages: Iterable[Message]) -> dict[int, PinView]:
+    """By message: its pin, for those that ever had one."""
+    keys = [message.pk for message in messages]
+    return {pin.message_id: view_of(pin) for pin in with_details(Pin.objects.filter(message__in=keys))}
+
+
+def actor_words(actor: str, name: str | None, own_jid: str) -> str:
+    """Who brought it about, as a person would say it."""
+    if not actor or "@" not in actor:
+        return actor
+    if actor == own_jid:
+        return _("the linked phone")
+    user, _at, server = actor.partition("@")
+    return name or (f"+{user}" if server == "s.whatsapp.net" else user)
+
+
+def _reason(pin: Any) -> str:
+    if pin.last_kind == PinEvent.Kind.UNCONFIRMED:
+        return _("WhatsApp did not confirm in time. It may have worked or not.")
+    if pin.last_kind == PinEvent.Kind.REFUSED:
+        return _("WhatsApp refused: %(reason)s") % {"reason": pin.last_detail}
+    if pin.last_detail == str(NotConnected()):
+        return _("The instance is not connected to WhatsApp.")
+    if pin.last_detail == str(NotConfirmed()):
+        return _("The instance was busy with another message.")
+    return str(pin.last_detail)
+
+
+def pinned_in(chat: int) -> QuerySet[Pin]:
+    """What WhatsApp shows as pinned in a chat, the newest first."""
+    return Pin.objects.filter(message__chat=chat, state=Pin.State.PINNED, expires_at__gt=timezone.now()).order_by(
+        "-pinned_at", "-pk"
+    )

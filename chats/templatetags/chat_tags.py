@@ -1,0 +1,201 @@
+"""How chats and messages are put into words."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import conditional_escape, format_html_join, urlize
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from chats.models import Message, PinEvent
+from chats.search import Filter
+from portal.templatetags.portal_tags import phone
+
+register = template.Library()
+Kind = Message.Kind
+
+KINDS = {
+    Kind.TEXT: ("message-circle", gettext_lazy("Text")),
+    Kind.IMAGE: ("image", gettext_lazy("Photo")),
+    Kind.VIDEO: ("video", gettext_lazy("Video")),
+    Kind.AUDIO: ("music", gettext_lazy("Audio")),
+    Kind.VOICE: ("mic", gettext_lazy("Voice message")),
+    Kind.DOCUMENT: ("file-text", gettext_lazy("Document")),
+    Kind.STICKER: ("sticker", gettext_lazy("Sticker")),
+    Kind.CONTACT: ("contact-round", gettext_lazy("Contact")),
+    Kind.LOCATION: ("map-pin", gettext_lazy("Location")),
+    Kind.POLL: ("chart-bar", gettext_lazy("Poll")),
+    Kind.EVENT: ("calendar", gettext_lazy("Event")),
+    Kind.SYSTEM: ("info", gettext_lazy("Notice")),
+    Kind.UNREADABLE: ("lock", gettext_lazy("Waiting for this message. It could not be decrypted yet.")),
+    Kind.OTHER: ("circle-help", gettext_lazy("A message of a kind the portal cannot show yet")),
+}
+MEDIA = frozenset({Kind.IMAGE, Kind.VIDEO, Kind.AUDIO, Kind.VOICE, Kind.DOCUMENT, Kind.STICKER})
+
+
+@register.filter
+def kind_words(kind: str) -> str:
+    """What a kind of message is called."""
+    return str(KINDS[Kind(kind)][1]) if kind in KINDS else kind
+
+
+@register.filter
+def kind_icon(kind: str) -> str:
+    """The icon of a kind of message."""
+    return KINDS[Kind(kind)][0] if kind in KINDS else "circle-help"
+
+
+@register.filter
+def is_media(message: Message) -> bool:
+    """Whether there is a file behind it."""
+    return message.kind in MEDIA
+
+
+@register.filter
+def preview(message: Message | None) -> str:
+    """A message in one line, without its sender."""
+    if message is None:
+        return ""
+    if message.deleted_at:
+        return _("This message was deleted")
+    if message.kind in (Kind.TEXT, Kind.SYSTEM):
+        return " ".join(message.text.split())[:160]
+    if message.kind in (Kind.UNREADABLE, Kind.OTHER):
+        return kind_words(message.kind)
+    return " ".join(message.text.split())[:160] or kind_words(message.kind)
+
+
+@register.filter
+def sender_words(message: Message) -> str:
+    """Who wrote it."""
+    if message.from_me:
+        return _("You")
+    return message.sender_name or phone(message.sender)
+
+
+@register.filter
+def chat_name(chat: Any) -> str:
+    """What a chat is called."""
+    return chat.name or phone(chat.jid)
+
+
+@register.filter
+def day_words(day: date | datetime | None) -> str:
+    """A day as the heading above its messages."""
+    if day is None:
+        return ""
+    if isinstance(day, datetime):
+        day = timezone.localdate(day)
+    today = timezone.localdate()
+    if day == today:
+        return _("Today")
+    if day == today - timedelta(days=1):
+        return _("Yesterday")
+    if today - timedelta(days=6) <= day < today:
+        return date_format(day, "l")
+    return date_format(day, "DATE_FORMAT")
+
+
+@register.filter
+def list_time(at: datetime | None) -> str:
+    """When, as short as a list wants it: the time of today, else the day."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    if local.date() == timezone.localdate():
+        return date_format(local, "TIME_FORMAT")
+    if timezone.localdate() - local.date() < timedelta(days=6):
+        return date_format(local, "D")
+    return date_format(local, "SHORT_DATE_FORMAT")
+
+
+@register.filter
+def clock(seconds: Any) -> str:
+    """A length of time as a player shows it: 1:05."""
+    try:
+        minutes, rest = divmod(int(seconds), 60)
+    except (TypeError, ValueError):
+        return ""
+    return f"{minutes}:{rest:02d}"
+
+
+@register.filter
+def snippet(pieces: Any) -> SafeString:
+    """A hit's text, with what was looked for marked."""
+    return format_html_join(
+        "",
+        "{}",
+        ((mark_safe(f"<mark>{conditional_escape(text)}</mark>") if hit else text,) for text, hit in pieces),  # noqa: S308
+    )
+
+
+@register.filter
+def duration_words(seconds: int | None) -> str:
+    """How long a pin lasts."""
+    if not seconds:
+        return ""
+    days = seconds // 86_400
+    if days <= 1:
+        return _("24 hours")
+    return ngettext("%(days)s day", "%(days)s days", days) % {"days": days}
+
+
+@register.filter
+def duration_value(seconds: int | None) -> str:
+    """The form's word for a duration; 7 days when it is none of ours."""
+    return {86_400: "24h", 2_592_000: "30d"}.get(seconds or 0, "7d")
+
+
+@register.filter
+def event_words(event: PinEvent) -> str:
+    """What a line of a pin's history says."""
+    happened = {
+        (PinEvent.Kind.ACKNOWLEDGED, True): _("pinned it"),
+        (PinEvent.Kind.ACKNOWLEDGED, False): _("unpinned it"),
+        (PinEvent.Kind.SEEN, True): _("pinned it in WhatsApp"),
+        (PinEvent.Kind.SEEN, False): _("unpinned it in WhatsApp"),
+        (PinEvent.Kind.REFUSED, True): _("could not pin it"),
+        (PinEvent.Kind.REFUSED, False): _("could not unpin it"),
+        (PinEvent.Kind.NOT_SENT, True): _("could not pin it"),
+        (PinEvent.Kind.NOT_SENT, False): _("could not unpin it"),
+        (PinEvent.Kind.UNCONFIRMED, True): _("tried to pin it; WhatsApp did not confirm"),
+        (PinEvent.Kind.UNCONFIRMED, False): _("tried to unpin it; WhatsApp did not confirm"),
+    }
+    if event.kind == PinEvent.Kind.EXPIRED:
+        return _("Its time was over")
+    if event.kind == PinEvent.Kind.REPLACED:
+        return _("A newer pin took its place")
+    return happened.get((PinEvent.Kind(event.kind), event.pinning), "")
+
+
+@register.filter
+def linked(text: str) -> SafeString:
+    """Text with its web addresses as links that tell the other side nothing of us."""
+    return mark_safe(urlize(text, nofollow=True, autoescape=True).replace(' rel="nofollow"', _LINK))  # noqa: S308
+
+
+_LINK = ' rel="nofollow noopener noreferrer" target="_blank"'
+
+
+@register.filter
+def caption(message: Message) -> str:
+    """What was written under a file; its name, which stands above, left out."""
+    name = message.data.get("fileName") or message.data.get("title") or ""
+    lines = message.text.split("\n")
+    return "\n".join(lines[:-1] if name and lines[-1] == name else lines)
+
+
+@register.filter
+def poll_question(message: Message) -> str:
+    """A poll's first line; its options follow in `data`."""
+    return message.text.split("\n", 1)[0]
+
+
+@register.filter
+def search_in(chat: Any) -> str:
+    """The search for everything in this chat."""
+    return f"{Filter('in', chat.jid)} "

@@ -1,0 +1,20 @@
+"""Addresses of the chats, search and pin pages."""
+
+from django.urls import path
+
+from chats.views import chats, pins, search
+
+urlpatterns = [
+    path("chats/", chats.chats, name="chats"),
+    path("chats/list/", chats.listing, name="chat-list"),
+    path("chats/<int:pk>/", chats.chat, name="chat"),
+    path("chats/<int:pk>/rows/", chats.rows, name="chat-rows"),
+    path("chats/<int:pk>/pinned/", chats.pinned_bar, name="chat-pinned"),
+    path("chats/<int:pk>/details/", chats.details, name="chat-details"),
+    path("messages/<int:pk>/pin-control/", pins.control, name="pin-control"),
+    path("messages/<int:pk>/pin/", pins.pin, name="pin"),
+    path("messages/<int:pk>/unpin/", pins.unpin, name="unpin"),
+    path("search/", search.search_page, name="search"),
+    path("pins/", pins.pin_board, name="pins"),
+    path("pins/history/", pins.pin_history, name="pin-history"),
+]

@@ -1,0 +1,132 @@
+"""The list of chats and one chat: pages and their parts."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from chats import marks
+from chats.selectors import conversation, pins
+from chats.selectors.chat_list import find_chat, list_chats
+from chats.selectors.places import Place
+from instances import access
+from portal.views.page import signed_in
+
+# So many instances are offered in the list's own filter.
+INSTANCES = 50
+
+
+def list_context(request: HttpRequest) -> dict[str, object]:
+    """The list as the address bar asks for it."""
+    wanted = request.GET.get("instance", "")
+    try:
+        instance = str(UUID(wanted)) if wanted else ""
+    except ValueError:
+        instance = ""
+    text = request.GET.get("filter", "").strip()[:100]
+    unread = request.GET.get("unread") == "1"
+    listed, more = list_chats(
+        request.user,
+        instance=instance,
+        text=text,
+        unread=unread,
+        before=Place.parse(request.GET.get("before", "")),
+    )
+    return {"listed": listed, "more": more, "instance_uid": instance, "filter": text, "unread_only": unread}
+
+
+@require_safe
+@signed_in
+def chats(request: HttpRequest) -> HttpResponse:
+    """The list, with no chat open."""
+    instances = list(access.visible_to(request.user).order_by("name")[:INSTANCES])
+    return render(request, "chats/page.html", {**list_context(request), "instances": instances})
+
+
+@require_safe
+@never_cache
+@signed_in
+def listing(request: HttpRequest) -> HttpResponse:
+    """The list alone, or its next page."""
+    context = list_context(request)
+    current = request.GET.get("current", "")
+    context["current"] = int(current) if current.isdecimal() else None
+    return render(request, "chats/_list.html", context)
+
+
+@require_safe
+@never_cache
+@signed_in
+def chat(request: HttpRequest, pk: int) -> HttpResponse:
+    """One chat, at its end or at the message `at`."""
+    found = find_chat(request.user, pk)
+    at = request.GET.get("at", "")
+    anchor = conversation.shown(found).filter(pk=int(at)).first() if at.isdecimal() and len(at) < 19 else None
+    stretch = conversation.around(found, anchor) if anchor else conversation.latest(found)
+    if stretch.newer is None:
+        _note_read(found, stretch)
+    pinned = pins.with_details(pins.pinned_in(pk)).select_related("message")
+    context = {
+        **list_context(request),
+        "instances": list(access.visible_to(request.user).order_by("name")[:INSTANCES]),
+        "chat": found,
+        "current": pk,
+        "stretch": stretch,
+        "anchor": anchor,
+        "pinned": [(pin.message, pins.view_of(pin)) for pin in pinned],
+        "may_pin": access.may_pin(found),
+        "missing": bool(at) and anchor is None,
+    }
+    return render(request, "chats/page.html", context)
+
+
+@require_safe
+@never_cache
+@signed_in
+def rows(request: HttpRequest, pk: int) -> HttpResponse:
+    """More of a chat: `older` or `newer` than a place, or what `news` (keys of messages) touch."""
+    found = find_chat(request.user, pk)
+    context = {"chat": found, "may_pin": access.may_pin(found)}
+    older = Place.parse(request.GET.get("older", ""))
+    newer = Place.parse(request.GET.get("newer", ""))
+    if older:
+        stretch = conversation.older_than(found, older)
+    elif newer:
+        stretch = conversation.newer_than(found, newer)
+        if stretch.newer is None and request.GET.get("seen") == "1":
+            _note_read(found, stretch)
+    else:
+        keys = [int(key) for key in request.GET.get("news", "").split(",")[:200] if key.isdecimal() and len(key) < 19]
+        messages = conversation.targets_of(found, keys)
+        stretch = conversation.Stretch(conversation.rows_of(found, messages))
+    return render(request, "chats/_stretch.html", {**context, "stretch": stretch})
+
+
+@require_safe
+@never_cache
+@signed_in
+def pinned_bar(request: HttpRequest, pk: int) -> HttpResponse:
+    """The bar of what is pinned, alone."""
+    found = find_chat(request.user, pk)
+    pinned = pins.with_details(pins.pinned_in(pk)).select_related("message")
+    context = {"chat": found, "pinned": [(pin.message, pins.view_of(pin)) for pin in pinned]}
+    return render(request, "chats/_pinned_bar.html", context)
+
+
+@require_safe
+@never_cache
+@signed_in
+def details(request: HttpRequest, pk: int) -> HttpResponse:
+    """What stands beside a chat: who it is, and what happened to its pins."""
+    from chats.selectors.history import recent
+
+    found = find_chat(request.user, pk)
+    return render(request, "chats/_details.html", {"chat": found, "lines": recent(request.user, chat=pk, limit=20)[0]})
+
+
+def _note_read(chat: object, stretch: conversation.Stretch) -> None:
+    """Who only looks on does not tick messages off for those who answer them."""
+    if stretch.rows and access.may_pin(chat):
+        marks.mark_read(chat, stretch.rows[-1].message.sent_at)  # type: ignore[arg-type]

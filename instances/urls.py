@@ -1,0 +1,18 @@
+"""Addresses of the instances' pages."""
+
+from django.urls import path
+
+from instances.views import actions, detail, listing
+
+urlpatterns = [
+    path("instances/", listing.listing, name="instances"),
+    path("instances/new/", listing.new, name="instance-new"),
+    path("instances/<uuid:uid>/", detail.detail, name="instance"),
+    path("instances/<uuid:uid>/panel/", detail.panel, name="instance-panel"),
+    path("instances/<uuid:uid>/qr/", detail.code, name="instance-qr"),
+    path("instances/<uuid:uid>/connect/", detail.connect, name="instance-connect"),
+    path("instances/<uuid:uid>/pairing-code/", detail.pairing_code, name="instance-pairing-code"),
+    path("instances/<uuid:uid>/disconnect/", actions.disconnect, name="instance-disconnect"),
+    path("instances/<uuid:uid>/log-out/", actions.log_out, name="instance-log-out"),
+    path("instances/<uuid:uid>/delete/", actions.delete, name="instance-delete"),
+]

@@ -1,0 +1,31 @@
+"""Writing the audit: who did what, in words that outlive the people and things they name."""
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from instances.models import Account
+from portal.models import AuditLine
+
+
+def name_of(user: AbstractBaseUser | AnonymousUser) -> str:
+    """What a person is called in histories: their full name, else their user name."""
+    full_name = getattr(user, "get_full_name", lambda: "")()
+    return str(full_name or user.get_username() or "?")[:150]
+
+
+def record(
+    user: AbstractBaseUser | AnonymousUser,
+    action: str,
+    target: object = "",
+    *,
+    account: Account | None = None,
+    detail: str = "",
+) -> None:
+    """Write one line. `action` is a short verb with its object: "instance deleted"."""
+    AuditLine.objects.create(
+        user_id=user.pk,
+        actor=name_of(user),
+        action=action,
+        target=str(target)[:200],
+        detail=detail[:300],
+        account=account,
+    )

@@ -1,0 +1,34 @@
+"""What every page's template may use."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from instances import access
+
+
+class Person:
+    """The reader's rights that the frame of the page depends on; asked only when the template does."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def runs_something(self) -> bool:
+        """Whether to show the way to the administration."""
+        return access.runs_something(self._request.user)
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """For every template."""
+    theme = request.COOKIES.get("theme", "")
+    return {
+        "demo": settings.DEMO,
+        "theme": theme if theme in ("light", "dark") else "",
+        "zone": timezone.get_current_timezone_name(),
+        "languages": settings.LANGUAGES,
+        "person": Person(request),
+        "url_name": request.resolver_match.view_name if request.resolver_match else "",
+    }

@@ -1,0 +1,156 @@
+"""Live news for browsers: one NATS subscription a web process, fanned out to those who may see.
+
+News hold keys alone (see `chats.news`); a page that hears of something fetches
+the fragment with its own rights. What a browser missed while its stream was
+broken is not kept: on "resync" it asks for everything it shows again.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.broker import NobodyListens, broker
+
+log = logging.getLogger(__name__)
+
+# A browser that is this far behind is told to fetch everything anew.
+QUEUE = 200
+RESYNC = "resync"
+RETRY_SECONDS = 0.5
+WATCH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing that happened to an instance (`uid` in hex, empty: to all)."""
+
+    uid: str
+    topic: str
+    payload: dict[str, Any]
+
+    def encode(self) -> str:
+        """As an event of a text/event-stream."""
+        return f"event: {self.topic}\ndata: {json.dumps({**self.payload, 'instance': self.uid})}\n\n"
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """One browser's stream, on the web server's own event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    visible: frozenset[str] = frozenset()
+    queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    behind: bool = False
+
+    def offer(self, news: News | None) -> None:
+        """Take one piece of news, if it is for this reader. On the stream's loop."""
+        if news is not None and news.uid and news.uid not in self.visible:
+            return
+        try:
+            self.queue.put_nowait(news)
+        except asyncio.QueueFull:
+            self.behind = True
+
+    async def next(self, timeout: float) -> News | None:
+        """The next news. None: the portal stops. Raises TimeoutError."""
+        if self.behind:
+            self.behind = False
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            return News("", RESYNC, {})
+        return await asyncio.wait_for(self.queue.get(), timeout)
+
+
+class Hub:
+    """All streams of this process."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._started = False
+        self._closed = False
+
+    def join(self, listener: Listener) -> None:
+        """From now on the listener is offered news."""
+        self._listeners.add(listener)
+        if self._closed:
+            listener.offer(None)
+        if not self._started:
+            self._started = True
+            asyncio.run_coroutine_threadsafe(self._listen(), broker().loop)
+
+    def leave(self, listener: Listener) -> None:
+        """The stream is over."""
+        self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End all streams: else a web server that stops waits for them. Callable from any thread."""
+        self._closed = True
+        self._tell(None)
+
+    def _tell(self, news: News | None) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener.loop.call_soon_threadsafe(listener.offer, news)
+            except RuntimeError:
+                self._listeners.discard(listener)  # Its loop is closed.
+
+    async def _listen(self) -> None:
+        """On the broker's loop, for as long as the process lives."""
+
+        async def heard(subject: str, payload: dict[str, Any]) -> None:
+            _, uid, topic = subject.split(".", 2)
+            # A QR code links a phone: a page that may show one fetches it.
+            self._tell(News(uid, topic, {} if topic == "qr" else payload))
+
+        while True:
+            try:
+                await broker().subscribe("news.>", heard)
+                break
+            except NobodyListens:
+                await asyncio.sleep(RETRY_SECONDS)
+        self._tell(News("", RESYNC, {}))
+        reconnects = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            seen = (await broker().client()).stats["reconnects"]
+            if seen != reconnects:
+                # What was told while NATS was away is lost.
+                reconnects = seen
+                self._tell(News("", RESYNC, {}))
+
+
+hub = Hub()
+
+
+async def stream(listener: Listener, refresh: Any, beat_seconds: float) -> AsyncIterator[str]:
+    """The text of one browser's event stream.
+
+    `refresh()` answers with the instances the reader may see now, or None when
+    they may see nothing any more; it is asked at the start and at each beat.
+    """
+    hub.join(listener)
+    try:
+        # The browser waits this long (ms) before it connects again by itself.
+        yield "retry: 1000\n\n"
+        looked: float | None = None
+        while True:
+            now = listener.loop.time()
+            if looked is None or now - looked >= beat_seconds:
+                visible = await refresh()
+                if visible is None:
+                    return
+                listener.visible = visible
+                looked = now
+                yield ": beat\n\n"
+            try:
+                news = await listener.next(max(beat_seconds - (now - looked), 0.01))
+            except TimeoutError:
+                continue
+            if news is None:
+                return
+            yield news.encode()
+    finally:
+        hub.leave(listener)

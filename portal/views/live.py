@@ -1,0 +1,52 @@
+"""`/live/`: the reader's stream of news (Server-Sent Events)."""
+
+import asyncio
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_safe
+
+from instances import access
+from portal.live import Listener, stream
+
+# How long a person keeps hearing of an instance that was taken from them.
+BEAT_SECONDS = 15.0
+
+
+@require_safe
+async def live(request: HttpRequest) -> HttpResponseBase:
+    """News of the instances the reader may see; 401 for strangers to the portal."""
+    user = await request.auser()
+    # The stream lasts for hours; this request's database connection must not.
+    await sync_to_async(close_old_connections)()
+    if not user.is_authenticated:
+        return HttpResponse(status=401)
+    session = request.session
+
+    def look() -> frozenset[str] | None:
+        """Who they are now: signed out, deactivated, given or relieved of instances meanwhile."""
+        try:
+            return look_up()
+        finally:
+            close_old_connections()
+
+    def look_up() -> frozenset[str] | None:
+        if not session.exists(session.session_key or ""):
+            return None
+        person: Any = get_user_model().objects.filter(pk=user.pk, is_active=True).first()
+        if person is None:
+            return None
+        return frozenset(uid.hex for uid in access.visible_to(person).values_list("uid", flat=True))
+
+    listener = Listener(asyncio.get_running_loop())
+    response = StreamingHttpResponse(
+        stream(listener, sync_to_async(look, thread_sensitive=False), BEAT_SECONDS), content_type="text/event-stream"
+    )
+    response["Cache-Control"] = "no-store"
+    # Neither our own compression nor a proxy may hold news back.
+    response["Content-Encoding"] = "identity"
+    response["X-Accel-Buffering"] = "no"
+    return response

@@ -1,0 +1,36 @@
+"""What every page's view has in common: somebody is signed in."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import resolve_url
+
+View = Callable[..., HttpResponseBase]
+
+
+def signed_in(view: View) -> View:
+    """Let only people through who are signed in; others go to the sign-in and come back.
+
+    A fragment asked for by a page whose session has ended takes the whole page
+    there: a sign-in form in the middle of a list helps nobody.
+    """
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.headers.get("HX-Request"):
+            response = HttpResponse(status=401)
+            response["HX-Redirect"] = resolve_url("sign-in")
+            return response
+        return redirect_to_login(request.get_full_path())
+
+    return checked
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Whether the page asks for a part of itself, not the browser for a whole page."""
+    return bool(request.headers.get("HX-Request")) and not request.headers.get("HX-History-Restore-Request")

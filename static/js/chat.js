@@ -1,0 +1,190 @@
+// One chat: it opens at its end or at a message, grows both ways while scrolling, and follows the news.
+(() => {
+  const box = document.getElementById("messages");
+  if (!box) return keepList();
+  const thread = document.getElementById("thread");
+  const toEnd = document.getElementById("to-end");
+  const arrived = document.getElementById("arrived");
+
+  const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+  const complete = () => !thread.querySelector("[data-more=newer]");
+  const goToEnd = () => (box.scrollTop = box.scrollHeight);
+  const rows = () => thread.querySelectorAll("[data-place]");
+  const place = (row) => row.dataset.place.split(".").map(BigInt);
+  const isBefore = (a, b) => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
+
+  // --- Where it opens
+  const anchor = box.dataset.anchor && document.getElementById(box.dataset.anchor);
+  if (anchor) {
+    anchor.scrollIntoView({ block: "center" });
+    anchor.focus({ preventScroll: true });
+  } else goToEnd();
+  requestAnimationFrame(() => document.querySelector(".chat-row.open")?.scrollIntoView({ block: "nearest" }));
+
+  // --- Growing: what is looked at stays where it is
+  let before = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!thread.contains(event.detail.target)) return;
+    const kept = [...rows()].find((row) => row.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
+    before = { row: kept, top: kept?.getBoundingClientRect().top, end: atEnd() && complete() };
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    if (!before) return;
+    mend();
+    settle(before);
+    before = null;
+  });
+  function settle({ row, top, end }) {
+    if (end) goToEnd();
+    else if (row?.isConnected) box.scrollTop += row.getBoundingClientRect().top - top;
+    button();
+  }
+  // Pieces that were fetched apart may each begin with the same day.
+  function mend() {
+    let last = "";
+    for (const row of rows()) {
+      const day = row.querySelector(".day");
+      if (row.dataset.day === last) day?.remove();
+      last = row.dataset.day;
+    }
+  }
+
+  // --- The way down
+  let unseen = false;
+  function button() {
+    const away = !complete() || !atEnd();
+    if (!away) unseen = false;
+    toEnd.hidden = !away;
+    toEnd.classList.toggle("primary", unseen);
+  }
+  box.addEventListener("scroll", button, { passive: true });
+  toEnd.addEventListener("click", () => {
+    if (complete()) goToEnd();
+    else location.href = toEnd.dataset.url;
+  });
+  button();
+
+  // --- Jumping to what is quoted or pinned, if it is on the page already
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-jump]");
+    const target = link && document.getElementById(link.dataset.jump);
+    if (!target || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    target.scrollIntoView({ block: "center", behavior: "smooth" });
+    target.focus({ preventScroll: true });
+    target.classList.add("flash");
+    setTimeout(() => target.classList.remove("flash"), 1600);
+  });
+
+  // --- News
+  const waiting = new Set();
+  let timer = 0;
+  let asking = false;
+  document.addEventListener("portal:messages", (event) => {
+    if (event.detail.instance !== box.dataset.instance) return;
+    for (const key of [...(event.detail.messages || []), ...(event.detail.changed || [])]) waiting.add(key);
+    timer ||= setTimeout(ask, 60);
+  });
+  document.addEventListener("portal:resync", () => ask(true));
+
+  async function ask(all = false) {
+    timer = 0;
+    // One at a time, else two answers could overtake each other.
+    if (asking) return void (timer = setTimeout(() => ask(all), 100));
+    asking = true;
+    try {
+      const keys = [...waiting].slice(0, 200);
+      keys.forEach((key) => waiting.delete(key));
+      if (keys.length) await fetchRows(`news=${keys.join(",")}`, false);
+      const last = [...rows()].at(-1);
+      // What is shown is asked for again in pieces; what is new comes after it.
+      if (all) {
+        const shown = [...rows()].slice(-200).map((row) => row.dataset.message);
+        if (shown.length) await fetchRows(`news=${shown.join(",")}`, false);
+      }
+      if (complete()) await fetchRows(last ? `newer=${last.dataset.place}&seen=${document.hidden || !atEnd() ? 0 : 1}` : "newer=0.0", true);
+    } catch {
+      waiting.clear(); // The stream's own recovery asks for everything again.
+    } finally {
+      asking = false;
+      if (waiting.size) timer ||= setTimeout(ask, 60);
+    }
+  }
+
+  async function fetchRows(query, append) {
+    const answer = await fetch(`${box.dataset.rows}?${query}`, { headers: { "HX-Request": "true" } });
+    if (!answer.ok) return;
+    const piece = document.createElement("template");
+    piece.innerHTML = await answer.text();
+    const state = { end: atEnd() && complete() };
+    state.row = [...rows()].find((row) => row.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
+    state.top = state.row?.getBoundingClientRect().top;
+    let fresh = 0;
+    for (const row of [...piece.content.children]) {
+      if (row.dataset.more) { if (append) thread.append(row), htmx.process(row); continue; }
+      const old = document.getElementById(row.id);
+      if (old) replace(old, row);
+      else if (append || fitsIn(row)) { insert(row); fresh++; }
+    }
+    mend();
+    settle(state);
+    document.dispatchEvent(new Event("portal:drawn"));
+    if (fresh) {
+      arrived.textContent = "";
+      arrived.textContent = arrived.dataset.text;
+      if (!atEnd()) { unseen = true; button(); }
+    }
+  }
+  // A message that arrived late stands among the others if its place is within what is shown.
+  function fitsIn(row) {
+    const all = rows();
+    return all.length > 0 && isBefore(place(all[0]), place(row)) && isBefore(place(row), place(all[all.length - 1]));
+  }
+  function replace(old, row) {
+    // What is being looked at or chosen from is not pulled away.
+    if (old.querySelector("details.menu[open]")) return;
+    const focused = old === document.activeElement;
+    row.classList.toggle("continued", old.classList.contains("continued"));
+    row.querySelector(".day")?.remove();
+    const day = old.querySelector(".day");
+    if (day) row.prepend(day);
+    old.replaceWith(row);
+    htmx.process(row);
+    if (focused) row.focus({ preventScroll: true });
+  }
+  function insert(row) {
+    const next = [...rows()].find((one) => isBefore(place(row), place(one)));
+    thread.insertBefore(row, next || null);
+    htmx.process(row);
+  }
+
+  // A tab that is looked at again has been read.
+  document.addEventListener("visibilitychange", () => document.hidden || (atEnd() && ask()));
+  keepList();
+
+  // Menus near the bottom open upwards.
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!menu.matches?.("details.menu") || !menu.open) return;
+    menu.classList.remove("up");
+    const list = menu.lastElementChild.getBoundingClientRect();
+    menu.classList.toggle("up", list.bottom > box.getBoundingClientRect().bottom - 4);
+  }, true);
+
+  // The list is drawn anew by the news; the reader's place in it stays.
+  function keepList() {
+    let top = 0;
+    let focus = "";
+    document.addEventListener("htmx:beforeSwap", (event) => {
+      if (event.detail.target?.id !== "chat-list") return;
+      top = event.detail.target.scrollTop;
+      focus = event.detail.target.contains(document.activeElement) ? document.activeElement.id : "";
+    });
+    document.addEventListener("htmx:afterSwap", (event) => {
+      if (event.detail.target?.id !== "chat-list") return;
+      const list = document.getElementById("chat-list");
+      list.scrollTop = top;
+      if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+    });
+  }
+})();

@@ -1,0 +1,83 @@
+// Live news. One tab of a browser holds the stream and tells the others: a browser opens six connections to a
+// house at most, and an operator has more tabs than that.
+//
+// Elements say what they want to hear: data-live="state messages", and data-instance, data-chat or data-message
+// to hear only of one. They get the event "news" (hx-trigger="news"). Scripts listen to "portal:<topic>".
+(() => {
+  const topics = ["state", "qr", "messages", "read", "pins", "resync"];
+  const wait = { state: 60, qr: 0, messages: 400, read: 400, pins: 30, resync: 0 };
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel("portal-live") : null;
+  const banner = document.getElementById("connection");
+  const timers = new WeakMap();
+  let broken = 0;
+
+  function fits(element, topic, news) {
+    if (topic === "resync") return true;
+    if (!element.dataset.live.split(" ").includes(topic)) return false;
+    for (const key of ["instance", "chat", "message"]) {
+      const wanted = element.dataset[key];
+      if (wanted && news[key] !== undefined && String(news[key]) !== wanted) return false;
+    }
+    return true;
+  }
+
+  // At most once in a while each: a busy hour must not make a page ask all the time.
+  function wake(element, topic) {
+    if (timers.has(element)) return;
+    timers.set(element, setTimeout(() => {
+      timers.delete(element);
+      if (element.isConnected) htmx.trigger(element, "news");
+    }, wait[topic]));
+  }
+
+  function hear(topic, news) {
+    if (topic === "status") return show(news.broken);
+    for (const element of document.querySelectorAll("[data-live]")) if (fits(element, topic, news)) wake(element, topic);
+    document.dispatchEvent(new CustomEvent(`portal:${topic}`, { detail: news }));
+  }
+
+  function show(isBroken) {
+    clearTimeout(broken);
+    // A blink is not worth a word.
+    if (isBroken) broken = setTimeout(() => (banner.hidden = false), 2500);
+    else banner.hidden = true;
+  }
+
+  function tell(topic, news) {
+    hear(topic, news);
+    channel?.postMessage({ topic, news });
+  }
+
+  function open() {
+    let source;
+    let opened = false;
+    const connect = () => {
+      source = new EventSource(document.documentElement.dataset.liveUrl);
+      for (const topic of topics) source.addEventListener(topic, (event) => tell(topic, JSON.parse(event.data)));
+      source.addEventListener("open", () => {
+        tell("status", { broken: false });
+        // What was told meanwhile is lost: ask for everything anew.
+        if (opened) tell("resync", {});
+        opened = true;
+        document.documentElement.dataset.live = "open";
+      });
+      source.addEventListener("error", () => {
+        tell("status", { broken: true });
+        // The browser gives up when the answer is no stream, as while the portal restarts behind a proxy.
+        if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+      });
+    };
+    connect();
+    addEventListener("pagehide", () => source.close(), { once: true });
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  channel?.addEventListener("message", (event) => hear(event.data.topic, event.data.news));
+  if (channel && navigator.locks) {
+    document.documentElement.dataset.live = "follows";
+    navigator.locks.request("portal-live", () => {
+      open();
+      return new Promise(() => {});
+    });
+  } else open();
+})();

@@ -1,0 +1,76 @@
+// Small things without a home of their own: looks, help, confirmations, copying, errors.
+(() => {
+  const root = document.documentElement;
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+
+  function setTheme(theme) {
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    document.cookie = `theme=${theme}; Path=/; Max-Age=${theme ? 31536000 : 0}; SameSite=Lax${secure}`;
+    mark();
+  }
+  function mark() {
+    for (const button of document.querySelectorAll("[data-theme-set]"))
+      button.setAttribute("aria-pressed", String(button.dataset.themeSet === (root.dataset.theme || "")));
+  }
+  function isDark() {
+    return root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  document.addEventListener("click", async (event) => {
+    const target = event.target.closest("[data-theme-switch], [data-theme-set], [data-help], [data-copy]");
+    if (target) {
+      if ("themeSwitch" in target.dataset) setTheme(isDark() ? "light" : "dark");
+      else if ("themeSet" in target.dataset) setTheme(target.dataset.themeSet);
+      else if ("help" in target.dataset) document.getElementById("help")?.showModal();
+      else await copy(target);
+    }
+    // A click outside closes menus.
+    for (const menu of document.querySelectorAll("details.menu[open]"))
+      if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  async function copy(button) {
+    const source = document.querySelector(button.dataset.copy);
+    const text = source.value ?? source.textContent;
+    try {
+      await navigator.clipboard.writeText(text.trim());
+    } catch {
+      // Without https a browser lends no clipboard: select it, and let it copy the old way.
+      const range = document.createRange();
+      range.selectNodeContents(source);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      document.execCommand("copy");
+    }
+    const done = button.querySelector("[data-done]");
+    if (done) done.textContent = done.dataset.done;
+  }
+
+  // A button that cannot be undone wakes up when the name is typed.
+  function guard(input) {
+    const button = input.form.querySelector("button:not([type=button])");
+    button.disabled = input.value.trim() !== input.dataset.mustBe;
+  }
+  document.addEventListener("input", (event) => {
+    if (event.target.dataset?.mustBe !== undefined) guard(event.target);
+  });
+  addEventListener("DOMContentLoaded", () => {
+    mark();
+    document.querySelectorAll("[data-must-be]").forEach(guard);
+  });
+
+  let hiding;
+  function toast() {
+    const box = document.getElementById("toast");
+    box.textContent = box.dataset.text;
+    box.hidden = false;
+    clearTimeout(hiding);
+    hiding = setTimeout(() => (box.hidden = true), 6000);
+  }
+  document.addEventListener("htmx:sendError", toast);
+  document.addEventListener("htmx:responseError", (event) => {
+    // What has vanished meanwhile, or asks for a sign-in, speaks for itself.
+    if (![401, 404].includes(event.detail.xhr.status)) toast();
+  });
+})();

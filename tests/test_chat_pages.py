@@ -1,0 +1,34 @@
+"""The chats' pages."""
+
+from tests.page_base import PageTestCase
+
+
+class ChatPageTest(PageTestCase):
+    def test_it_works(self) -> None:
+        message = self.make_message("A")
+        message.chat.last_message_at = message.sent_at
+        message.chat.save()
+        page = self.open("bob", f"/chats/{message.chat_id}/")
+        self.assertContains(page, f'id="m-{message.pk}"')
+        self.assertContains(page, "Hello")
+
+    def test_every_page_opens(self) -> None:
+        message = self.make_message("A")
+        message.chat.last_message_at = message.sent_at
+        message.chat.save()
+        chat, one = f"/chats/{message.chat_id}/", f"/instances/{self.shop.uid}/"
+        parts = [f"{chat}{part}" for part in (f"?at={message.pk}", "pinned/", "details/", "rows/?newer=0.0")]
+        lists = [
+            "/chats/",
+            "/chats/list/",
+            "/search/",
+            "/search/?q=hello",
+            "/search/?q=zzz",
+            "/pins/",
+            "/pins/history/",
+        ]
+        others = [f"/messages/{message.pk}/pin-control/", "/instances/", one, f"{one}panel/"]
+        for path in (*parts, *lists, *others, "/preferences/", "/preferences/password/"):
+            assert self.open("alice", path).status_code == 200, path
+        assert self.open("", "/sign-in/").status_code == 200
+        assert self.open("alice", "/nowhere/").status_code == 404
