@@ -35,6 +35,8 @@ from . import actor_events, actor_messages  # noqa: E402
 # actor's store need not survive a power cut, and without fsync it sends several times faster.
 _STORE_OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=OFF&_busy_timeout=5000&ignored="
 
+_QUIET_SECONDS = 0.05
+
 _EVENTS: dict[str, tuple[Any, Any]] = {
     "history": (ev.HistorySyncEv, actor_events.other),
     "message": (ev.MessageEv, actor_events.message),
@@ -68,6 +70,7 @@ class ActorProcess:
         self.phone_for_code = phone_for_code
         self.client = NewClient(store + _STORE_OPTIONS, uuid="actor")
         self._lock = threading.Lock()
+        self._told = 0  # lines so far
         self._pool = ThreadPoolExecutor(16)
         self._handlers: list[Any] = []  # neonize holds handlers weakly
         self._subscribe()
@@ -99,6 +102,7 @@ class ActorProcess:
     def tell(self, **line: Any) -> None:
         text = json.dumps(line) + "\n"
         with self._lock:
+            self._told += 1
             _answers.write(text)
 
     # -- life
@@ -108,11 +112,21 @@ class ActorProcess:
         for line in sys.stdin:
             command = json.loads(line)
             if command["do"] == "stop":
-                self.client.stop()
+                self._stop()
                 break
             self._pool.submit(self._obey, command)
         # connect() may not return after a logout; nothing here needs a tidy end.
         os._exit(0)
+
+    def _stop(self) -> None:
+        """Disconnect, hear out what is still on its way from Go to Python, and only then stop: stop() drops it."""
+        if self.client.is_connected:
+            self.client.disconnect()
+        told = -1
+        while told != self._told:
+            told = self._told
+            time.sleep(_QUIET_SECONDS)
+        self.client.stop()
 
     def _connect(self) -> None:
         try:
