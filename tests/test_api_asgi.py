@@ -48,7 +48,8 @@ class Client:
             self.answered.set()
 
     async def call(self, app: Callable[..., Awaitable[None]]) -> tuple[int, Any]:
-        await app(self.scope, self.receive, self.send)
+        async with asyncio.timeout(10):
+            await app(self.scope, self.receive, self.send)
         return self.events[0]["status"], json.loads(b"".join(event.get("body", b"") for event in self.events))
 
 
