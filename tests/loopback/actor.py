@@ -65,10 +65,10 @@ def jid(text: str) -> Any:
 
 
 class ActorProcess:
-    def __init__(self, store: str, phone_for_code: str) -> None:
+    def __init__(self, store: str, phone_for_code: str, options: str = _STORE_OPTIONS) -> None:
         self.store = store
         self.phone_for_code = phone_for_code
-        self.client = NewClient(store + _STORE_OPTIONS, uuid="actor")
+        self.client = NewClient(store + options, uuid="actor")
         self._lock = threading.Lock()
         self._told = 0  # lines so far
         self._pool = ThreadPoolExecutor(16)
@@ -237,13 +237,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("store")
     parser.add_argument("--code", default="", metavar="PHONE", help="link by pairing code for this phone number")
+    parser.add_argument("--store-options", default=_STORE_OPTIONS, help="what follows the store's name in SQLite's address")
     parser.add_argument("--debug", action="store_true", help="log every stanza")
     options = parser.parse_args()
     level = logging.DEBUG if options.debug else logging.WARNING
     logging.getLogger("neonize.utils.log").setLevel(level)
     logging.getLogger("whatsmeow").setLevel(level)
     logging.getLogger().setLevel(level)
-    ActorProcess(options.store, options.code).run()
+    ActorProcess(options.store, options.code, options.store_options).run()
 
 
 if __name__ == "__main__":

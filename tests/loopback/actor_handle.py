@@ -44,6 +44,7 @@ class Actor:
         label: str = "",
         env: dict[str, str] | None = None,
         debug: bool = False,
+        store_options: str = "",
     ) -> None:
         self.server, self.account, self.primary, self.link = server, account, primary, link
         self.device: int | None = None
@@ -51,7 +52,7 @@ class Actor:
         self.store = workdir / f"{label}.db"
         self.log = workdir / f"{label}.log"
         self.events: list[tuple[str, Record]] = []
-        self._env, self._debug = env, debug
+        self._env, self._debug, self._store_options = env, debug, store_options
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -80,6 +81,8 @@ class Actor:
         command = [sys.executable, "-m", "tests.loopback.actor", str(self.store)]
         if self.link == "code" and self.device is None:
             command += ["--code", self.account.phone]
+        if self._store_options:
+            command.append(f"--store-options={self._store_options}")
         if self._debug:
             command.append("--debug")
         self.store.parent.mkdir(parents=True, exist_ok=True)
