@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal import listening
 from portal.supervisor import first_run, folder, nats, plan, welcome
+from portal.supervisor.child import say
 from portal.supervisor.launch import PR_SET_PDEATHSIG
 from portal.supervisor.loop import Loop, Stopped, WillNotStart
 
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             self._start(loop, lock, listener, processes)
             loop.forever()
         except Stopped:
-            self.stderr.write("Stopping ...")
+            say("run", "stopping")
         except (WillNotStart, nats.Missing) as error:
             raise CommandError(str(error)) from None
         finally:
