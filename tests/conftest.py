@@ -70,8 +70,8 @@ def start_portal(tmp_path: Path) -> Iterator[Callable[..., PortalProcess]]:
     """
     with ExitStack() as portals:
 
-        def start(data_dir: Path = tmp_path / "data", **more: Any) -> PortalProcess:
-            portal = PortalProcess(data_dir, **more)
+        def start(data_dir: Path = tmp_path / "data", port: int | None = None, **more: str) -> PortalProcess:
+            portal = PortalProcess(data_dir, port, **more)
             portals.callback(portal.stop)
             return portal
 

@@ -44,7 +44,7 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
 class PortalProcess:
     """A running `manage.py run`. `out` and `err` hold what it printed so far."""
 
-    def __init__(self, data_dir: Path, port: int | None = None, **more: str) -> None:
+    def __init__(self, data_dir: Path, port: int | None = None, /, **more: str) -> None:
         """Start it; `more` goes into its environment (PYTHONPATH, https_proxy, ...)."""
         self.data_dir = data_dir
         self.port = port or free_port()
