@@ -32,3 +32,11 @@ class ChatPageTest(PageTestCase):
             assert self.open("alice", path).status_code == 200, path
         assert self.open("", "/sign-in/").status_code == 200
         assert self.open("alice", "/nowhere/").status_code == 404
+
+    def test_the_administration_opens(self) -> None:
+        for path in (
+            "", "auth/user/", "auth/user/add/", f"auth/user/{self.people['bob'].pk}/change/", "instances/account/",
+            f"instances/account/{self.alice_account.pk}/change/", "instances/membership/add/", "instances/token/",
+            "instances/token/add/", f"instances/token/{self.alice_token.pk}/change/", "portal/auditline/",
+        ):  # fmt: skip
+            assert self.open("root", f"/admin/{path}").status_code == 200, path

@@ -107,7 +107,7 @@ def list_time(at: datetime | None) -> str:
         return ""
     local = timezone.localtime(at)
     if local.date() == timezone.localdate():
-        return date_format(local, "TIME_FORMAT")
+        return date_format(local, "H:i")
     if timezone.localdate() - local.date() < timedelta(days=6):
         return date_format(local, "D")
     return date_format(local, "SHORT_DATE_FORMAT")

@@ -1,0 +1,208 @@
+"""Accounts, roles and tokens in the administration."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from instances import access, tokens
+from instances.models import Account, Instance, Membership, Token
+from portal import audit
+from portal.administration.base import AccountScopedAdmin, Audited, HouseAdmin
+
+
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A role; the instances must be the account's own."""
+
+    class Meta:
+        model = Membership
+        fields = ("user", "account", "role", "all_instances", "instances")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse instances of another account: they would not count, and look as if they did."""
+        data: dict[str, Any] = super().clean() or {}
+        account = data.get("account") or getattr(self.instance, "account", None)
+        strangers = [one.name for one in data.get("instances") or () if account and one.account_id != account.pk]
+        if strangers:
+            raise forms.ValidationError(_("Not of this account: %(names)s") % {"names": ", ".join(strangers)})
+        return data
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    """A person's or an account's memberships."""
+
+    model = Membership
+    form = MembershipForm
+    extra = 0
+    verbose_name_plural = _("roles")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers, as the pages it stands on."""
+        return access.is_superuser(request.user)
+
+    has_add_permission = has_view_permission
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
+
+
+@admin.register(Account)
+class AccountAdmin(Audited, HouseAdmin):
+    """Who owns instances."""
+
+    list_display = ("name", "instances_made", "instance_quota", "created_at")
+    search_fields = ("name",)
+    inlines = (MembershipInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """With the number of instances."""
+        return super().get_queryset(request).annotate(made=Count("instances"))  # type: ignore[no-any-return]
+
+    @admin.display(description=_("instances"), ordering="made")
+    def instances_made(self, account: Any) -> int:
+        """How many there are."""
+        return int(account.made)
+
+
+@admin.register(Membership)
+class MembershipAdmin(Audited, HouseAdmin):
+    """Who may do what."""
+
+    form = MembershipForm
+    list_display = ("user", "account", "role", "all_instances")
+    list_filter = ("role", "account")
+    search_fields = ("user__username", "user__first_name", "user__last_name", "account__name")
+    filter_horizontal = ("instances",)
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a new token opens, and until when."""
+
+    class Meta:
+        model = Token
+        fields = ("account", "instance", "label", "expires_at")
+
+    def clean(self) -> dict[str, Any]:
+        """The instance must be the account's own; the expiry lies ahead."""
+        data: dict[str, Any] = super().clean() or {}
+        instance, account = data.get("instance"), data.get("account")
+        if instance and account and instance.account_id != account.pk:
+            self.add_error("instance", _("This instance belongs to another account."))
+        expires = data.get("expires_at")
+        if expires and expires <= timezone.now():
+            self.add_error("expires_at", _("This time is over already."))
+        return data
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Usable tokens, or those that are not."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """The choices."""
+        return [("usable", _("Usable")), ("expired", _("Expired")), ("revoked", _("Revoked"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Token]) -> QuerySet[Token]:
+        """Those of the chosen state."""
+        now = timezone.now()
+        if self.value() == "revoked":
+            return queryset.filter(revoked_at__isnull=False)
+        if self.value() == "expired":
+            return queryset.filter(revoked_at__isnull=True, expires_at__lte=now)
+        if self.value() == "usable":
+            return queryset.filter(revoked_at__isnull=True).exclude(expires_at__lte=now)
+        return queryset
+
+
+@admin.register(Token)
+class TokenAdmin(AccountScopedAdmin):
+    """Tokens: issued here, shown once, and revoked; never deleted, so that histories keep their names."""
+
+    form = TokenForm
+    list_display = ("named", "account", "opens", "state", "last_used_at", "expires_at", "created_at")
+    list_filter = (StateFilter, "account")
+    search_fields = ("label", "prefix", "instance__name", "account__name")
+    list_select_related = ("account", "instance")
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Of an existing token more is known."""
+        if obj is None:
+            return ("account", "instance", "label", "expires_at")
+        return (
+            "label",
+            "prefix",
+            "account",
+            "opens",
+            "state",
+            "created_at",
+            "last_used_at",
+            "expires_at",
+            "revoked_at",
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Only the label may change afterwards: what a token opens is a promise."""
+        return () if obj is None else self.get_fields(request, obj)[1:]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer what this person runs."""
+        accounts = access.administered(request.user)
+        if db_field.name == "account":
+            kwargs["queryset"] = accounts.order_by("name")
+            kwargs.setdefault("initial", accounts.first())
+        if db_field.name == "instance":
+            kwargs["queryset"] = Instance.objects.filter(account__in=accounts).order_by("name")
+            kwargs["empty_label"] = _("All instances of the account")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:
+        """Issue; the secret lives until the answer to this request, and nowhere else."""
+        if change:
+            obj.save(update_fields=["label"])
+            return
+        made, secret = tokens.issue(obj.account, instance=obj.instance, label=obj.label, expires_at=obj.expires_at)
+        obj.pk, obj.prefix, obj.digest = made.pk, made.prefix, made.digest
+        obj._state.adding = False
+        request.issued_secret = secret  # type: ignore[attr-defined]
+        audit.record(request.user, "token issued", obj, account=obj.account, detail=str(self.opens(obj)))
+
+    def response_add(self, request: HttpRequest, obj: Token, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the secret this once, in the answer itself."""
+        secret = request.issued_secret  # type: ignore[attr-defined]
+        context = {**self.admin_site.each_context(request), "token": obj, "secret": secret, "title": _("Token issued")}
+        response = TemplateResponse(request, "admin/token_issued.html", {**context, "opts": self.opts})
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @admin.action(description=_("Revoke the chosen tokens"))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
+        """They open nothing any more, from the next request on."""
+        count = 0
+        for token in queryset.filter(revoked_at__isnull=True):
+            token.revoked_at = timezone.now()
+            token.save(update_fields=["revoked_at"])
+            audit.record(request.user, "token revoked", token, account=token.account)
+            count += 1
+        messages.success(request, _("%(count)d revoked.") % {"count": count})
+
+    @admin.display(description=_("token"), ordering="label")
+    def named(self, token: Token) -> str:
+        """Label and visible start."""
+        return str(token)
+
+    @admin.display(description=_("opens"))
+    def opens(self, token: Token) -> str:
+        """One instance, or all."""
+        return token.instance.name if token.instance else str(_("all instances"))
+
+    @admin.display(description=_("state"))
+    def state(self, token: Token) -> str:
+        """In a word."""
+        return str(_("revoked") if token.revoked_at else _("usable") if token.usable else _("expired"))

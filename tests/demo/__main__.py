@@ -1,0 +1,35 @@
+"""`make demo`: the portal with made-up people, for somebody without a spare phone. Ctrl-C ends it and all of it."""
+
+import os
+import time
+
+from tests.demo.stage import Stage
+
+WELCOME = """
+The demonstration runs at {url}/   (it took {seconds:.0f} s)
+
+    sign in as     admin, olivia (an operator) or victor (a viewer)
+    password       demo
+
+Search for "gate code", pin a message in the chat of Ana Souza, and see her answer.
+Nothing here is real, and nothing is kept: Ctrl-C ends it.
+"""
+
+
+def main() -> None:
+    """Run until somebody stops it."""
+    began = time.monotonic()
+    print("Starting a loopback WhatsApp, the portal and three contacts; writing 20,000 messages ...", flush=True)
+    port = int(os.environ.get("PORT") or 8000)
+    with Stage(port) as stage:
+        stage.let_them_talk()
+        print(WELCOME.format(url=stage.url, seconds=time.monotonic() - began), flush=True)
+        try:
+            stage.portal.process.wait()
+            print(stage.portal.err[-3000:])
+        except KeyboardInterrupt:
+            print("Ending ...")
+
+
+if __name__ == "__main__":
+    main()
