@@ -50,6 +50,10 @@ class Instance(models.Model):
     linked_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True, help_text="When WhatsApp last said something.")
 
+    keep_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Messages older than this many days are deleted. Empty: they are kept."
+    )
+
     # The lease: which connector holds the connection, under which epoch (it
     # grows with every change of owner), and until when.
     owner = models.CharField(max_length=300, blank=True, default="")

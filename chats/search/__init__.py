@@ -1,47 +1,66 @@
 """Search among all messages, newest first: `parse` what was typed, `search` for it.
 
 Scope is the set of instances the caller may see. It is part of every query
-that reaches the database; nothing from elsewhere is ever read.
+that reaches the database; nothing from elsewhere is ever read. `catch_up`
+brings the index up to date and belongs at the end of whatever writes messages.
 """
 
 from collections.abc import Collection
 
-from django.db.models import Q
-
 from chats.models import Message
-from chats.search.keys import Cursor, key_of, time_of
+from chats.search.backends import backend
+from chats.search.index import catch_up, rebuild
+from chats.search.keys import Cursor, key_of, pk_of
 from chats.search.page import Hit, Page
-from chats.search.query import Filter, Query, Term, between, parse
+from chats.search.plan import ids_named, looks_like_id, make_plan
+from chats.search.query import Filter, Query, Term, parse
+from chats.search.retention import forget_old
+from chats.search.snippet import snippet
+from chats.search.suggest import suggestion
 
-__all__ = ["Cursor", "Filter", "Hit", "Page", "Query", "Term", "catch_up", "parse", "search"]
+__all__ = [
+    "Cursor",
+    "Filter",
+    "Hit",
+    "Page",
+    "Query",
+    "Term",
+    "catch_up",
+    "forget_old",
+    "parse",
+    "rebuild",
+    "search",
+]
+
+MAX_LIMIT = 1_000
 
 
 def search(scope: Collection[int], query: Query, before: Cursor | None = None, limit: int = 50) -> Page:
-    """One page of hits, newest first, older than `before`. `scope`: primary keys of instances."""
-    # A naive stand-in; the real one has the same face.
-    rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).exclude(kind__in=Message.ACTIONS)
-    for term in query.terms:
-        match = Q(text__icontains=term.text) | Q(sender_name__icontains=term.text)
-        rows = rows.exclude(match) if term.excluded else rows.filter(match)
-    since, until = between(query)
-    if since:
-        rows = rows.filter(sent_at__gte=since)
-    if until:
-        rows = rows.filter(sent_at__lt=until)
-    if query.values("type"):
-        rows = rows.filter(kind__in=query.values("type"))
-    if "mine" in query.values("is"):
-        rows = rows.filter(from_me=True)
-    if before is not None:
-        rows = rows.filter(sent_at__lte=time_of(before.key))
-    found = sorted(rows.select_related("chat"), key=lambda row: -key_of(row.sent_at, row.pk)) if query else []
-    if before is not None:
-        found = [row for row in found if key_of(row.sent_at, row.pk) < before.key]
-    hits = [Hit(row, ((row.text[:200], False),)) for row in found[:limit]]
-    more = Cursor(key_of(found[limit - 1].sent_at, found[limit - 1].pk)) if len(found) > limit else None
-    return Page(hits, more)
+    """One page of hits, newest first, older than `before`.
+
+    `scope`: primary keys of instances. `limit`: up to MAX_LIMIT. An empty
+    query finds nothing; filters alone find all that have these properties.
+    """
+    limit = min(max(limit, 1), MAX_LIMIT)
+    keys = _keys(scope, query, before, limit + 1)
+    page = keys[:limit]
+    rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).select_related("chat")
+    messages = rows.in_bulk([pk_of(key) for key in page])
+    hits = [
+        Hit(message, snippet(message.text, query)) for key in page if (message := messages.get(pk_of(key))) is not None
+    ]
+    more = Cursor(page[-1]) if len(keys) > limit else None
+    if page or before is not None:
+        return Page(hits, more)
+    return Page(hits, more, suggestion(query, lambda other: len(_keys(scope, other, None, limit))))
 
 
-def catch_up() -> int:
-    """Bring the index up to date with the messages' table; how many messages that were."""
-    return 0
+def _keys(scope: Collection[int], query: Query, before: Cursor | None, limit: int) -> list[int]:
+    plan = make_plan(scope, query, before)
+    if plan is None or plan.hopeless:
+        return []
+    keys = backend().find(plan, limit)
+    if text := looks_like_id(query):
+        named = (key_of(row.sent_at, row.pk) for row in ids_named(plan.scope, text))
+        keys = sorted({*keys, *(key for key in named if plan.first <= key <= plan.last)}, reverse=True)[:limit]
+    return keys

@@ -44,8 +44,9 @@ def time_of(key: int) -> datetime:
 
 
 def _second(at: datetime) -> int:
-    # Floor division: what was sent before 2009 counts as 2009's first second.
-    return min(max((at - START) // timedelta(seconds=1), 0), LAST_SECOND)
+    # What was sent before 2009 counts as 2009's first second.
+    since = at - START
+    return min(max(since.days * 86_400 + since.seconds, 0), LAST_SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ DATES = frozenset({"before", "after", "on"})
 _PHONE = re.compile(r"\+\d(?:[ \u00a0().-]{0,2}\d){6,14}(?!\w)")
 _PART = re.compile(
     r"""
-    (?P<minus>-?)
+    (?P<minus>-*+)
     (?:
         (?:(?P<name>in|from|instance|type|before|after|on|is|has):)
         (?: "(?P<quoted_value>[^"]*)"? | (?P<value>[^\s"]+) )
@@ -130,7 +130,7 @@ def _part(match: re.Match[str]) -> Term | Filter | None:
 
 
 def _word(word: str, excluded: bool) -> Term | None:
-    text = word.rstrip("*").lstrip("-")
+    text = word.rstrip("*")
     if not text:
         return None
     return Term(text, prefix=word.endswith("*"), excluded=excluded)

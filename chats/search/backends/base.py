@@ -1,0 +1,87 @@
+"""What an index must be able to do. Both keep three tables beside the messages:
+
+- `chats_search`: one document a message, under its key;
+- `chats_searchpending`: keys of messages that changed, written by triggers on
+  the messages' table, so that no way of writing a message is forgotten;
+- `chats_searchword`: every word ever seen, for suggestions and prefixes.
+"""
+
+# Statements are put together from this file's own constants; whatever came
+# from a person is a parameter.
+# ruff: noqa: S608
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from django.db import connection
+
+from chats.models import Message
+from chats.search.documents import Document
+from chats.search.keys import ID_BITS, LAST_SECOND, START_SECONDS
+from chats.search.plan import Plan
+
+# Words of one length either side are looked at for a suggestion.
+MAX_NEIGHBOURS = 20_000
+ACTIONS = ", ".join(f"'{kind}'" for kind in sorted(map(str, Message.ACTIONS)))
+# A change of these changes the document.
+WATCHED = ("text", "sent_at", "kind", "deleted_at", "sender", "sender_name", "chat_id", "instance_id", "from_me")
+
+
+class Backend(ABC):
+    """One full-text index, in the same database and the same transactions as the messages."""
+
+    # Statements that make the tables and triggers, and that remove them.
+    install: Sequence[str]
+    uninstall: Sequence[str]
+    # Notes every message there is as changed.
+    note_all: str
+
+    @abstractmethod
+    def take_pending(self, limit: int) -> set[int]:
+        """Remove up to `limit` entries from the list of changes; the keys they named."""
+
+    @abstractmethod
+    def write(self, documents: Sequence[Document]) -> None:
+        """Put documents, ordered by key, in the place of what stood under their keys."""
+
+    @abstractmethod
+    def remove(self, keys: Iterable[int]) -> None:
+        """Take what stands under these keys, if anything, out of the index."""
+
+    @abstractmethod
+    def learn(self, words: set[str]) -> None:
+        """Add words to the vocabulary."""
+
+    @abstractmethod
+    def find(self, plan: Plan, limit: int) -> list[int]:
+        """The largest `limit` keys that fulfil the plan, largest first."""
+
+    def neighbours(self, word: str) -> list[str]:
+        """Words of the vocabulary that begin or end as `word` does, of about its length."""
+        found: set[str] = set()
+        backwards = word[::-1]
+        near = (len(word) - 2, len(word) + 2, MAX_NEIGHBOURS)
+        with connection.cursor() as cursor:
+            for column, start in (("word", word[:2]), ("backwards", backwards[:2])):
+                cursor.execute(
+                    f"SELECT word FROM chats_searchword WHERE {column} >= %s AND {column} < %s"
+                    " AND length(word) BETWEEN %s AND %s LIMIT %s",
+                    [start, after(start), *near],
+                )
+                found.update(row[0] for row in cursor.fetchall())
+        return sorted(found)
+
+
+def after(start: str) -> str:
+    """The first text, in the order of code points, that is above all texts beginning with `start`."""
+    return start + "\U0010ffff"
+
+
+def key_in_sql(second: str, pk: str) -> str:
+    """`keys.key_of` in SQL; `second` is the Unix time, `pk` the primary key."""
+    return f"(({second} - {START_SECONDS}) << {ID_BITS}) | {pk}"
+
+
+def clamp_in_sql(smallest: str, largest: str, second: str) -> str:
+    """A Unix time within what a key can hold; the first two are the functions' names."""
+    return f"{largest}({smallest}({second}, {START_SECONDS + LAST_SECOND}), {START_SECONDS})"

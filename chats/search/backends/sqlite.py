@@ -1,0 +1,177 @@
+"""SQLite: an FTS5 table whose rowid is the key, so that it is read newest first without sorting.
+
+FTS5 walks the lists of all tokens side by side and skips in the longer ones:
+"a common word in one instance in one week" touches little more than what it
+finds. The table keeps its documents, because FTS5 must be told what exactly to
+take out when a message changes.
+"""
+
+# Statements are put together from this file's own constants; whatever came
+# from a person is a parameter.
+# ruff: noqa: S608
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from chats.search.backends.base import ACTIONS, WATCHED, Backend, after, clamp_in_sql, key_in_sql
+from chats.search.documents import Document
+from chats.search.keys import ID_MASK
+from chats.search.plan import Phrase, Plan
+from chats.search.tokens import is_name
+
+# FTS5 looks for a prefix by merging the lists of all words that begin so, which
+# for a million messages takes long. Its own prefix indexes double the size of
+# the whole. Instead every longer word is marked by its first three characters,
+# and a prefix of more is spelled out by the vocabulary, up to so many words.
+SHORT_PREFIX = 3
+MAX_SPELLED_OUT = 100
+START = chr(0xE100)
+
+# Without the fraction of a second, which strftime would round up.
+_SECOND = clamp_in_sql("min", "max", "CAST(strftime('%s', substr({row}.sent_at, 1, 19)) AS INTEGER)")
+
+
+def _key(row: str) -> str:
+    return key_in_sql(_SECOND.format(row=row), f"{row}.id")
+
+
+def _note(*rows: str) -> str:
+    values = ", ".join(f"({_key(row)})" for row in rows)
+    return f"BEGIN INSERT INTO chats_searchpending (key) VALUES {values}; END"
+
+
+_CHANGED = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in WATCHED)
+
+
+class SqliteBackend(Backend):
+    """The index of the embedded portal."""
+
+    install = (
+        "CREATE TABLE chats_searchpending (id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL)",
+        "CREATE TABLE chats_searchword (word TEXT PRIMARY KEY, backwards TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX chats_searchword_backwards ON chats_searchword (backwards)",
+        # Tokens arrive ready-made: this tokenizer only parts them at blanks.
+        # Lengths of documents (columnsize) serve ranking, which we do not do.
+        "CREATE VIRTUAL TABLE chats_search USING fts5(words, tokenize='ascii', columnsize=0)",
+        "CREATE TRIGGER chats_search_added AFTER INSERT ON chats_message"
+        f" WHEN NEW.kind NOT IN ({ACTIONS}) {_note('NEW')}",
+        f"CREATE TRIGGER chats_search_changed AFTER UPDATE OF {', '.join(WATCHED)} ON chats_message"
+        f" WHEN {_CHANGED} {_note('OLD', 'NEW')}",
+        f"CREATE TRIGGER chats_search_removed AFTER DELETE ON chats_message {_note('OLD')}",
+    )
+    uninstall = (
+        "DROP TRIGGER IF EXISTS chats_search_added",
+        "DROP TRIGGER IF EXISTS chats_search_changed",
+        "DROP TRIGGER IF EXISTS chats_search_removed",
+        "DROP TABLE IF EXISTS chats_search",
+        "DROP TABLE IF EXISTS chats_searchword",
+        "DROP TABLE IF EXISTS chats_searchpending",
+    )
+
+    note_all = f"INSERT INTO chats_searchpending (key) SELECT {_key('row')} FROM chats_message row"
+
+    def take_pending(self, limit: int) -> set[int]:
+        """As the interface says; one writer at a time is SQLite's own rule."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id, key FROM chats_searchpending ORDER BY id LIMIT %s", [limit])
+            rows = cursor.fetchall()
+            if rows:
+                cursor.execute("DELETE FROM chats_searchpending WHERE id <= %s", [rows[-1][0]])
+        return {key for _, key in rows}
+
+    def write(self, documents: Sequence[Document]) -> None:
+        """As the interface says. FTS5 wants ascending rowids: any other order costs a flush a row."""
+        self.remove(document.key for document in documents)
+        rows = [
+            (document.key, " ".join((*document.words, *document.marks, *_starts(document)))) for document in documents
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO chats_search (rowid, words) VALUES (%s, %s)", rows)
+
+    def remove(self, keys: Iterable[int]) -> None:
+        """As the interface says."""
+        with connection.cursor() as cursor:
+            # The documents' own table: to ask FTS5 itself would prepare a deletion.
+            cursor.execute(
+                "SELECT id FROM chats_search_content WHERE id IN (SELECT value FROM json_each(%s)) ORDER BY id",
+                [json.dumps(list(keys))],
+            )
+            there = cursor.fetchall()
+            if there:
+                cursor.executemany("DELETE FROM chats_search WHERE rowid = %s", there)
+
+    def learn(self, words: set[str]) -> None:
+        """As the interface says."""
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT OR IGNORE INTO chats_searchword (word, backwards) VALUES (%s, %s)",
+                [(word, word[::-1]) for word in sorted(words)],
+            )
+
+    def find(self, plan: Plan, limit: int) -> list[int]:
+        """As the interface says. The message's own row has the last word on scope and deletion."""
+        sql = (
+            "SELECT found.rowid FROM chats_search found"
+            f" CROSS JOIN chats_message message ON message.id = (found.rowid & {ID_MASK})"
+            " WHERE found.words MATCH %s AND found.rowid BETWEEN %s AND %s"
+            " AND message.instance_id IN (SELECT value FROM json_each(%s)) AND message.deleted_at IS NULL"
+        )
+        parameters: list[Any] = [self.expression(plan), plan.first, plan.last, json.dumps(sorted(plan.scope))]
+        if plan.only is not None:
+            sql += " AND found.rowid IN (SELECT value FROM json_each(%s))"
+            parameters.append(json.dumps(sorted(plan.only)))
+        if plan.but:
+            sql += " AND found.rowid NOT IN (SELECT value FROM json_each(%s))"
+            parameters.append(json.dumps(sorted(plan.but)))
+        with connection.cursor() as cursor:
+            cursor.execute(sql + " ORDER BY found.rowid DESC LIMIT %s", [*parameters, limit])
+            return [row[0] for row in cursor.fetchall()]
+
+    def expression(self, plan: Plan) -> str:
+        """The plan in FTS5's language. Tokens hold neither quotes nor blanks, and stand in quotes."""
+        required = " AND ".join("(" + " OR ".join(map(self._phrase, group)) + ")" for group in plan.required)
+        excluded = "".join(f" NOT {self._phrase(phrase)}" for phrase in plan.excluded)
+        return f"({required}){excluded}" if excluded else required
+
+    def _phrase(self, phrase: Phrase) -> str:
+        if not phrase.prefix:
+            return _quoted(*phrase.tokens)
+        *before, last = phrase.tokens
+        tokens = self._spelled_out(last, alone=not before)
+        if tokens is None:
+            return _quoted(*phrase.tokens) + "*"
+        return "(" + " OR ".join(_quoted(*before, token) for token in tokens) + ")"
+
+    def _spelled_out(self, start: str, alone: bool) -> list[str] | None:
+        """Tokens of which one must be there; None where they are not known or too many."""
+        if not is_name(start):
+            return None
+        if alone and len(start) == SHORT_PREFIX:
+            return [start, START + start]
+        starts = alone and len(start) < SHORT_PREFIX
+        column = f"DISTINCT substr(word, 1, {SHORT_PREFIX})" if starts else "word"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {column} FROM chats_searchword WHERE word >= %s AND word < %s LIMIT %s",
+                [start, after(start), MAX_SPELLED_OUT + 1],
+            )
+            found = [row[0] for row in cursor.fetchall()]
+        if len(found) > MAX_SPELLED_OUT:
+            return None
+        return [start, *found, *(START + word for word in found if starts)]
+
+
+def _quoted(*tokens: str) -> str:
+    return '"' + " ".join(tokens) + '"'
+
+
+def _text(document: Document) -> str:
+    return " ".join((*document.words, *document.marks, *_starts(document)))
+
+
+def _starts(document: Document) -> set[str]:
+    """The marks for prefixes."""
+    return {START + word[:SHORT_PREFIX] for word in document.words if len(word) > SHORT_PREFIX and is_name(word)}

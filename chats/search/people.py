@@ -1,0 +1,102 @@
+"""Who is meant by a name, a number or a JID: chats, senders and instances, within the scope.
+
+A name is found as the database finds it (which on SQLite means: without regard
+to the case of A to Z), and where that finds nobody once more without accents,
+among the first LOOK of them.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+from django.db.models import Q
+from django.utils import timezone
+
+from chats.models import Chat, Contact, Pin
+from chats.search.keys import key_of
+from chats.search.tokens import fold
+from instances.models import Instance
+
+Name = TypeVar("Name", int, str)
+
+# More people than this are not meant by one name.
+MEANT = 50
+LOOK = 20_000
+
+
+def instances(scope: Collection[int], wanted: list[str], unwanted: list[str]) -> frozenset[int]:
+    """What is left of the scope by instance:name and -instance:name."""
+    allowed = frozenset(scope)
+    if not wanted and not unwanted:
+        return allowed
+    names = dict(Instance.objects.filter(pk__in=allowed).values_list("pk", "name"))
+    wanted_names, unwanted_names = set(map(fold, wanted)), set(map(fold, unwanted))
+    return frozenset(
+        pk
+        for pk, name in names.items()
+        if (not wanted or fold(name) in wanted_names) and fold(name) not in unwanted_names
+    )
+
+
+def chats(scope: Collection[int], text: str) -> set[int]:
+    """Chats by JID, number or a part of their name."""
+    mine = Chat.objects.filter(instance__in=scope)
+    if "@" in text and (exact := set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("pk", flat=True)[:MEANT])):
+        return exact
+    if (number := _number(text)) and (numbered := chats_of_number(scope, number)):
+        return numbered
+    named = set(mine.filter(name__icontains=text).values_list("pk", flat=True)[:MEANT])
+    return named or _alike(mine.exclude(name="").values_list("pk", "name")[:LOOK], text)
+
+
+def senders(scope: Collection[int], text: str) -> set[str]:
+    """People's JIDs by JID, number or a part of the name they gave themselves."""
+    mine = Contact.objects.filter(instance__in=scope)
+    if "@" in text:
+        exact = set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("jid", flat=True)[:MEANT])
+        return exact or {text}
+    if (number := _number(text)) and (numbered := numbers(scope, number)):
+        return numbered
+    named = set(mine.filter(push_name__icontains=text).values_list("jid", flat=True)[:MEANT])
+    return named or _alike(mine.exclude(push_name="").values_list("jid", "push_name")[:LOOK], text)
+
+
+def numbers(scope: Collection[int], number: str) -> set[str]:
+    """People whose phone number begins with, else contains, these digits; our own number included."""
+    mine = Contact.objects.filter(instance__in=scope)
+    own = Instance.objects.filter(pk__in=scope, jid__startswith=number).values_list("jid", flat=True)
+    for match in _number_matches(number):
+        if found := set(mine.filter(match).values_list("jid", flat=True)[:MEANT]):
+            return found | set(own)
+    return set(own)
+
+
+def chats_of_number(scope: Collection[int], number: str) -> set[int]:
+    """Chats whose phone number begins with, else contains, these digits."""
+    mine = Chat.objects.filter(instance__in=scope)
+    for match in _number_matches(number):
+        if found := set(mine.filter(match).values_list("pk", flat=True)[:MEANT]):
+            return found
+    return set()
+
+
+def pinned_keys(scope: Collection[int]) -> frozenset[int]:
+    """The keys of what is pinned at this moment."""
+    pins = Pin.objects.filter(state=Pin.State.PINNED, message__instance__in=scope, message__deleted_at=None)
+    pins = pins.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    return frozenset(key_of(at, pk) for at, pk in pins.values_list("message__sent_at", "message_id"))
+
+
+def _number_matches(number: str) -> tuple[Q, Q]:
+    # A range of names is read from the index; LIKE looks at every one.
+    return Q(jid__gte=number, jid__lt=number + ":"), Q(jid__contains=number)
+
+
+def _number(text: str) -> str:
+    digits = re.sub(r"[().+/\s-]", "", text)
+    return digits if re.fullmatch(r"[0-9]{5,20}", digits) else ""
+
+
+def _alike(rows: Iterable[tuple[Name, str]], text: str) -> set[Name]:
+    wanted = fold(text)
+    return {name for name, called in rows if wanted in fold(called)}

@@ -1,0 +1,159 @@
+"""A query and a scope, worked out into what an index understands: tokens, and a range of keys."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from chats.models import Message
+from chats.search import people
+from chats.search.documents import MINE, chat_mark, instance_mark, kind_mark, sender_mark, single_mark
+from chats.search.keys import LARGEST, SMALLEST, Cursor, first_key
+from chats.search.query import Query, Term, between
+from chats.search.tokens import fold, pieces
+
+# Beyond this the row's own instance is looked at instead of that many lists.
+MAX_INSTANCE_MARKS = 64
+MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Tokens in a row; `prefix`: the last one may go on."""
+
+    tokens: tuple[str, ...]
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of `required` (any one phrase of each), none of `excluded`, with first <= key <= last."""
+
+    scope: frozenset[int]
+    required: tuple[tuple[Phrase, ...], ...] = ()
+    excluded: tuple[Phrase, ...] = ()
+    first: int = SMALLEST
+    last: int = LARGEST
+    # Only these keys, or all but these.
+    only: frozenset[int] | None = None
+    but: frozenset[int] = frozenset()
+
+    @property
+    def hopeless(self) -> bool:
+        """Nothing can match: nobody is called that, nothing is in scope, the dates exclude each other."""
+        return not self.scope or self.first > self.last or not all(self.required) or self.only == frozenset()
+
+
+def make_plan(scope: Collection[int], query: Query, before: Cursor | None) -> Plan | None:
+    """The plan; None when there is nothing to look for."""
+    required = [phrases for term in query.terms if not term.excluded and (phrases := _phrases(scope, term)) is not None]
+    excluded = [phrase for term in query.terms if term.excluded for phrase in _phrases(scope, term) or ()]
+    if not required and not excluded and not query.filters:
+        return None
+    allowed = people.instances(scope, query.values("instance"), query.values("instance", excluded=True))
+    for entry in query.filters:
+        if entry.excluded:
+            excluded.extend(_marks(allowed, entry.name, [entry.value]) or ())
+    for name in ("in", "from", "type", "has", "is"):
+        # Two values of one filter are alternatives: type:image type:video.
+        for values in _groups(name, query.values(name)):
+            marks = _marks(allowed, name, values)
+            if marks is not None:
+                required.append(marks)
+    if len(allowed) <= MAX_INSTANCE_MARKS:
+        required.append(tuple(Phrase((instance_mark(pk),)) for pk in sorted(allowed)))
+    first, last = _span(query, before)
+    pinned = people.pinned_keys(allowed) if _mentions_pins(query) else frozenset()
+    return Plan(
+        allowed,
+        tuple(required),
+        tuple(excluded),
+        first,
+        last,
+        only=pinned if "pinned" in query.values("is") else None,
+        but=pinned if "pinned" in query.values("is", excluded=True) else frozenset(),
+    )
+
+
+def _groups(name: str, values: list[str]) -> list[list[str]]:
+    if name == "is":
+        return [[value] for value in values]
+    return [values] if values else []
+
+
+def _mentions_pins(query: Query) -> bool:
+    return any((entry.name, entry.value) == ("is", "pinned") for entry in query.filters)
+
+
+def _marks(scope: frozenset[int], name: str, values: list[str]) -> tuple[Phrase, ...] | None:
+    """The marks a filter stands for; None for one that is no matter of marks."""
+    marks: set[str] = set()
+    for value in values:
+        if name == "in":
+            marks.update(chat_mark(pk) for pk in people.chats(scope, value))
+        elif name == "from" and fold(value) == "me":
+            marks.add(MINE)
+        elif name == "from":
+            marks.update(map(sender_mark, people.senders(scope, value)))
+        elif name == "type":
+            marks.add(kind_mark(value))
+        elif name == "has":
+            marks.update(map(kind_mark, MEDIA))
+        elif (name, value) == ("is", "mine"):
+            marks.add(MINE)
+        else:
+            return None
+    return tuple(Phrase((mark,)) for mark in sorted(marks))
+
+
+def _phrases(scope: Collection[int], term: Term) -> tuple[Phrase, ...] | None:
+    """What the term may stand as in a text; None for a term of punctuation only."""
+    phrase = phrase_of(term)
+    if phrase is None:
+        return None
+    number = re.sub(r"[().+/\s-]", "", term.text)
+    if not term.phrase and re.fullmatch(r"[0-9]{5,15}" if term.prefix else r"[0-9]{7,15}", number):
+        marks = map(sender_mark, people.numbers(scope, number))
+        chats = map(chat_mark, people.chats_of_number(scope, number))
+        spelled = {phrase, Phrase((number,), term.prefix)}
+        return (*spelled, *(Phrase((mark,)) for mark in {*marks, *chats}))
+    return (phrase,)
+
+
+def phrase_of(term: Term) -> Phrase | None:
+    """The tokens of a term, as `tokens` made them of the message."""
+    parts = list(pieces(fold(term.text)))
+    if not parts:
+        return None
+    last, last_is_run = parts[-1]
+    if parts == [(last, True)] and len(last) == 1:
+        return Phrase((single_mark(last),))
+    found: list[str] = []
+    for piece, is_run in parts[:-1]:
+        found.extend([piece[at : at + 2] for at in range(len(piece))] if is_run else [piece])
+    if not last_is_run:
+        return Phrase((*found, last), term.prefix)
+    if len(last) == 1:
+        return Phrase((*found, last), prefix=True)
+    # The run may go on in the message, so its last character has no say here.
+    return Phrase((*found, *(last[at : at + 2] for at in range(len(last) - 1))))
+
+
+def _span(query: Query, before: Cursor | None) -> tuple[int, int]:
+    since, until = between(query)
+    first = first_key(since) if since else SMALLEST
+    last = first_key(until) - 1 if until else LARGEST
+    return first, min(last, before.key - 1) if before else last
+
+
+def looks_like_id(query: Query) -> str:
+    """The one word of a query that may be a message's id; else empty."""
+    if len(query.terms) != 1 or query.filters or query.terms[0].excluded or query.terms[0].prefix:
+        return ""
+    text = query.terms[0].text
+    return text if re.fullmatch(r"[A-Za-z0-9._:=/+-]{8,128}", text) else ""
+
+
+def ids_named(scope: Collection[int], text: str) -> list[Message]:
+    """Messages whose id this is; the phones write ids in capitals."""
+    rows = Message.objects.filter(instance__in=scope, message_id__in={text, text.upper()}, deleted_at=None)
+    return list(rows.exclude(kind__in=Message.ACTIONS).order_by("-sent_at", "-pk")[:100])

@@ -1,0 +1,41 @@
+"""Forgetting: an instance may keep its messages for so many days and no longer."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from chats.models import Message
+from chats.search.index import catch_up
+from instances.models import Instance
+
+# Small enough that nobody who wants to write meanwhile waits for long.
+BATCH = 1_000
+
+
+def forget_old(limit: int = 20 * BATCH) -> int:
+    """Delete up to `limit` messages that are older than their instance keeps them; how many that were.
+
+    For the housekeeping: called again and again, it gets through any amount.
+    Pins of the messages and what the index knows of them go with them.
+    """
+    gone = 0
+    for instance, days in Instance.objects.values_list("pk", "keep_days").exclude(keep_days=None):
+        while gone < limit:
+            batch = _forget(instance, days or 0, min(BATCH, limit - gone))
+            gone += batch
+            if batch < BATCH:
+                break
+    return gone
+
+
+@transaction.atomic
+def _forget(instance: int, days: int, limit: int) -> int:
+    end = timezone.now() - timedelta(days=days)
+    # By way of the chats: their messages are indexed by time.
+    old = Message.objects.filter(chat__instance=instance, sent_at__lt=end)
+    keys = list(old.values_list("pk", flat=True)[:limit])
+    if keys:
+        Message.objects.filter(pk__in=keys).delete()
+        catch_up()
+    return len(keys)

@@ -1,0 +1,40 @@
+"""Making the index's tables and triggers: for the migration, and for one that rebuilds the messages' table.
+
+On SQLite, Django changes a table by copying it, and the triggers stay with the
+old one. A later migration that changes Message must therefore run `install`
+after it; a test tells when that was forgotten.
+"""
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from chats.search import vocabulary
+from chats.search.backends import BACKENDS
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Make everything anew, and note all messages for the next `catch_up`."""
+    vocabulary.forget()
+    index = BACKENDS[connection.vendor]
+    with connection.cursor() as cursor:
+        for statement in (*index.uninstall, *index.install, index.note_all):
+            cursor.execute(statement)
+
+
+def uninstall(connection: BaseDatabaseWrapper) -> None:
+    """Leave nothing behind."""
+    with connection.cursor() as cursor:
+        for statement in BACKENDS[connection.vendor].uninstall:
+            cursor.execute(statement)
+
+
+def forwards(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """For RunPython."""
+    install(editor.connection)
+
+
+def backwards(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """For RunPython."""
+    uninstall(editor.connection)

@@ -1,0 +1,103 @@
+"""The part of a text that shows what was found, with the finds marked."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from chats.search.documents import SINGLE
+from chats.search.plan import Phrase, phrase_of
+from chats.search.query import Query
+from chats.search.tokens import fold, pieces
+
+BEFORE = 40
+LENGTH = 200
+
+Pieces = tuple[tuple[str, bool], ...]
+
+
+def snippet(text: str, query: Query) -> Pieces:
+    """About LENGTH characters of `text` around the first find, in pieces of (text, found)."""
+    phrases = [phrase for term in query.terms if not term.excluded and (phrase := phrase_of(term))]
+    folded, origin = _fold_with_origin(text)
+    # One character may have become several, so joined only when back in `text`.
+    spans = _merge([(origin[start], origin[end - 1] + 1) for start, end in _places(folded, phrases)])
+    start = _start(text, spans[0][0] if spans else 0)
+    end = _end(text, start + LENGTH)
+    return _cut(text, [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start], start, end)
+
+
+def _fold_with_origin(text: str) -> tuple[str, list[int]]:
+    """The folded text, and for each of its characters which one of `text` it came from."""
+    folded: list[str] = []
+    origin: list[int] = []
+    at = 0
+    while at < len(text):
+        end = at + 1
+        while end < len(text) and unicodedata.combining(text[end]):
+            end += 1
+        part = fold(text[at:end])
+        folded.append(part)
+        origin.extend(min(at + number, end - 1) for number in range(len(part)))
+        at = end
+    return "".join(folded), origin
+
+
+def _places(folded: str, phrases: Iterable[Phrase]) -> list[tuple[int, int]]:
+    """Where in the folded text the words of the phrases stand."""
+    wanted = {token: phrase.prefix for phrase in phrases for token in phrase.tokens}
+    found: list[tuple[int, int]] = []
+    at = 0
+    for piece, is_run in pieces(folded):
+        at = folded.index(piece, at)
+        if is_run:
+            found.extend(_in_run(piece, at, wanted))
+        elif piece in wanted or any(prefix and piece.startswith(token) for token, prefix in wanted.items()):
+            found.append((at, at + len(piece)))
+        at += len(piece)
+    return found
+
+
+def _in_run(run: str, at: int, wanted: dict[str, bool]) -> list[tuple[int, int]]:
+    found = []
+    for token in wanted:
+        part = token.removeprefix(SINGLE)
+        place = run.find(part)
+        while place >= 0:
+            found.append((at + place, at + place + len(part)))
+            place = run.find(part, place + 1)
+    return found
+
+
+def _merge(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(places):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _start(text: str, first: int) -> int:
+    """A little before the first find, at a word's beginning where there is one near."""
+    if first <= BEFORE:
+        return 0
+    start = first - BEFORE
+    blank = text.find(" ", start, first)
+    return blank + 1 if blank >= 0 else start
+
+
+def _end(text: str, end: int) -> int:
+    if end >= len(text):
+        return len(text)
+    blank = text.rfind(" ", end - 20, end)
+    return blank if blank >= 0 else end
+
+
+def _cut(text: str, spans: list[tuple[int, int]], start: int, end: int) -> Pieces:
+    cut: list[tuple[str, bool]] = [("…", False)] if start else []
+    at = start
+    for first, last in spans:
+        cut += [(text[at:first], False), (text[first:last], True)]
+        at = last
+    cut.append((text[at:end] + ("…" if end < len(text) else ""), False))
+    return tuple(piece for piece in cut if piece[0])

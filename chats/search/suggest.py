@@ -1,0 +1,68 @@
+"""What was probably meant, when nothing was found.
+
+Words that begin or end like the misspelled one are compared with it letter by
+letter. What is offered has been searched for in the same scope: it is sure to
+find something, and tells nobody a word from messages they may not read.
+"""
+
+from collections.abc import Callable
+
+from chats.search.backends import backend
+from chats.search.plan import phrase_of
+from chats.search.query import Query, Term
+from chats.search.tokens import is_name
+
+TRIED = 6
+
+
+def suggestion(query: Query, found: Callable[[Query], int]) -> str:
+    """The query with one word mended, or empty. `found`: how many hits a query has, up to some limit."""
+    for term in query.terms:
+        word = _word(term)
+        if not word or found(Query((term,), query.filters)):
+            continue
+        best, most = "", 0
+        reach = 99
+        for distance, candidate in _candidates(word)[:TRIED]:
+            if distance > reach:
+                break
+            mended = query.with_term(term, Term(candidate))
+            count = found(mended)
+            if count > most:
+                best, most, reach = str(mended), count, distance
+        if best:
+            return best
+    return ""
+
+
+def _word(term: Term) -> str:
+    """The one word of a term that can be misspelled."""
+    phrase = phrase_of(term)
+    if term.excluded or phrase is None or len(phrase.tokens) != 1 or len(phrase.tokens[0]) < 3:
+        return ""
+    return phrase.tokens[0] if is_name(phrase.tokens[0]) else ""
+
+
+def _candidates(word: str) -> list[tuple[int, str]]:
+    """Words of the vocabulary by distance, the nearest first."""
+    allowed = 1 if len(word) <= 4 else 2
+    near = ((distance(word, other, allowed), other) for other in backend().neighbours(word) if other != word)
+    return sorted((away, other) for away, other in near if away <= allowed)
+
+
+def distance(one: str, other: str, limit: int) -> int:
+    """Letters added, left out, changed or swapped with their neighbour; limit + 1 for anything beyond `limit`."""
+    if abs(len(one) - len(other)) > limit or len(set(one) ^ set(other)) > 2 * limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        earlier, before, row = before, row, [i]
+        for j, against in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != against))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+    return row[-1]

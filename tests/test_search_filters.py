@@ -1,0 +1,131 @@
+"""Filters, and the limit nobody can talk their way past."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+
+from chats import search
+from chats.models import Chat, Contact, Message, Pin
+from chats.search.documents import instance_mark
+from tests.test_search_base import ANA, SALES, SearchTestCase
+
+EVE = "5511912345678@s.whatsapp.net"
+
+
+class Scope(SearchTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.say("mine")
+        self.say("mine too", instance=self.desk)
+        self.say("not mine", instance=self.stall)
+
+    def test_another_account_s_message_never_comes(self) -> None:
+        texts = ("mine", "min*", '"mine"', "-foo", "type:text", f"in:{ANA}", "not OR mine", "instance:stall", "-mine")
+        for text in texts:
+            for row in self.page(text, self.shop, self.desk).hits:
+                assert row.message.instance.account == self.alice_account, text
+
+    def test_only_the_instances_in_scope(self) -> None:
+        assert self.found("mine") == ["mine"]
+        assert self.found("mine", self.shop, self.desk) == ["mine too", "mine"]
+        assert self.found("mine", self.stall) == ["not mine"]
+
+    def test_an_empty_scope_sees_nothing(self) -> None:
+        search.catch_up()
+        assert search.search([], search.parse("mine")).hits == []
+        assert search.search([], search.parse("-foo")).hits == []
+
+    def test_a_scope_of_very_many_instances(self) -> None:
+        search.catch_up()
+        scope = {self.shop.pk, self.desk.pk, *range(100_000, 100_200)}
+        texts = [hit.message.text for hit in search.search(scope, search.parse("mine")).hits]
+        assert texts == ["mine too", "mine"]
+
+    def test_nobody_can_type_a_mark(self) -> None:
+        assert self.found(instance_mark(self.stall.pk)) == []
+        assert self.found(f'mine" OR "{instance_mark(self.stall.pk)}') == []
+        assert self.found(f"mine {instance_mark(self.shop.pk)}") == []
+
+    def test_an_index_that_is_wrong_shows_nothing_of_others(self) -> None:
+        # The message moves to another account behind the index's back.
+        search.catch_up()
+        Message.objects.filter(text="mine").update(instance=self.stall)
+        assert search.search([self.shop.pk], search.parse("mine")).hits == []
+
+
+class Filters(SearchTestCase):
+    def test_by_instance(self) -> None:
+        self.say("one")
+        self.say("two", instance=self.desk)
+        both = (self.shop, self.desk)
+        assert self.found("instance:desk", *both) == ["two"]
+        assert self.found("-instance:desk", *both) == ["one"]
+        assert self.found("instance:DESK instance:shop", *both) == ["two", "one"]
+        assert self.found("instance:stall", *both) == []
+        assert self.found("instance:desk") == []
+
+    def test_by_chat(self) -> None:
+        self.say("one", chat=ANA)
+        self.say("two", chat=SALES, sender=EVE)
+        Chat.objects.filter(jid=SALES).update(name="Vendas São Paulo")
+        self.assert_finds("one", f"in:{ANA}", "in:5511987654321", 'in:"+55 11 98765-4321"', "-in:vendas")
+        self.assert_finds("two", f"in:{SALES}", "in:vendas", 'in:"sao paulo"', "two in:Vendas")
+        self.assert_finds_nothing("in:nobody", "one in:vendas")
+        assert self.found(f"in:vendas in:{ANA}") == ["two", "one"]
+
+    def test_by_sender(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=EVE, push_name="Éve Polastri")
+        self.say("one", chat=SALES, sender=EVE)
+        self.say("two", chat=SALES, sender=ANA)
+        self.say("three", sender="5511900000000@s.whatsapp.net", from_me=True)
+        self.assert_finds("one", f"from:{EVE}", "from:polastri", "from:eve", "from:5511912345678")
+        self.assert_finds("two", f"from:{ANA}", "-from:eve -from:me")
+        self.assert_finds("three", "from:me", "is:mine")
+
+    def test_by_type(self) -> None:
+        self.say("one")
+        self.say("two", kind=Message.Kind.IMAGE)
+        self.say("three", kind=Message.Kind.DOCUMENT)
+        self.assert_finds("two", "type:image", "TYPE:Image", "two type:image", "has:media -type:document")
+        assert self.found("type:image type:document") == ["three", "two"]
+        assert self.found("has:media") == ["three", "two"]
+        self.assert_finds("one", "-has:media")
+
+    def test_by_direction(self) -> None:
+        self.say("one")
+        self.say("two", from_me=True)
+        self.assert_finds("two", "is:mine")
+        self.assert_finds("one", "-is:mine")
+
+    def test_by_date(self) -> None:
+        for day in (1, 2, 3):
+            self.say(f"day {day}", sent_at=datetime(2024, 2, day, 12, tzinfo=UTC))
+        self.say("midnight", sent_at=datetime(2024, 2, 4, tzinfo=UTC))
+        self.assert_finds("day 2", "on:2024-02-02", "on:2.2.2024", "after:2024-02-01 before:2024-02-03")
+        assert self.found("before:2024-02-03") == ["day 2", "day 1"]
+        assert self.found("after:2024-02-02") == ["midnight", "day 3"]
+        assert self.found("day on:2024-02") == ["day 3", "day 2", "day 1"]
+        assert self.found("day on:2024") == ["day 3", "day 2", "day 1"]
+        assert self.found("day before:2024") == []
+        assert self.found("on:2024-02-03") == ["day 3"]
+
+    def test_dates_are_the_reader_s(self) -> None:
+        self.say("late", sent_at=datetime(2024, 2, 2, 1, tzinfo=UTC))
+        with timezone.override("America/Sao_Paulo"):
+            self.assert_finds("late", "on:2024-02-01")
+            self.assert_finds_nothing("on:2024-02-02")
+
+    def test_pinned(self) -> None:
+        now = timezone.now()
+        pinned, ended, unpinned = self.say("one"), self.say("two"), self.say("three")
+        self.say("four")
+        Pin.objects.create(message=pinned, state=Pin.State.PINNED, expires_at=now + timedelta(days=1))
+        Pin.objects.create(message=ended, state=Pin.State.PINNED, expires_at=now - timedelta(days=1))
+        Pin.objects.create(message=unpinned, state=Pin.State.UNPINNED)
+        self.assert_finds("one", "is:pinned", "one is:pinned")
+        self.assert_finds_nothing("two is:pinned")
+        assert self.found("-is:pinned") == ["four", "three", "two"]
+
+    def test_a_filter_that_makes_no_sense_is_words(self) -> None:
+        self.say("see type: dream")
+        self.assert_finds("see type: dream", "type:dream")

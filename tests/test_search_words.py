@@ -1,0 +1,233 @@
+"""What is found by which words."""
+
+from chats.models import Contact, Message
+from tests.test_search_base import ANA, SALES, SearchTestCase
+
+
+class Words(SearchTestCase):
+    def test_it_works(self) -> None:
+        self.say("The invoice is attached")
+        self.say("Good morning")
+        self.assert_finds("The invoice is attached", "invoice", "INVOICE attached", "attached the")
+
+    def test_neither_case_nor_accents_matter(self) -> None:
+        self.say("Ação rápida, Größe Ø, ÇA VA? Ёлка Ιωάννης")
+        for query in ("acao", "AÇÃO rapida", "grosse", "o", "ca va", "елка", "ιωαννησ", "Ёлка"):
+            assert len(self.found(query)) == 1, query
+
+    def test_every_word_must_be_there(self) -> None:
+        self.say("red shoes")
+        self.say("red hat")
+        self.assert_finds("red hat", "red hat")
+        self.assert_finds_nothing("red hat shoes")
+
+    def test_part_of_a_word_is_no_word(self) -> None:
+        self.say("understanding")
+        self.assert_finds_nothing("under", "standing")
+
+    def test_an_unwanted_word(self) -> None:
+        self.say("red shoes")
+        self.say("red hat")
+        self.assert_finds("red hat", "red -shoes", '-shoes "red"', "red -sho*", '-"red shoes"')
+
+    def test_nothing_but_an_unwanted_word(self) -> None:
+        self.say("red shoes")
+        self.say("red hat")
+        self.assert_finds("red hat", "-shoes")
+
+    def test_a_phrase(self) -> None:
+        self.say("the red shoes")
+        self.say("shoes, the red ones")
+        self.assert_finds("the red shoes", '"red shoes"', '"the red shoes"', '"RED  shoes')
+        self.assert_finds_nothing('"the shoes"', '"red the"')
+
+    def test_a_phrase_does_not_reach_into_the_name(self) -> None:
+        self.say("hello", sender_name="Kitty")
+        self.assert_finds("hello", "hello kitty")
+        self.assert_finds_nothing('"hello kitty"')
+
+    def test_a_word_with_punctuation_is_a_phrase(self) -> None:
+        self.say("Look at invoice-2026.pdf, don't wait")
+        self.say("invoice pdf of 2026")
+        self.assert_finds("Look at invoice-2026.pdf, don't wait", "invoice-2026.pdf", "don't", "invoice_2026")
+
+    def test_no_words_at_all(self) -> None:
+        self.say("hello")
+        self.assert_finds_nothing("", "   ", "...", "-", '""', "*", "-*", "!?")
+
+    def test_punctuation_beside_a_word_is_no_matter(self) -> None:
+        self.say("hello")
+        self.assert_finds("hello", "hello ...", "(hello)", "¿hello?", "hello!")
+
+
+class Prefixes(SearchTestCase):
+    def test_it_works(self) -> None:
+        self.say("Obrigado pela compra")
+        self.assert_finds("Obrigado pela compra", "ob*", "obr*", "obri*", "obrigado*", "OBRIG* comp*")
+        self.assert_finds_nothing("brig*", "obrigados*", "compras*")
+
+    def test_of_two_letters(self) -> None:
+        self.say("to")
+        self.assert_finds("to", "to*")
+        self.say("tomorrow")
+        assert self.found("to*") == ["tomorrow", "to"]
+
+    def test_at_the_end_of_a_phrase(self) -> None:
+        self.say("see invoice-2026.pdf")
+        self.assert_finds("see invoice-2026.pdf", "invoice-20*", "invoice-2026.p*")
+
+    def test_of_a_number(self) -> None:
+        self.say("order 48151623")
+        self.assert_finds("order 48151623", "48*", "481*", "4815*", "48151623*")
+
+    def test_of_more_words_than_are_spelled_out(self) -> None:
+        for number in range(130):
+            self.say(f"begin{chr(97 + number // 26)}{chr(97 + number % 26)}")
+        assert len(self.page("begin*", limit=200).hits) == 130
+        assert len(self.page("be*", limit=200).hits) == 130
+
+    def test_of_one_letter(self) -> None:
+        self.say("a zebra")
+        self.assert_finds("a zebra", "z*", "a*")
+
+
+class Scripts(SearchTestCase):
+    def test_chinese(self) -> None:
+        self.say("我在东京都等你\uff0c明天见")
+        self.assert_finds(
+            "我在东京都等你\uff0c明天见", "东京", "京都", "东京都", "在", "见", "明天见", "等你", '"等你"'
+        )
+        self.assert_finds_nothing("东都", "京东", "你明")
+
+    def test_japanese(self) -> None:
+        self.say("ガソリンスタンドで待っています")
+        self.assert_finds(
+            "ガソリンスタンドで待っています", "スタンド", "待って", "ｶﾞｿﾘﾝ", "ガ", "ガソリンスタンドで待っています"
+        )
+        self.assert_finds_nothing("カソリン", "スタント")
+
+    def test_thai(self) -> None:
+        self.say("ขอบคุณมากครับ")
+        self.assert_finds("ขอบคุณมากครับ", "ขอบคุณ", "มาก", "ครับ", "คุณ")
+        self.assert_finds_nothing("ขอบมาก")
+
+    def test_arabic(self) -> None:
+        self.say("قرأت الكِتَاب أمس")
+        self.assert_finds("قرأت الكِتَاب أمس", "كتاب", "الكتاب", "الكِتَاب", "امس", "قرأت الكتاب", "تا")
+        self.assert_finds_nothing("كتابي")
+
+    def test_emoji(self) -> None:
+        self.say("Great 👍🏽🎉 well done ❤️")
+        self.assert_finds("Great 👍🏽🎉 well done ❤️", "👍", "👍🏿", "🎉", "👍🎉", "❤", "❤️", "great 🎉")
+        self.assert_finds_nothing("🎉👍", "😀")
+
+    def test_a_family_is_found_by_its_members(self) -> None:
+        self.say("👨‍👩‍👧 🇧🇷")
+        self.assert_finds("👨‍👩‍👧 🇧🇷", "👩", "👨‍👩‍👧", "🇧🇷")
+        self.assert_finds_nothing("🇷🇧")
+
+    def test_hindi_keeps_its_vowels(self) -> None:
+        self.say("नमस्ते दुनिया")
+        self.assert_finds("नमस्ते दुनिया", "नमस्ते", "दुनि*")
+        self.assert_finds_nothing("दनय")
+
+    def test_korean_words_by_their_beginning(self) -> None:
+        self.say("안녕하세요 서울에서")
+        self.assert_finds("안녕하세요 서울에서", "안녕하세요", "서울*")
+
+    def test_scripts_side_by_side(self) -> None:
+        self.say("iPhone手机壳 x2")
+        self.assert_finds("iPhone手机壳 x2", "手机", "iphone", "iPhone手机", "机壳", "iphone 手机壳", "壳 x2")
+
+
+class People(SearchTestCase):
+    def test_by_the_sender_s_name(self) -> None:
+        self.say("hello", sender_name="João Ávila")
+        self.assert_finds("hello", "joao", "Ávila hello", "joã*")
+
+    def test_by_the_contact_s_name_when_the_message_came_without(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=ANA, push_name="Ana Paula")
+        Contact.objects.create(instance=self.desk, jid=SALES, push_name="Somebody")
+        self.say("hello")
+        self.assert_finds("hello", "paula")
+        self.assert_finds_nothing("somebody")
+
+    def test_by_phone_number(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=ANA)
+        self.say("hello")
+        self.say("bye", chat="5511911111111@s.whatsapp.net")
+        self.assert_finds(
+            "hello",
+            "5511987654321",
+            "+5511987654321",
+            "+55 11 98765-4321",
+            "+55 (11) 98765.4321",
+            "98765-4321",
+            "5511987*",
+        )
+
+    def test_what_we_wrote_to_a_number(self) -> None:
+        self.say("hello from us", sender="5511900000000@s.whatsapp.net", from_me=True)
+        self.assert_finds("hello from us", "5511987654321")
+
+    def test_a_number_in_the_text(self) -> None:
+        self.say("call +49 (170) 123-4567 please")
+        self.assert_finds(
+            "call +49 (170) 123-4567 please",
+            "491701234567",
+            "+49 170 1234567",
+            "+491701234567",
+            '"170 123"',
+            "4567",
+        )
+
+    def test_by_message_id(self) -> None:
+        message = self.say("hello")
+        self.say("somebody else's id", instance=self.stall)
+        self.say("talking about " + message.message_id)
+        assert self.found(message.message_id) == ["talking about " + message.message_id, "hello"]
+        assert len(self.found(message.message_id.lower())) == 2
+        assert self.found(message.message_id, self.stall) == []
+
+    def test_file_names_and_captions(self) -> None:
+        self.say("Contrato_Final-v2.docx", kind=Message.Kind.DOCUMENT)
+        self.assert_finds("Contrato_Final-v2.docx", "contrato", "final", "docx", "contrato_final-v2.docx", "Contrato*")
+
+
+class Suggestions(SearchTestCase):
+    def suggested(self, text: str) -> str:
+        return self.page(text).suggestion
+
+    def test_it_works(self) -> None:
+        self.say("the invoice is here")
+        for typo in ("invoce", "invoicee", "invoise", "invocie", "nivoice", "ibvoice", "invoic"):
+            assert self.suggested(typo) == "invoice", typo
+
+    def test_nothing_is_suggested_when_something_is_found(self) -> None:
+        self.say("the invoice is here")
+        assert self.suggested("invoice") == ""
+
+    def test_the_rest_of_the_query_stays(self) -> None:
+        self.say("the invoice is here")
+        assert self.suggested("the invoce type:text") == "the invoice type:text"
+
+    def test_what_finds_more_is_offered_first(self) -> None:
+        self.say("a cart")
+        self.say("a card")
+        self.say("two card")
+        assert self.suggested("carx") == "card"
+
+    def test_nothing_like_it(self) -> None:
+        self.say("the invoice is here")
+        assert self.suggested("zzzzzz") == ""
+        assert self.suggested("12345678") == ""
+
+    def test_no_word_of_somebody_else_s_is_told(self) -> None:
+        self.say("the merger is secret", instance=self.stall)
+        assert self.suggested("mergr") == ""
+
+    def test_a_deleted_message_s_word_is_not_told(self) -> None:
+        message = self.say("the invoice is here")
+        self.page("the")
+        message.delete()
+        assert self.suggested("invoce") == ""
