@@ -1,6 +1,8 @@
 # make run      makes the environment and starts the portal
+# make demo     the portal with made-up people and a loopback WhatsApp: nothing real, no phone needed
 # make test     lint and the whole test suite, on SQLite and on PostgreSQL (QUICK=1: the fast tests, on SQLite)
 # make lint     ruff and mypy
+# make screenshots  pictures of every page into docs/screenshots
 # make bench    measurements (ONLY=name: one of them)
 # make lock     pins the requirements anew from pyproject.toml
 # make clean    removes what the above made, never the data folder
@@ -15,11 +17,14 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: run test lint bench lock clean
+.PHONY: run demo test lint bench screenshots lock clean
 .SILENT:
 
 run: $(VENV)/run.stamp
 	exec $(PY) manage.py run
+
+demo: $(VENV)/test.stamp
+	exec $(PY) -m tests.demo
 
 test: $(VENV)/test.stamp lint
 ifeq ($(QUICK),)
@@ -37,6 +42,9 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(PY) -m tests.bench $(ONLY)
+
+screenshots: $(VENV)/test.stamp
+	$(PY) -m tests.browser.screenshots
 
 lock: $(VENV)/made.stamp
 	$(PIP) install uv

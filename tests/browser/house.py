@@ -1,0 +1,116 @@
+"""The house for browser tests: a real portal, a loopback WhatsApp, a linked phone, one live contact."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.loopback import Account, Actor, LoopbackServer
+from tests.portal_process import PortalProcess
+
+PASSWORD = "correct horse battery"
+SETUP = """
+import json, sys
+from django.contrib.auth import get_user_model
+from instances.models import Account, Instance, Membership
+users, roles = get_user_model().objects, Membership.Role
+ours, theirs = Account.objects.get(), Account.objects.create(name="Next door")
+shop = Instance.objects.create(account=ours, name="shop")
+Instance.objects.create(account=theirs, name="stall")
+def person(name, account, role):
+    user = users.create_user(name, password={password!r}, first_name=name.capitalize())
+    member = Membership.objects.create(user=user, account=account, role=role)
+    member.instances.set(account.instances.all())
+person("alice", ours, roles.ADMINISTRATOR)
+person("bob", ours, roles.OPERATOR)
+person("vera", ours, roles.VIEWER)
+person("charlie", theirs, roles.ADMINISTRATOR)
+print("RESULT", json.dumps({{"shop": str(shop.uid)}}))
+"""
+
+
+class House:
+    """What the tests hold."""
+
+    def __init__(self, wa: LoopbackServer, portal: PortalProcess, phone: Account, ana: Actor, facts: Any) -> None:
+        self.wa, self.portal, self.phone, self.ana = wa, portal, phone, ana
+        self.shop: str = facts["shop"]
+        self._linked = False
+
+    @property
+    def url(self) -> str:
+        """Where the portal is."""
+        return self.portal.url
+
+    def python(self, code: str) -> Any:
+        """Run code in the portal's Django; what it prints after RESULT comes back."""
+        done = self.portal.manage("shell", "--no-imports", "-c", textwrap.dedent(code))
+        for line in done.stdout.splitlines():
+            if line.startswith("RESULT "):
+                return json.loads(line[7:])
+        if done.returncode:
+            raise AssertionError(done.stderr)
+        return None
+
+    def link(self) -> None:
+        """Link the phone, unless a test did it already."""
+        if self._linked:
+            return
+        self.python(f"""
+            import time
+            from instances.models import Instance
+            from instances.whatsapp import service
+            from instances.whatsapp.errors import NotConnected
+            instance = Instance.objects.get(uid="{self.shop}")
+            for _ in range(100):
+                try:
+                    link = service.connect(instance)
+                    break
+                except NotConnected:
+                    time.sleep(0.1)
+            open("{self.portal.data_dir}/qr.txt", "w").write(link.qr)
+        """)
+        text = (Path(self.portal.data_dir) / "qr.txt").read_text()
+        if text:
+            self.phone.scan(text)
+        self._wait_connected()
+
+    def _wait_connected(self) -> None:
+        limit = time.monotonic() + 20
+        while time.monotonic() < limit:
+            state = self.python(f"""
+                import json
+                from instances.models import Instance
+                print("RESULT", json.dumps(Instance.objects.get(uid="{self.shop}").state))
+            """)
+            if state == "connected":
+                self._linked = True
+                return
+            time.sleep(0.2)
+        raise AssertionError("not connected")
+
+    def linked(self) -> None:
+        """A test linked it by the page."""
+        self._linked = True
+
+
+@contextmanager
+def house(folder: Path) -> Iterator[House]:
+    """Build it; tear it down afterwards."""
+    with ExitStack() as stack:
+        wa = stack.enter_context(LoopbackServer(folder / "whatsapp"))
+        phone = wa.account("Shop", "5511940000001")
+        ana = Actor(wa, wa.account("Ana", "5511940000101"), folder / "actors")
+        portal = PortalProcess(folder / "data", **wa.env())
+        stack.callback(portal.stop)
+        stack.callback(ana.kill)
+        ana.start()
+        portal.wait_ready()
+        built = House(wa, portal, phone, ana, None or {"shop": ""})
+        built.shop = built.python(SETUP.format(password=PASSWORD))["shop"]
+        yield built

@@ -1,0 +1,70 @@
+"""Somebody at a browser: signs in, looks at pages, and notices what the console says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Request
+
+AXE = (Path(__file__).parents[1] / "vendor" / "axe-4.14.1.min.js").read_text()
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 850}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 800},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
+
+
+class Person:
+    """One browser context with one page."""
+
+    def __init__(self, browser: Browser, base: str, **options: Any) -> None:
+        self.base = base
+        defaults: dict[str, Any] = {**DESKTOP, "timezone_id": "America/Sao_Paulo", "locale": "en-GB"}
+        self.context = browser.new_context(**{**defaults, **options})
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        # What the console said, and every address asked for beyond the portal.
+        self.complaints: list[str] = []
+        self.outside: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", self._look)
+
+    def _look(self, request: Request) -> None:
+        if not request.url.startswith((self.base, "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def go(self, path: str) -> Page:
+        """Open a page of the portal."""
+        self.page.goto(self.base + path)
+        return self.page
+
+    def sign_in(self, name: str, password: str) -> "Person":
+        """Through the door."""
+        self.go("/sign-in/")
+        self.page.fill("[name=username]", name)
+        self.page.fill("[name=password]", password)
+        self.page.click("button.primary")
+        self.page.wait_for_url(lambda url: "sign-in" not in url)
+        return self
+
+    def live(self) -> None:
+        """Wait until news arrive here."""
+        self.page.wait_for_function("['open', 'follows'].includes(document.documentElement.dataset.live)")
+
+    def axe(self) -> list[str]:
+        """What axe-core finds on the page as it is, in words."""
+        # Through the debugger, not as a script of the page: its policy stays as it is.
+        self.page.evaluate(AXE)
+        result = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{one['id']} ({one['impact']}): {node['html'][:160]} {json.dumps(node['any'][:1])[:300]}"
+            for one in result["violations"]
+            for node in one["nodes"][:3]
+        ]
+
+    def close(self) -> None:
+        """Leave."""
+        self.context.close()

@@ -1,0 +1,105 @@
+"""Every page in a real browser: nothing for axe-core to find, the policy in force, nothing from elsewhere."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import MakePerson
+from tests.browser.house import House
+from tests.browser.person import PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
+
+PAGES = [
+    "/chats/", "CHAT", "/search/", "/search/?q=hello", "/search/?q=nothingofthekind", "/pins/", "/pins/history/",
+    "/instances/", "INSTANCE", "/preferences/", "/preferences/password/", "/nowhere/",
+]  # fmt: skip
+
+
+def _paths(home: House) -> list[str]:
+    chat = home.python("""
+        import json
+        from chats.models import Chat
+        print("RESULT", json.dumps(Chat.objects.order_by("-last_message_at").values_list("pk", flat=True).first()))
+    """)
+    return [page.replace("CHAT", f"/chats/{chat}/").replace("INSTANCE", f"/instances/{home.shop}/") for page in PAGES]
+
+
+@pytest.fixture(autouse=True)
+def linked(home: House) -> None:
+    home.link()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_axe_finds_nothing(home: House, person: MakePerson, scheme: str, size: str) -> None:
+    home.ana.send_text(home.phone.jid, "hello, everybody")
+    alice = person("alice", color_scheme=scheme, **(PHONE if size == "phone" else {}))
+    found = {}
+    for path in ["/sign-in/", *_paths(home)]:
+        alice.go(path)
+        alice.page.wait_for_timeout(150)
+        if problems := alice.axe():
+            found[path] = problems
+    # A 404 is what was asked for; the browser notes it in the console.
+    alice.complaints[:] = [line for line in alice.complaints if "404" not in line]
+    assert found == {}
+
+
+def test_the_policy_is_in_force(home: House, person: MakePerson) -> None:
+    alice = person("alice")
+    answer = alice.page.request.get(home.url + "/chats/")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    page = alice.go("/chats/")
+    page.evaluate("""() => {
+        const script = document.createElement('script');
+        script.textContent = 'window.got_in = true';
+        document.head.append(script);
+    }""")
+    assert page.evaluate("window.got_in") is None
+    assert any("Content Security Policy" in line for line in alice.complaints)
+    alice.complaints.clear()
+
+
+def test_the_administration(home: House, person: MakePerson) -> None:
+    root = person()
+    root.sign_in("admin", home.portal.password or "")
+    for path in ("", "auth/user/", "instances/token/", "instances/membership/add/", "portal/auditline/"):
+        root.go(f"/admin/{path}")
+    page = root.go("/admin/instances/token/add/")
+    page.fill("[name=label]", "CRM")
+    page.click("[name=_save]")
+    secret = page.locator("#secret").inner_text()
+    assert secret.startswith("wap_")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert home.portal.post("/api/chat/pinMessage/shop", {"pin": False, "messageId": "x"}, secret)[0] == 500
+    page = root.go("/admin/instances/token/")
+    assert secret not in page.content()
+
+
+def test_theme_language_and_time_zone(home: House, person: MakePerson) -> None:
+    alice = person("alice")
+    page = alice.go("/preferences/")
+    expect(page.locator("body")).to_contain_text("America/Sao_Paulo")
+    page.get_by_role("button", name="Dark", exact=True).click()
+    assert alice.go("/chats/").evaluate("document.documentElement.dataset.theme") == "dark"
+    alice.go("/preferences/").get_by_role("button", name="Português").click()
+    expect(page.locator("html")).to_have_attribute("lang", "pt")
+    expect(page.locator(".rail")).to_contain_text("Conversas")
+
+
+def test_the_stream_mends_itself(home: House, person: MakePerson) -> None:
+    bob = person("bob")
+    page = bob.go("/chats/")
+    bob.live()
+    page.locator(".chat-row").first.click()
+    bob.live()
+    bob.context.set_offline(True)
+    page.wait_for_timeout(300)
+    home.ana.send_text(home.phone.jid, "while nobody heard")
+    page.wait_for_timeout(700)
+    bob.context.set_offline(False)
+    expect(page.locator("#thread > li", has_text="while nobody heard")).to_be_visible(timeout=15_000)
+    bob.complaints[:] = [line for line in bob.complaints if "ERR_INTERNET_DISCONNECTED" not in line]
