@@ -13,7 +13,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from chats import pinbook
+from chats import pinbook, search
 from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
@@ -56,6 +56,8 @@ def take_in(instance: Instance, events: Sequence[MessageArrived | GroupChanged])
     taken.messages = fresh
     _apply_changes(instance, fresh, taken)
     _note_last_message(fresh)
+    # In the same transaction: a message and its place in the index come into being together.
+    search.catch_up()
     taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
     return taken
 

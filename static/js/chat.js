@@ -95,7 +95,14 @@
     try {
       const keys = [...waiting].slice(0, 200);
       keys.forEach((key) => waiting.delete(key));
-      if (keys.length) await fetchRows(`news=${keys.join(",")}`, false);
+      if (keys.length) {
+        try {
+          await fetchRows(`news=${keys.join(",")}`, false);
+        } catch (error) {
+          keys.forEach((key) => waiting.add(key));
+          throw error;
+        }
+      }
       const last = [...rows()].at(-1);
       // What is shown is asked for again in pieces; what is new comes after it.
       if (all) {
@@ -103,16 +110,18 @@
         if (shown.length) await fetchRows(`news=${shown.join(",")}`, false);
       }
       if (complete()) await fetchRows(last ? `newer=${last.dataset.place}&seen=${document.hidden || !atEnd() ? 0 : 1}` : "newer=0.0", true);
-    } catch {
-      waiting.clear(); // The stream's own recovery asks for everything again.
-    } finally {
       asking = false;
       if (waiting.size) timer ||= setTimeout(ask, 60);
+    } catch {
+      // The portal cannot be reached just now; the news may have come through all the same.
+      asking = false;
+      timer ||= setTimeout(() => ask(true), 2000);
     }
   }
 
   async function fetchRows(query, append) {
     const answer = await fetch(`${box.dataset.rows}?${query}`, { headers: { "HX-Request": "true" } });
+    if (answer.status >= 500) throw new Error("the portal failed");
     if (!answer.ok) return;
     const piece = document.createElement("template");
     piece.innerHTML = await answer.text();

@@ -72,6 +72,13 @@
     addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
+  // What news called for and could not be fetched is tried again.
+  document.addEventListener("htmx:sendError", (event) => {
+    const element = event.detail.elt;
+    if (element.dataset?.live) setTimeout(() => element.isConnected && htmx.trigger(element, "news"), 2000);
+  });
+  addEventListener("online", () => hear("resync", {}));
+
   channel?.addEventListener("message", (event) => hear(event.data.topic, event.data.news));
   if (channel && navigator.locks) {
     document.documentElement.dataset.live = "follows";

@@ -68,7 +68,7 @@
     clearTimeout(hiding);
     hiding = setTimeout(() => (box.hidden = true), 6000);
   }
-  document.addEventListener("htmx:sendError", toast);
+  document.addEventListener("htmx:sendError", (event) => event.detail.elt.dataset?.live || toast());
   document.addEventListener("htmx:responseError", (event) => {
     // What has vanished meanwhile, or asks for a sign-in, speaks for itself.
     if (![401, 404].includes(event.detail.xhr.status)) toast();
