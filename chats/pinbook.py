@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from chats import news
@@ -77,7 +78,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
 
     `until`: when the attempt counts as unconfirmed if nobody settled it.
     """
-    pin = _locked_pin_of(message, Pin.State.REQUESTED)
+    pin = _locked_pin_of(message)
     now = timezone.now()
     if pin.attempt is not None:
         if pin.attempt_until is not None and pin.attempt_until > now:
@@ -125,8 +126,8 @@ def settle(
     still counts: then it is known after all.
     """
     now = timezone.now()
-    pin = _locked(Pin.objects.filter(attempt=attempt).first())
-    if pin is not None and pin.attempt == attempt:
+    pin = _locked(attempt=attempt)
+    if pin is not None:
         _close(pin, outcome, at or now, stanza_id=stanza_id, detail=detail)
         return True
     if outcome is Outcome.UNCONFIRMED:
@@ -137,7 +138,10 @@ def settle(
 @transaction.atomic
 def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: str) -> None:
     """Record a pin or unpin that a phone or a contact made."""
-    pin = _locked_pin_of(message, Pin.State.UNPINNED, changed_at=at)
+    pin = _locked_pin_of(message)
+    unheard_of = pin.pk is None
+    if unheard_of:
+        pin.save()
     PinEvent.objects.create(
         pin=pin,
         at=at,
@@ -147,7 +151,7 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
         actor=actor,
         stanza_id=stanza_id,
     )
-    if at < pin.changed_at and pin.state != Pin.State.REQUESTED:
+    if at < pin.changed_at and pin.state != Pin.State.REQUESTED and not unheard_of:
         return  # News from before what we know already (an offline queue, a history).
     _apply(pin, wish, at, actor)
     # What somebody else did is not our caller's request, so the same request
@@ -164,7 +168,7 @@ def expire(now: datetime | None = None, batch: int = 500) -> int:
     due = list(Pin.objects.filter(state=Pin.State.PINNED, expires_at__lte=now).values_list("pk", flat=True)[:batch])
     for key in due:
         with transaction.atomic():
-            pin = _locked(Pin.objects.filter(pk=key).first())
+            pin = _locked(pk=key)
             if pin and pin.state == Pin.State.PINNED and pin.expires_at is not None and pin.expires_at <= now:
                 _end(pin, Pin.State.EXPIRED, PinEvent.Kind.EXPIRED, pin.expires_at)
     return len(due)
@@ -181,20 +185,25 @@ def give_up_stale(now: datetime | None = None) -> int:
     )
 
 
-def _locked_pin_of(message: Message, state: Pin.State, **defaults: datetime) -> Pin:
-    """The message's pin, made if there is none, with its chat locked."""
-    Chat.objects.select_for_update().get(pk=message.chat_id)
-    pin, _ = Pin.objects.get_or_create(message=message, defaults={"state": state, **defaults})
+def _locked_pin_of(message: Message) -> Pin:
+    """The message's pin with its chat locked; one not yet saved if there is none."""
+    _lock(Chat.objects.filter(pk=message.chat_id))
+    pin = next(iter(Pin.objects.filter(message=message)), None) or Pin(message=message)
+    pin.message = message
     return pin
 
 
-def _locked(pin: Pin | None) -> Pin | None:
-    """The same pin as it stands once its chat is locked."""
-    if pin is None:
-        return None
-    Chat.objects.select_for_update().get(messages=pin.message_id)
-    pin.refresh_from_db()
-    return pin
+def _locked(**which: object) -> Pin | None:
+    """The pin these fields name, as it stands once its chat is locked; None when there is none (any more)."""
+    pins = Pin.objects.select_related("message__instance").filter(**which)
+    _lock(Chat.objects.filter(pk__in=pins.values("message__chat")))
+    return next(iter(pins), None)
+
+
+def _lock(chats: QuerySet[Chat]) -> None:
+    """Lock chats until the transaction ends. SQLite's transactions exclude each other from the start."""
+    if connection.features.has_select_for_update:
+        list(chats.select_for_update().values_list("pk", flat=True))
 
 
 def _fulfilled(pin: Pin, wish: Wish, now: datetime) -> bool:
@@ -237,7 +246,7 @@ def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: 
     settled = lines.exclude(kind__in=[PinEvent.Kind.ASKED, PinEvent.Kind.UNCONFIRMED]).exists()
     if given_up is None or asked is None or settled:
         return False
-    pin = _locked(given_up.pin)
+    pin = _locked(pk=given_up.pin_id)
     assert pin is not None
     wish = Wish(given_up.duration)
     untouched = not pin.events.filter(pk__gt=given_up.pk).exists()
@@ -270,8 +279,10 @@ def _replace_oldest(pin: Pin) -> None:
     if pin.state != Pin.State.PINNED:
         return
     now = timezone.now()
-    shown = Pin.objects.filter(message__chat=pin.message.chat_id, state=Pin.State.PINNED, expires_at__gt=now)
-    for old in list(shown.order_by("-pinned_at", "-pk"))[SHOWN_A_CHAT:]:
+    shown = Pin.objects.select_related("message__instance").filter(
+        message__chat=pin.message.chat_id, state=Pin.State.PINNED, expires_at__gt=now
+    )
+    for old in shown.order_by("-pinned_at", "-pk")[SHOWN_A_CHAT:]:
         _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
 
 

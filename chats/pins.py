@@ -11,6 +11,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from chats import pinbook
@@ -48,47 +49,50 @@ def find_message(instance: Instance, message_id: str, chat_jid: str | None = Non
     Raises MessageNotFound, or MessageAmbiguous when the id stands in several
     chats and `chat_jid` (phone number or LID) does not name one.
     """
-    found = Message.objects.select_related("chat", "instance").filter(instance=instance, message_id=message_id)
+    found = Message.objects.select_related("chat").filter(instance=instance, message_id=message_id)
     found = found.exclude(kind__in=Message.ACTIONS)
     if chat_jid:
         found = found.filter(chat__jid=chat_jid) | found.filter(chat__lid=chat_jid)
-    messages = list(found.order_by("pk")[:2])
+    messages = list(found[:2])
     if not messages:
         raise MessageNotFound(message_id)
     if len(messages) > 1:
         raise MessageAmbiguous(message_id)
+    messages[0].instance = instance
     return messages[0]
 
 
-def pin(message: Message, duration: int, asker: Asker) -> Pin:
+def pin(message: Message, duration: int, asker: Asker) -> None:
     """Pin a message for everyone in its chat, for `duration` seconds.
 
     Raises NotConnected, Busy, Refused (nothing changed) or NotConfirmed
     (recorded as unknown).
     """
-    return _bring_about(message, Wish(duration), asker)
+    _bring_about(message, Wish(duration), asker)
 
 
-def unpin(message: Message, asker: Asker) -> Pin:
+def unpin(message: Message, asker: Asker) -> None:
     """Take a message's pin away for everyone in its chat. Raises as `pin`."""
-    return _bring_about(message, Wish(None), asker)
+    _bring_about(message, Wish(None), asker)
 
 
-def _bring_about(message: Message, wish: Wish, asker: Asker) -> Pin:
+def _bring_about(message: Message, wish: Wish, asker: Asker) -> None:
     deadline = timezone.now() + settings.ACK_TIMEOUT
     while True:
         opening = pinbook.open_attempt(message, wish, asker, deadline + SETTLE_GRACE)
         if opening.satisfied:
-            return opening.pin
+            return
         assert opening.attempt is not None
         if opening.ours:
-            return _send(message, wish, opening.attempt, deadline)
+            _send(message, wish, opening.attempt, deadline)
+            return
         _await_other(opening.attempt, deadline)
         if opening.same_wish:
-            return _share_outcome(message, opening.attempt)
+            _share_outcome(opening.attempt)
+            return
 
 
-def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) -> Pin:
+def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) -> None:
     order = PinOrder(
         attempt=attempt.hex,
         chat=message.wire_chat,
@@ -99,13 +103,16 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
         deadline=deadline.timestamp(),
         epoch=message.instance.epoch,
     )
+    # The wait for WhatsApp may be long; a connection of the pool is not held meanwhile.
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     try:
         service.send_pin(message.instance, order)
     except NotConfirmed:
         if pinbook.settle(attempt, Outcome.UNCONFIRMED):
             raise
         # The connector recorded the outcome just as our patience ended.
-        return _share_outcome(message, attempt)
+        _share_outcome(attempt)
     except Refused as error:
         pinbook.settle(attempt, Outcome.REFUSED, detail=error.reason)
         raise
@@ -116,7 +123,6 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
         # A fault of ours after the order may have gone out.
         pinbook.settle(attempt, Outcome.UNCONFIRMED, detail="the portal failed meanwhile")
         raise
-    return Pin.objects.get(message=message)
 
 
 def _await_other(attempt: uuid.UUID, deadline: datetime) -> None:
@@ -127,7 +133,7 @@ def _await_other(attempt: uuid.UUID, deadline: datetime) -> None:
         time.sleep(LOOK_AGAIN)
 
 
-def _share_outcome(message: Message, attempt: uuid.UUID) -> Pin:
+def _share_outcome(attempt: uuid.UUID) -> None:
     """Answer as the other caller, who wanted the same at the same moment, was answered."""
     ending = PinEvent.objects.filter(attempt=attempt).exclude(kind=PinEvent.Kind.ASKED).last()
     if ending is None or ending.kind == PinEvent.Kind.UNCONFIRMED:
@@ -136,4 +142,3 @@ def _share_outcome(message: Message, attempt: uuid.UUID) -> Pin:
         raise Refused(ending.detail)
     if ending.kind == PinEvent.Kind.NOT_SENT:
         raise Busy if ending.detail == str(Busy()) else NotConnected
-    return Pin.objects.get(message=message)

@@ -70,7 +70,7 @@ def issue(
 def find(secret: str) -> Token | None:
     """The usable token with this secret, or None. Notes the use."""
     wanted = digest(secret)
-    token = Token.objects.select_related("account", "instance").filter(digest=wanted).first()
+    token = next(iter(Token.objects.select_related("instance").filter(digest=wanted)), None)
     if token is None or not hmac.compare_digest(token.digest, wanted) or not token.usable:
         return None
     _note_use(token)
@@ -102,7 +102,7 @@ def open_instance(token: Token, name: str) -> Instance:
             raise WrongInstance
         return token.instance
     # PostgreSQL refuses NUL in text with an error; no name holds one.
-    found = None if "\0" in name else Instance.objects.filter(account=token.account_id, name=name).first()
+    found = None if "\0" in name else next(iter(Instance.objects.filter(account=token.account_id, name=name)), None)
     if found is None:
         raise InstanceNotFound
     return found

@@ -1,8 +1,37 @@
-"""The web process's entry point: `uvicorn portal.asgi:application`."""
+"""The web process's entry point: `uvicorn portal.asgi:application`.
+
+Pages and the API are synchronous. They run as WSGI on a pool of threads, each
+of which keeps its database connection: Django's own ASGI handler makes a new
+thread, and with it a new connection, for every request. What streams is ASGI.
+"""
 
 import os
+from typing import Any
 
+from a2wsgi import WSGIMiddleware
 from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+
+from portal.rest.asgi import App, LimitBodies, Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-application = get_asgi_application()
+
+# Callers that wait for WhatsApp hold a thread each, for up to ACK_TIMEOUT.
+THREADS = 64
+STREAMS = ("/live/",)
+
+
+def build() -> App:
+    """The application, once Django is set up."""
+    streaming: Any = get_asgi_application()
+    synchronous: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
+    from django.conf import settings
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)
+        await (streaming if streams else synchronous)(scope, receive, send)
+
+    return LimitBodies(application, settings.API_MAX_BODY)
+
+
+application = build()

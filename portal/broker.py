@@ -25,8 +25,8 @@ Payload = dict[str, Any]
 Handler = Callable[[str, Payload], Awaitable[Payload | None]]
 Result = TypeVar("Result")
 
-# How long the first user waits for the connection to come up. Whoever finds it
-# down later is told at once.
+# How long the first callers wait for the connection to come up. Whoever finds
+# it down later is told at once.
 CONNECT_SECONDS = 1.0
 
 
@@ -45,6 +45,8 @@ class Broker:
         self._url = url
         self._name = name
         self._opening: asyncio.Task[Client] | None = None
+        self._patience = 0.0
+        self._telling: set[asyncio.Task[None]] = set()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
         self._thread.start()
@@ -57,9 +59,17 @@ class Broker:
         return self.run(self._request(subject, payload, timeout))
 
     def publish(self, subject: str, payload: Payload) -> None:
-        """Tell all who listen. Lost without a word when NATS is away: news, not orders."""
+        """Tell all who listen, without waiting. Lost without a word when NATS is away: news, not orders."""
+        self.loop.call_soon_threadsafe(self._tell, subject, payload)
+
+    def _tell(self, subject: str, payload: Payload) -> None:
+        task = self.loop.create_task(self._publish_or_not(subject, payload))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _publish_or_not(self, subject: str, payload: Payload) -> None:
         try:
-            self.run(self.publish_async(subject, payload))
+            await self.publish_async(subject, payload)
         except NobodyListens:
             log.debug("not published on %s: NATS is away", subject)
 
@@ -133,7 +143,9 @@ class Broker:
             # nats-py tries for ever, which is what we want, but not while a
             # caller waits.
             self._opening = asyncio.create_task(self._open())
-            await asyncio.wait({self._opening}, timeout=CONNECT_SECONDS)
+            self._patience = self.loop.time() + CONNECT_SECONDS
+        if not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=max(0, self._patience - self.loop.time()))
         if not self._opening.done():
             raise NobodyListens("NATS cannot be reached")
         if self._opening.cancelled() or self._opening.exception() is not None:

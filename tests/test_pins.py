@@ -74,6 +74,18 @@ def make_message(instance: Instance, message_id: str, chat_jid: str = BOB_JID, *
     return Message.objects.create(instance=instance, chat=chat, message_id=message_id, **{**values, **fields})
 
 
+def pin(message: Message, duration: int, asker: Asker) -> Pin:
+    """Pin, and read what is recorded."""
+    pins.pin(message, duration, asker)
+    return Pin.objects.get(message=message)
+
+
+def unpin(message: Message, asker: Asker) -> Pin:
+    """Unpin, and read what is recorded."""
+    pins.unpin(message, asker)
+    return Pin.objects.get(message=message)
+
+
 def history(message: Message) -> list[str]:
     return [event.kind for event in PinEvent.objects.filter(pin__message=message)]
 
@@ -84,10 +96,10 @@ def later(monkeypatch: pytest.MonkeyPatch, **delta: float) -> None:
 
 
 def test_it_works(owner: Owner, message: Message) -> None:
-    pin = pins.pin(message, WEEK, ALICE)
-    assert (pin.state, pin.duration, pin.actor) == (Pin.State.PINNED, WEEK, "Alice")
-    assert pin.pinned_at is not None
-    assert pin.expires_at == pin.pinned_at + timedelta(days=7)
+    made = pin(message, WEEK, ALICE)
+    assert (made.state, made.duration, made.actor) == (Pin.State.PINNED, WEEK, "Alice")
+    assert made.pinned_at is not None
+    assert made.expires_at == made.pinned_at + timedelta(days=7)
     assert history(message) == ["asked", "acknowledged"]
 
 
@@ -95,7 +107,7 @@ def test_it_works(owner: Owner, message: Message) -> None:
 
 
 def test_the_order_names_chat_and_message_as_the_wire_did(owner: Owner, message: Message) -> None:
-    pins.pin(message, DAY, ALICE)
+    pin(message, DAY, ALICE)
     (order,) = owner.orders
     assert (order.chat, order.message_id, order.from_me) == ("10015838@lid", "3EB01", False)
     assert order.participant is None, "a direct chat's key has no participant"
@@ -103,14 +115,14 @@ def test_the_order_names_chat_and_message_as_the_wire_did(owner: Owner, message:
 
 
 def test_the_order_names_the_author_in_a_group(owner: Owner, instance: Instance) -> None:
-    pins.pin(make_message(instance, "3EB02", "1203630@g.us"), DAY, ALICE)
+    pin(make_message(instance, "3EB02", "1203630@g.us"), DAY, ALICE)
     assert owner.orders[0].participant == "10015838@lid"
 
 
 def test_the_order_of_an_unpin_has_no_duration(owner: Owner, message: Message) -> None:
-    pin = pins.unpin(message, ALICE)
+    made = unpin(message, ALICE)
     assert owner.orders[0].duration is None
-    assert (pin.state, pin.duration, pin.expires_at) == (Pin.State.UNPINNED, None, None)
+    assert (made.state, made.duration, made.expires_at) == (Pin.State.UNPINNED, None, None)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("24h", 86_400), ("7d", 604_800), ("30d", 2_592_000)])
@@ -128,14 +140,14 @@ def test_other_durations_are_refused(text: str) -> None:
 
 
 def test_a_retry_sends_nothing(owner: Owner, message: Message) -> None:
-    first = pins.pin(message, WEEK, ALICE)
-    again = pins.pin(message, WEEK, ALICE)
+    first = pin(message, WEEK, ALICE)
+    again = pin(message, WEEK, ALICE)
     assert (len(owner.orders), again.expires_at) == (1, first.expires_at)
 
 
 def test_another_duration_is_a_renewal(owner: Owner, message: Message) -> None:
-    pins.pin(message, WEEK, ALICE)
-    assert pins.pin(message, DAY, ALICE).duration == DAY
+    pin(message, WEEK, ALICE)
+    assert pin(message, DAY, ALICE).duration == DAY
     assert len(owner.orders) == 2
 
 
@@ -143,9 +155,9 @@ def test_another_duration_is_a_renewal(owner: Owner, message: Message) -> None:
 def test_after_a_minute_it_is_a_renewal(
     owner: Owner, message: Message, monkeypatch: pytest.MonkeyPatch, seconds: int, sent: int
 ) -> None:
-    first = pins.pin(message, WEEK, ALICE)
+    first = pin(message, WEEK, ALICE)
     later(monkeypatch, seconds=seconds)
-    again = pins.pin(message, WEEK, ALICE)
+    again = pin(message, WEEK, ALICE)
     assert len(owner.orders) == sent
     assert first.expires_at is not None
     assert again.expires_at is not None
@@ -153,37 +165,37 @@ def test_after_a_minute_it_is_a_renewal(
 
 
 def test_retries_do_not_extend_the_minute(owner: Owner, message: Message, monkeypatch: pytest.MonkeyPatch) -> None:
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     later(monkeypatch, seconds=40)
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     later(monkeypatch, seconds=40)
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     assert len(owner.orders) == 2
 
 
 def test_a_second_unpin_sends_nothing(owner: Owner, message: Message) -> None:
-    pins.unpin(message, ALICE)
-    pins.unpin(message, ALICE)
+    unpin(message, ALICE)
+    unpin(message, ALICE)
     assert len(owner.orders) == 1
 
 
 def test_pin_unpin_pin_sends_three(owner: Owner, message: Message) -> None:
     for _ in range(2):
-        pins.pin(message, WEEK, ALICE)
-        pins.unpin(message, ALICE)
+        pin(message, WEEK, ALICE)
+        unpin(message, ALICE)
     assert len(owner.orders) == 4
 
 
 def test_a_contacts_pin_is_no_retry_of_ours(owner: Owner, message: Message) -> None:
     pinbook.seen(message, Wish(WEEK), actor=BOB_JID, at=timezone.now(), stanza_id="3EB0CC")
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     assert len(owner.orders) == 1
 
 
 def test_a_contacts_unpin_makes_our_retry_a_pin_again(owner: Owner, message: Message) -> None:
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     pinbook.seen(message, Wish(None), actor=BOB_JID, at=timezone.now(), stanza_id="3EB0CC")
-    assert pins.pin(message, WEEK, ALICE).state == Pin.State.PINNED
+    assert pin(message, WEEK, ALICE).state == Pin.State.PINNED
     assert len(owner.orders) == 2
 
 
@@ -194,44 +206,44 @@ def test_a_contacts_unpin_makes_our_retry_a_pin_again(owner: Owner, message: Mes
 def test_a_first_pin_that_was_not_sent_has_failed(owner: Owner, message: Message, error: WhatsAppError) -> None:
     owner.error = error
     with pytest.raises(type(error)):
-        pins.pin(message, WEEK, ALICE)
-    pin = Pin.objects.get(message=message)
-    assert (pin.state, pin.attempt) == (Pin.State.FAILED, None)
+        pin(message, WEEK, ALICE)
+    found = Pin.objects.get(message=message)
+    assert (found.state, found.attempt) == (Pin.State.FAILED, None)
 
 
 def test_no_acknowledgement_is_unknown_never_pinned(owner: Owner, message: Message) -> None:
     owner.error = NotConfirmed()
     with pytest.raises(NotConfirmed):
-        pins.pin(message, WEEK, ALICE)
+        pin(message, WEEK, ALICE)
     assert Pin.objects.get(message=message).state == Pin.State.UNKNOWN
     assert history(message) == ["asked", "unconfirmed"]
 
 
 def test_a_renewal_that_failed_leaves_the_pin_and_is_sent_again(owner: Owner, message: Message) -> None:
-    first = pins.pin(message, WEEK, ALICE)
+    first = pin(message, WEEK, ALICE)
     owner.error = NotConnected()
     with pytest.raises(NotConnected):
-        pins.pin(message, DAY, ALICE)
-    pin = Pin.objects.get(message=message)
-    assert (pin.state, pin.expires_at) == (Pin.State.PINNED, first.expires_at)
+        pin(message, DAY, ALICE)
+    found = Pin.objects.get(message=message)
+    assert (found.state, found.expires_at) == (Pin.State.PINNED, first.expires_at)
     owner.error = None
-    assert pins.pin(message, DAY, ALICE).duration == DAY
+    assert pin(message, DAY, ALICE).duration == DAY
 
 
 def test_an_unpin_that_failed_leaves_the_pin(owner: Owner, message: Message) -> None:
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     owner.error = NotConnected()
     with pytest.raises(NotConnected):
-        pins.unpin(message, ALICE)
+        unpin(message, ALICE)
     assert Pin.objects.get(message=message).state == Pin.State.PINNED
 
 
 def test_after_a_failure_the_same_request_is_sent(owner: Owner, message: Message) -> None:
     owner.error = NotConfirmed()
     with pytest.raises(NotConfirmed):
-        pins.pin(message, WEEK, ALICE)
+        pin(message, WEEK, ALICE)
     owner.error = None
-    assert pins.pin(message, WEEK, ALICE).state == Pin.State.PINNED
+    assert pin(message, WEEK, ALICE).state == Pin.State.PINNED
 
 
 def test_a_fault_of_ours_closes_the_attempt(owner: Owner, message: Message) -> None:
@@ -240,7 +252,7 @@ def test_a_fault_of_ours_closes_the_attempt(owner: Owner, message: Message) -> N
 
     owner.before_answer = fault
     with pytest.raises(MemoryError):
-        pins.pin(message, WEEK, ALICE)
+        pin(message, WEEK, ALICE)
     assert Pin.objects.get(message=message).state == Pin.State.UNKNOWN
 
 
@@ -248,7 +260,7 @@ def test_the_record_wins_over_a_lost_reply(owner: Owner, message: Message) -> No
     """The connector recorded the acknowledgement, but its reply did not reach us in time."""
     owner.before_answer = lambda order: pinbook.settle(UUID(order.attempt), Outcome.ACKNOWLEDGED) and None
     owner.error = NotConfirmed()
-    assert pins.pin(message, WEEK, ALICE).state == Pin.State.PINNED
+    assert pin(message, WEEK, ALICE).state == Pin.State.PINNED
 
 
 # --- Late news --------------------------------------------------------------------
@@ -257,7 +269,7 @@ def test_the_record_wins_over_a_lost_reply(owner: Owner, message: Message) -> No
 def unconfirmed_attempt(owner: Owner, message: Message) -> UUID:
     owner.error = NotConfirmed()
     with pytest.raises(NotConfirmed):
-        pins.pin(message, WEEK, ALICE)
+        pin(message, WEEK, ALICE)
     owner.error = None
     return UUID(owner.orders[-1].attempt)
 
@@ -276,13 +288,13 @@ def test_a_late_refusal_settles_the_unknown(owner: Owner, message: Message) -> N
 
 def test_a_late_acknowledgement_does_not_undo_what_came_after(owner: Owner, message: Message) -> None:
     attempt = unconfirmed_attempt(owner, message)
-    pins.unpin(message, ALICE)
+    unpin(message, ALICE)
     pinbook.settle(attempt, Outcome.ACKNOWLEDGED)
     assert Pin.objects.get(message=message).state == Pin.State.UNPINNED
 
 
 def test_an_attempt_is_settled_once(owner: Owner, message: Message) -> None:
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     attempt = UUID(owner.orders[0].attempt)
     assert not pinbook.settle(attempt, Outcome.REFUSED)
     assert not pinbook.settle(attempt, Outcome.UNCONFIRMED)
@@ -307,14 +319,14 @@ def test_an_attempt_under_way_is_not_given_up(message: Message) -> None:
 def test_a_contacts_pin_and_unpin_are_seen(message: Message) -> None:
     now = timezone.now()
     pinbook.seen(message, Wish(DAY), actor=BOB_JID, at=now, stanza_id="3EB0A")
-    pin = Pin.objects.get(message=message)
-    assert (pin.state, pin.actor, pin.expires_at) == (Pin.State.PINNED, BOB_JID, now + timedelta(days=1))
+    found = Pin.objects.get(message=message)
+    assert (found.state, found.actor, found.expires_at) == (Pin.State.PINNED, BOB_JID, now + timedelta(days=1))
     pinbook.seen(message, Wish(None), actor=BOB_JID, at=now + timedelta(seconds=5), stanza_id="3EB0B")
     assert Pin.objects.get(message=message).state == Pin.State.UNPINNED
 
 
 def test_old_news_change_nothing_but_the_history(owner: Owner, message: Message) -> None:
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     pinbook.seen(message, Wish(None), actor=BOB_JID, at=timezone.now() - timedelta(hours=1), stanza_id="3EB0A")
     assert Pin.objects.get(message=message).state == Pin.State.PINNED
     assert history(message)[-1] == "seen"
@@ -324,20 +336,20 @@ def test_old_news_change_nothing_but_the_history(owner: Owner, message: Message)
 
 
 def test_a_pin_expires(owner: Owner, message: Message) -> None:
-    pin = pins.pin(message, DAY, ALICE)
-    assert pin.expires_at is not None
-    assert pinbook.expire(pin.expires_at - timedelta(seconds=1)) == 0
-    assert pinbook.expire(pin.expires_at) == 1
+    made = pin(message, DAY, ALICE)
+    assert made.expires_at is not None
+    assert pinbook.expire(made.expires_at - timedelta(seconds=1)) == 0
+    assert pinbook.expire(made.expires_at) == 1
     assert Pin.objects.get(message=message).state == Pin.State.EXPIRED
     assert history(message)[-1] == "expired"
-    assert pinbook.expire(pin.expires_at) == 0
+    assert pinbook.expire(made.expires_at) == 0
 
 
 def test_a_fourth_pin_of_a_chat_replaces_the_oldest(owner: Owner, instance: Instance) -> None:
     messages = [make_message(instance, f"3EB{number}") for number in range(4)]
     elsewhere = make_message(instance, "3EBX", "551188@s.whatsapp.net")
     for message in [elsewhere, *messages]:
-        pins.pin(message, WEEK, ALICE)
+        pin(message, WEEK, ALICE)
     states = [Pin.objects.get(message=message).state for message in messages]
     assert states == [Pin.State.REPLACED, *[Pin.State.PINNED] * 3]
     assert Pin.objects.get(message=elsewhere).state == Pin.State.PINNED
@@ -346,12 +358,12 @@ def test_a_fourth_pin_of_a_chat_replaces_the_oldest(owner: Owner, instance: Inst
 def test_a_renewal_takes_no_place(owner: Owner, instance: Instance) -> None:
     messages = [make_message(instance, f"3EB{number}") for number in range(3)]
     for message in [*messages, messages[0]]:
-        pins.pin(message, WEEK if message != messages[0] or not owner.orders else DAY, ALICE)
-    assert {pin.state for pin in Pin.objects.all()} == {Pin.State.PINNED}
+        pin(message, WEEK if message != messages[0] or not owner.orders else DAY, ALICE)
+    assert {each.state for each in Pin.objects.all()} == {Pin.State.PINNED}
 
 
 def test_the_history_is_append_only(owner: Owner, message: Message) -> None:
-    pins.pin(message, WEEK, ALICE)
+    pin(message, WEEK, ALICE)
     event = PinEvent.objects.latest("pk")
     with pytest.raises(TypeError, match="append-only"):
         event.save()
@@ -426,27 +438,27 @@ class TestTwoAtOnce:
     """Real threads, real connections."""
 
     def test_the_same_wish_sends_one_stanza(self, slow_owner: Owner, message: Message) -> None:
-        outcomes = at_once(*[lambda: pins.pin(message, WEEK, ALICE)] * 5)
+        outcomes = at_once(*[lambda: pin(message, WEEK, ALICE)] * 5)
         assert outcomes == [Pin.State.PINNED] * 5
         assert len(slow_owner.orders) == 1
 
     def test_both_hear_the_failure(self, slow_owner: Owner, message: Message) -> None:
         slow_owner.error = NotConfirmed()
-        assert at_once(*[lambda: pins.pin(message, WEEK, ALICE)] * 2) == [NotConfirmed] * 2
+        assert at_once(*[lambda: pin(message, WEEK, ALICE)] * 2) == [NotConfirmed] * 2
         assert len(slow_owner.orders) == 1
 
     def test_both_hear_the_refusal(self, slow_owner: Owner, message: Message) -> None:
         slow_owner.error = Refused("error 479")
-        assert at_once(*[lambda: pins.pin(message, WEEK, ALICE)] * 2) == [Refused] * 2
+        assert at_once(*[lambda: pin(message, WEEK, ALICE)] * 2) == [Refused] * 2
 
     def test_different_wishes_go_one_after_the_other(self, slow_owner: Owner, message: Message) -> None:
-        outcomes = at_once(lambda: pins.pin(message, WEEK, ALICE), lambda: pins.unpin(message, ALICE))
+        outcomes = at_once(lambda: pin(message, WEEK, ALICE), lambda: unpin(message, ALICE))
         assert set(outcomes) == {Pin.State.PINNED, Pin.State.UNPINNED}
         assert len(slow_owner.orders) == 2
         assert history(message) == ["asked", "acknowledged"] * 2
 
     def test_pins_of_one_chat_at_once_do_not_deadlock(self, slow_owner: Owner, instance: Instance) -> None:
         messages = [make_message(instance, f"3EB{number}") for number in range(5)]
-        outcomes = at_once(*[lambda message=message: pins.pin(message, WEEK, ALICE) for message in messages])
+        outcomes = at_once(*[lambda message=message: pin(message, WEEK, ALICE) for message in messages])
         assert outcomes == [Pin.State.PINNED] * 5
         assert Pin.objects.filter(state=Pin.State.PINNED).count() == 3

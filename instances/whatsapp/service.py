@@ -6,14 +6,17 @@ with a sentence for people. None of them queues anything: what could not be
 done now is not done later.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from instances.models import Instance
 from instances.whatsapp import commands
-from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected
+from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected, WhatsAppError
 from portal.broker import NobodyListens, NoReply, broker
+
+log = logging.getLogger(__name__)
 
 # Beyond the deadline an order carries: the time its reply may still travel.
 GRACE_SECONDS = 0.5
@@ -48,7 +51,7 @@ def connect(instance: Instance) -> Link:
     Codes expire within a minute at most; call again for the newest one.
     Raises NotConnected when no connector is up, LinkingFailed with the reason.
     """
-    return Link(**_ask(instance, commands.CONNECT, {}, LINK_SECONDS, NotConnected))
+    return Link(**_ask(instance, commands.CONNECT, {}, LINK_SECONDS, _no_answer()))
 
 
 def pairing_code(instance: Instance, phone: str) -> str:
@@ -56,7 +59,7 @@ def pairing_code(instance: Instance, phone: str) -> str:
 
     `phone`: the number in international form. Raises as `connect`.
     """
-    code: str = _ask(instance, commands.PAIRING_CODE, {"phone": phone}, LINK_SECONDS, LinkingFailed)["code"]
+    code: str = _ask(instance, commands.PAIRING_CODE, {"phone": phone}, LINK_SECONDS, _no_answer())["code"]
     return code
 
 
@@ -72,7 +75,10 @@ def logout(instance: Instance) -> None:
 
 def announce(instance: Instance) -> None:
     """Tell the connectors of a new instance, so that one takes it up at once."""
-    broker().publish(commands.WAKE, {"instance": instance.uid.hex})
+    try:
+        broker().run(broker().publish_async(commands.WAKE, {"instance": instance.uid.hex}))
+    except NobodyListens:
+        log.debug("no connector is up; the next one finds the instance by itself")
 
 
 def publish(uid: UUID, topic: str, payload: dict[str, Any]) -> None:
@@ -85,13 +91,17 @@ def _ask(
     verb: str,
     payload: dict[str, Any],
     timeout: float,
-    silence: type[Exception] = NotConfirmed,
+    silence: WhatsAppError | None = None,
 ) -> dict[str, Any]:
     try:
         reply = broker().request(commands.command_subject(instance.uid, verb), payload, max(timeout, 0.1))
     except NobodyListens as error:
         raise NotConnected from error
     except NoReply as error:
-        raise (LinkingFailed("WhatsApp did not answer. Try again.") if silence is LinkingFailed else silence()) from error
+        raise silence or NotConfirmed() from error
     commands.raise_if_error(reply)
     return reply
+
+
+def _no_answer() -> LinkingFailed:
+    return LinkingFailed("WhatsApp did not answer. Try again.")

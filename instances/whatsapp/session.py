@@ -138,35 +138,26 @@ class Session:
             if client is None:
                 return error_reply(NotConnected())
             begun.set()
-            attempt = UUID(order.attempt)
-            try:
-                stanza_id, at = await self._thread(
-                    client.send_pin, order.chat, order.message_id, order.from_me, order.participant, order.duration
-                )
-            except Refused as error:
-                await self._record(attempt, Outcome.REFUSED, detail=error.reason)
-                return error_reply(error)
-            except (NotConnected, Busy) as error:
-                await self._record(attempt, Outcome.NOT_SENT, detail=str(error))
-                return error_reply(error)
-            except NotConfirmed as error:
-                await self._record(attempt, Outcome.UNCONFIRMED)
-                return error_reply(error)
-            await self._record(attempt, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
-            return {"stanza_id": stanza_id}
+            return await self._thread(self._send_and_record, client, order)
 
-    async def _record(self, attempt: UUID, outcome: Outcome, **facts: Any) -> None:
-        """Write the outcome down; while the database is away, keep trying."""
-        limit = time.monotonic() + RECORD_SECONDS
-        while True:
-            try:
-                await self._database(pinbook.settle, attempt, outcome, **facts)
-                return
-            except DatabaseError:
-                log.exception("the outcome of a pin is not recorded yet")
-                if time.monotonic() > limit:
-                    raise
-                await asyncio.sleep(0.5)
+    def _send_and_record(self, client: Client, order: PinOrder) -> dict[str, Any]:
+        """On a thread of the pool: the library blocks until the acknowledgement."""
+        attempt = UUID(order.attempt)
+        try:
+            stanza_id, at = client.send_pin(
+                order.chat, order.message_id, order.from_me, order.participant, order.duration
+            )
+        except Refused as error:
+            _record(attempt, Outcome.REFUSED, detail=error.reason)
+            return error_reply(error)
+        except (NotConnected, Busy) as error:
+            _record(attempt, Outcome.NOT_SENT, detail=str(error))
+            return error_reply(error)
+        except NotConfirmed as error:
+            _record(attempt, Outcome.UNCONFIRMED)
+            return error_reply(error)
+        _record(attempt, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
+        return {"stanza_id": stanza_id}
 
     async def _connect(self) -> dict[str, Any]:
         await self._save(wanted=True)
@@ -398,3 +389,17 @@ class Session:
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         return await self._thread(lambda: database.call(work, *args, **kwargs))
+
+
+def _record(attempt: UUID, outcome: Outcome, **facts: Any) -> None:
+    """Write the outcome down; while the database is away, keep trying."""
+    limit = time.monotonic() + RECORD_SECONDS
+    while True:
+        try:
+            database.call(pinbook.settle, attempt, outcome, **facts)
+            return
+        except DatabaseError:
+            log.exception("the outcome of a pin is not recorded yet")
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.5)
