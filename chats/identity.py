@@ -75,9 +75,7 @@ class Directory:
     def _find_or_make_chat(self, party: Party) -> Chat:
         kind = kind_of(party.jid)
         if kind != Chat.Kind.DIRECT:
-            chat, made = Chat.objects.get_or_create(
-                instance=self.instance, jid=party.jid, defaults={"kind": kind}
-            )
+            chat, made = Chat.objects.get_or_create(instance=self.instance, jid=party.jid, defaults={"kind": kind})
             if made and kind == Chat.Kind.GROUP:
                 self.new_groups.append(chat)
             return chat

@@ -140,10 +140,13 @@ def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
             unique[key] = row
     stored = Message.objects.filter(instance=instance, message_id__in={key[2] for key in unique})
     for old in stored:
-        row = unique.pop((old.chat_id, old.sender, old.message_id), None)
-        if row is not None and old.kind == Message.Kind.UNREADABLE and row.kind != Message.Kind.UNREADABLE:
+        key = (old.chat_id, old.sender, old.message_id)
+        if key not in unique:
+            continue
+        if old.kind == Message.Kind.UNREADABLE and unique[key].kind != Message.Kind.UNREADABLE:
             old.delete()
-            unique[(row.chat_id, row.sender, row.message_id)] = row
+        else:
+            del unique[key]
     return list(unique.values())
 
 
@@ -221,5 +224,3 @@ def clean(text: str) -> str:
 
 def _fingerprint(text: str) -> str:
     return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
-
-

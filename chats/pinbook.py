@@ -66,11 +66,6 @@ class Opening:
     # Of the attempt under way: whether it wants the same.
     same_wish: bool = False
 
-    @property
-    def satisfied(self) -> bool:
-        """The wish is fulfilled already: nothing is to be sent."""
-        return self.attempt is None
-
 
 @transaction.atomic
 def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) -> Opening:
@@ -247,7 +242,8 @@ def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: 
     if given_up is None or asked is None or settled:
         return False
     pin = _locked(pk=given_up.pin_id)
-    assert pin is not None
+    if pin is None:
+        return False
     wish = Wish(given_up.duration)
     untouched = not pin.events.filter(pk__gt=given_up.pk).exists()
     if untouched and outcome is Outcome.ACKNOWLEDGED:

@@ -80,9 +80,8 @@ def _bring_about(message: Message, wish: Wish, asker: Asker) -> None:
     deadline = timezone.now() + settings.ACK_TIMEOUT
     while True:
         opening = pinbook.open_attempt(message, wish, asker, deadline + SETTLE_GRACE)
-        if opening.satisfied:
-            return
-        assert opening.attempt is not None
+        if opening.attempt is None:
+            return  # It is so already.
         if opening.ours:
             _send(message, wish, opening.attempt, deadline)
             return

@@ -24,7 +24,8 @@ STREAMS = ("/live/",)
 def build() -> App:
     """The application, once Django is set up."""
     streaming: Any = get_asgi_application()
-    synchronous: Any = WSGIMiddleware(get_wsgi_application(), workers=THREADS)
+    pages: Any = get_wsgi_application()
+    synchronous: Any = WSGIMiddleware(pages, workers=THREADS)
     from django.conf import settings
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

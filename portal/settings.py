@@ -8,6 +8,7 @@ lists the variables.
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -79,7 +80,7 @@ TEMPLATES = [
 # --- Where data is kept ---------------------------------------------------
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
-DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = {
     "default": (
         env.db_url_config(DATABASE_URL)
         if DATABASE_URL
@@ -100,9 +101,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # A pool is shared by all threads of a process; Django's own persistent
     # connections belong to one thread each and would be thrown away with it.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
-        "pool", {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=20), "timeout": 10}
-    )
+    DATABASES["default"]["OPTIONS"] = {
+        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=20), "timeout": 10},
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHE_URL = env.str("CACHE_URL", default="")

@@ -96,7 +96,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(NAMES, 3)) + [tuple(NAMES), tuple(reversed(NAMES))])
+@pytest.mark.parametrize("order", [*itertools.permutations(NAMES, 3), tuple(NAMES), tuple(reversed(NAMES))])
 def test_one_chat_whichever_names_it_comes_under(instance: Instance, order: tuple[Party, ...]) -> None:
     """As soon as one event has told both names, all is in one chat under the phone number."""
     for number, party in enumerate(order):
@@ -121,7 +121,7 @@ def test_a_message_known_under_both_names_stays_once(instance: Instance) -> None
 
 
 def test_a_pin_moves_with_its_message(instance: Instance) -> None:
-    lid_only = {"chat": Party(BOB_LID), "sender": Party(BOB_LID)}
+    lid_only: dict[str, Any] = {"chat": Party(BOB_LID), "sender": Party(BOB_LID)}
     take_in(instance, [arrived(**lid_only), action("pin", "3EB01", 5, pin_duration=86_400, **lid_only)])
     take_in(instance, [arrived("3EB02")])
     assert Pin.objects.get().message.chat.jid == BOB_PHONE
@@ -168,7 +168,7 @@ def test_the_other_side_cannot_delete_ours_in_a_direct_chat(instance: Instance) 
 
 
 def test_an_admin_deletes_for_another_in_a_group(instance: Instance) -> None:
-    in_group = {"chat": Party(GROUP), "is_group": True}
+    in_group: dict[str, Any] = {"chat": Party(GROUP), "is_group": True}
     by_admin = replace(
         action("delete", "3EB01", 5, **in_group),
         sender=Party("1003@lid"),
@@ -217,7 +217,7 @@ def test_the_readable_replaces_the_unreadable(instance: Instance) -> None:
 
 
 def test_a_new_group_asks_for_its_name_once(instance: Instance) -> None:
-    in_group = {"chat": Party(GROUP), "is_group": True}
+    in_group: dict[str, Any] = {"chat": Party(GROUP), "is_group": True}
     assert take_in(instance, [arrived(**in_group)]).unnamed_groups == [GROUP]
     assert take_in(instance, [arrived("3EB02", **in_group)]).unnamed_groups == []
     assert Chat.objects.get().name == "", "nobody's own name is the group's"

@@ -5,7 +5,7 @@ The whole path over the real wire is in tests/e2e.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -256,9 +256,13 @@ def test_a_fault_of_ours_closes_the_attempt(owner: Owner, message: Message) -> N
     assert Pin.objects.get(message=message).state == Pin.State.UNKNOWN
 
 
+def _acknowledge(order: PinOrder) -> None:
+    pinbook.settle(UUID(order.attempt), Outcome.ACKNOWLEDGED)
+
+
 def test_the_record_wins_over_a_lost_reply(owner: Owner, message: Message) -> None:
     """The connector recorded the acknowledgement, but its reply did not reach us in time."""
-    owner.before_answer = lambda order: pinbook.settle(UUID(order.attempt), Outcome.ACKNOWLEDGED) and None
+    owner.before_answer = _acknowledge
     owner.error = NotConfirmed()
     assert pin(message, WEEK, ALICE).state == Pin.State.PINNED
 
@@ -406,9 +410,9 @@ def test_a_reaction_is_no_message_to_pin(instance: Instance) -> None:
 
 
 @pytest.fixture
-def slow_owner(owner: Owner) -> Iterator[Owner]:
+def slow_owner(owner: Owner) -> Owner:
     owner.before_answer = lambda _: time.sleep(0.3)
-    yield owner
+    return owner
 
 
 def at_once(*calls: Callable[[], Pin]) -> list[object]:

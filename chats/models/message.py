@@ -72,9 +72,7 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["instance", "message_id"], name="message_by_id"),
             models.Index(fields=["chat", "-sent_at", "-id"], name="message_by_time"),
-            models.Index(
-                fields=["instance", "target_id"], name="message_by_target", condition=~models.Q(target_id="")
-            ),
+            models.Index(fields=["instance", "target_id"], name="message_by_target", condition=~models.Q(target_id="")),
         ]
 
     def __str__(self) -> str:

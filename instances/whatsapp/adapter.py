@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class _Neonize(NewClient):  # type: ignore[misc]
 
     on_login_status: Callable[[str], None]
 
-    def _NewClient__onLoginStatus(self, uuid: int, status: int) -> None:
+    def _NewClient__onLoginStatus(self, uuid: int, status: int) -> None:  # noqa: N802
         self.on_login_status((ctypes.string_at(status) or b"").decode(errors="replace"))
 
 
@@ -343,13 +344,10 @@ def _unreadable(event: pb.UndecryptableMessage) -> ev.MessageArrived:
 def _arrived(info: pb.MessageInfo, kind: str, text: str, data: dict[str, Any]) -> ev.MessageArrived:
     source = info.MessageSource
     sender = ev.Party(_text(source.Sender), _text(source.SenderAlt))
-    if source.IsGroup:
-        chat_alt = ""
-    else:
-        chat_alt = _text(source.RecipientAlt if source.IsFromMe else source.SenderAlt)
+    other_side = source.RecipientAlt if source.IsFromMe else source.SenderAlt
     return ev.MessageArrived(
         message_id=info.ID,
-        chat=ev.Party(_text(source.Chat), chat_alt),
+        chat=ev.Party(_text(source.Chat), "" if source.IsGroup else _text(other_side)),
         sender=sender,
         is_group=source.IsGroup,
         from_me=source.IsFromMe,
@@ -362,70 +360,51 @@ def _arrived(info: pb.MessageInfo, kind: str, text: str, data: dict[str, Any]) -
     )
 
 
-_MEDIA = {
-    "imageMessage": "image",
-    "videoMessage": "video",
-    "ptvMessage": "video",
-    "documentMessage": "document",
-    "stickerMessage": "sticker",
-    "audioMessage": "audio",
-}
-_POLLS = tuple(f"pollCreationMessage{version}" for version in ("", "V2", "V3", "V4", "V5", "V6"))
+Content = tuple[str | None, str, dict[str, Any]]
 
 
-def _content(message: Message) -> tuple[str | None, str, dict[str, Any]]:
+def _content(message: Message) -> Content:
     """Kind, searchable text and what else to keep; kind None for what is no message to people."""
     has = {field.name for field, _ in message.ListFields()}
-    if "conversation" in has:
-        return "text", message.conversation, {}
-    if "extendedTextMessage" in has:
-        return "text", message.extendedTextMessage.text, {}
-    for field, kind in _MEDIA.items():
+    for field, read in _READERS.items():
         if field in has:
-            return _media(kind, getattr(message, field))
-    for field in _POLLS:
-        if field in has:
-            poll = getattr(message, field)
-            options = [option.optionName for option in poll.options]
-            return "poll", "\n".join([poll.name, *options]), {"options": options}
-    if "reactionMessage" in has:
-        return "reaction", message.reactionMessage.text, {}
-    if "pinInChatMessage" in has:
-        return "pin", "", {}
-    if "protocolMessage" in has:
-        return _protocol(message.protocolMessage)
-    if "pollUpdateMessage" in has:
-        return "poll_vote", "", {}
-    if "locationMessage" in has:
-        place = message.locationMessage
-        return _place(place.degreesLatitude, place.degreesLongitude, [place.name, place.address, place.comment])
-    if "liveLocationMessage" in has:
-        live = message.liveLocationMessage
-        return _place(live.degreesLatitude, live.degreesLongitude, [live.caption])
-    if "contactMessage" in has:
-        return "contact", message.contactMessage.displayName, {"vcards": [message.contactMessage.vcard]}
-    if "contactsArrayMessage" in has:
-        contacts = message.contactsArrayMessage.contacts
-        return "contact", "\n".join(c.displayName for c in contacts), {"vcards": [c.vcard for c in contacts]}
-    if "eventMessage" in has:
-        event = message.eventMessage
-        return "event", "\n".join(filter(None, [event.name, event.description])), {}
-    if "groupInviteMessage" in has:
-        invite = message.groupInviteMessage
-        return "other", "\n".join(filter(None, [invite.groupName, invite.caption])), {}
-    if "templateButtonReplyMessage" in has:
-        return "text", message.templateButtonReplyMessage.selectedDisplayText, {}
-    if "buttonsResponseMessage" in has:
-        return "text", message.buttonsResponseMessage.selectedDisplayText, {}
-    if "listResponseMessage" in has:
-        return "text", message.listResponseMessage.title, {}
+            return read(getattr(message, field))
     # In groups a message comes twice: once with nothing but the sender's key.
-    if has <= {"senderKeyDistributionMessage", "messageContextInfo", "fastRatchetKeySenderKeyDistributionMessage"}:
+    if has <= _KEYS_ALONE:
         return None, "", {}
     return "other", "", {"fields": sorted(has - {"messageContextInfo"})}
 
 
-def _media(kind: str, media: Any) -> tuple[str, str, dict[str, Any]]:
+_KEYS_ALONE = {"senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMessage", "messageContextInfo"}
+
+
+def _says(kind: str, *fields: str) -> Callable[[Any], Content]:
+    """A reader for what says something in one or more text fields."""
+    return lambda part: (kind, _lines(*(getattr(part, field) for field in fields)), {})
+
+
+def _lines(*texts: str) -> str:
+    return "\n".join(filter(None, texts))
+
+
+def _poll(poll: Any) -> Content:
+    options = [option.optionName for option in poll.options]
+    return "poll", _lines(poll.name, *options), {"options": options}
+
+
+def _place(*fields: str) -> Callable[[Any], Content]:
+    def read(place: Any) -> Content:
+        where = {"latitude": place.degreesLatitude, "longitude": place.degreesLongitude}
+        return "location", _lines(*(getattr(place, field) for field in fields)), where
+
+    return read
+
+
+def _contacts(contacts: Any) -> Content:
+    return "contact", _lines(*(one.displayName for one in contacts)), {"vcards": [one.vcard for one in contacts]}
+
+
+def _media(kind: str, media: Any) -> Content:
     """Media is kept as a reference with its key; nothing is downloaded here."""
     fields = {field.name for field, _ in media.ListFields()}
     if kind == "audio" and media.PTT:
@@ -439,14 +418,10 @@ def _media(kind: str, media: Any) -> tuple[str, str, dict[str, Any]]:
             data[field] = getattr(media, field)
     caption = media.caption if "caption" in fields else ""
     name = data.get("fileName") or data.get("title") or ""
-    return kind, "\n".join(filter(None, [caption, name])), data
+    return kind, _lines(caption, name), data
 
 
-def _place(latitude: float, longitude: float, words: list[str]) -> tuple[str, str, dict[str, Any]]:
-    return "location", "\n".join(filter(None, words)), {"latitude": latitude, "longitude": longitude}
-
-
-def _protocol(message: ProtocolMessage) -> tuple[str | None, str, dict[str, Any]]:
+def _protocol(message: ProtocolMessage) -> Content:
     if message.type == ProtocolMessage.REVOKE and message.HasField("key"):
         return "delete", "", {}
     if message.type == ProtocolMessage.MESSAGE_EDIT:
@@ -457,6 +432,34 @@ def _protocol(message: ProtocolMessage) -> tuple[str | None, str, dict[str, Any]
         words = f"Disappearing messages: {seconds // 3600} hours" if seconds else "Disappearing messages: off"
         return "system", words, {}
     return None, "", {}  # Keys, history notices and the like: between devices.
+
+
+# Which field of a message makes it what it is, in the order they are looked for.
+_READERS: dict[str, Callable[[Any], Content]] = {
+    "conversation": lambda text: ("text", text, {}),
+    "extendedTextMessage": _says("text", "text"),
+    "imageMessage": partial(_media, "image"),
+    "videoMessage": partial(_media, "video"),
+    "ptvMessage": partial(_media, "video"),
+    "documentMessage": partial(_media, "document"),
+    "stickerMessage": partial(_media, "sticker"),
+    "audioMessage": partial(_media, "audio"),
+    **{f"pollCreationMessage{version}": _poll for version in ("", "V2", "V3", "V4", "V5", "V6")},
+    "reactionMessage": _says("reaction", "text"),
+    "encReactionMessage": _says("reaction"),
+    "pinInChatMessage": _says("pin"),
+    "protocolMessage": _protocol,
+    "pollUpdateMessage": _says("poll_vote"),
+    "locationMessage": _place("name", "address", "comment"),
+    "liveLocationMessage": _place("caption"),
+    "contactMessage": lambda contact: _contacts([contact]),
+    "contactsArrayMessage": lambda several: _contacts(several.contacts),
+    "eventMessage": _says("event", "name", "description"),
+    "groupInviteMessage": _says("other", "groupName", "caption"),
+    "templateButtonReplyMessage": _says("text", "selectedDisplayText"),
+    "buttonsResponseMessage": _says("text", "selectedDisplayText"),
+    "listResponseMessage": _says("text", "title"),
+}
 
 
 def _target(message: Message) -> ev.Target | None:
@@ -473,10 +476,10 @@ def _target(message: Message) -> ev.Target | None:
 
 def _context(message: Message) -> ContextInfo | None:
     for field, value in message.ListFields():
-        if field.message_type is not None and "contextInfo" in field.message_type.fields_by_name:
-            if not field.is_repeated and value.HasField("contextInfo"):
-                context: ContextInfo = value.contextInfo
-                return context
+        may_have = field.message_type is not None and "contextInfo" in field.message_type.fields_by_name
+        if may_have and not field.is_repeated and value.HasField("contextInfo"):
+            context: ContextInfo = value.contextInfo
+            return context
     return None
 
 

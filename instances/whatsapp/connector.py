@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import IO, Any
 
 from django.conf import settings
@@ -105,10 +106,8 @@ class Connector:
         self._wake.clear()
         if self._stop.is_set():
             return
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
-        except TimeoutError:
-            pass
 
     def _on_taken(self, instance: Instance, taken: Taken) -> None:
         """On the writer's thread: tell live pages, and ask for the names of new groups."""

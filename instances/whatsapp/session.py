@@ -10,24 +10,22 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.utils import timezone
 
-from chats import pinbook
-from chats.pinbook import Outcome
 from instances.models import Instance
 from instances.states import LINKED, State, sentence
 from instances.whatsapp import commands, database
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, error_reply
-from instances.whatsapp.errors import Busy, LinkingFailed, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
+from instances.whatsapp.sending import Sending
 from instances.whatsapp.writer import Writer
 from portal.broker import NobodyListens, broker
 
@@ -41,7 +39,6 @@ QR_SECONDS = 15.0
 RESTART_SECONDS = 60.0
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 OUTDATED_RETRY = timedelta(hours=1)
-RECORD_SECONDS = 300.0
 
 
 class Session:
@@ -55,7 +52,7 @@ class Session:
         self._generation = 0
         self._events: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
         self._changed = asyncio.Condition()
-        self._sending = asyncio.Lock()
+        self._sending = Sending(pool)
         self._changing = asyncio.Lock()
         self._starting = asyncio.Lock()
         self._qr = ""
@@ -101,7 +98,7 @@ class Session:
         verb = subject.rsplit(".", 1)[-1]
         try:
             if verb == commands.PIN:
-                return await self._pin(PinOrder(**payload))
+                return await self._sending.carry_out(PinOrder(**payload), self._ready_for(payload["epoch"]))
             async with self._changing:
                 if verb == commands.CONNECT:
                     return await self._connect()
@@ -115,49 +112,10 @@ class Session:
             return error_reply(error)
         raise ValueError(f"unknown command {verb}")
 
-    async def _pin(self, order: PinOrder) -> dict[str, Any]:
-        if order.epoch != self.instance.epoch or self._client is None or self.instance.state != State.CONNECTED:
-            raise NotConnected
-        begun = asyncio.Event()
-        sending = self._spawn(self._send_pin(order, begun))
-        await asyncio.wait({sending}, timeout=max(order.seconds_left, 0))
-        if sending.done():
-            return sending.result()
-        if begun.is_set():
-            # It stays under way: an acknowledgement that comes late is recorded.
-            raise NotConfirmed
-        sending.cancel()
-        raise Busy
-
-    async def _send_pin(self, order: PinOrder, begun: asyncio.Event) -> dict[str, Any]:
-        """One stanza at a time an instance: the library sends no two at once either."""
-        async with self._sending:
-            client = self._client
-            if order.seconds_left <= 0:
-                return error_reply(Busy())
-            if client is None:
-                return error_reply(NotConnected())
-            begun.set()
-            return await self._thread(self._send_and_record, client, order)
-
-    def _send_and_record(self, client: Client, order: PinOrder) -> dict[str, Any]:
-        """On a thread of the pool: the library blocks until the acknowledgement."""
-        attempt = UUID(order.attempt)
-        try:
-            stanza_id, at = client.send_pin(
-                order.chat, order.message_id, order.from_me, order.participant, order.duration
-            )
-        except Refused as error:
-            _record(attempt, Outcome.REFUSED, detail=error.reason)
-            return error_reply(error)
-        except (NotConnected, Busy) as error:
-            _record(attempt, Outcome.NOT_SENT, detail=str(error))
-            return error_reply(error)
-        except NotConfirmed as error:
-            _record(attempt, Outcome.UNCONFIRMED)
-            return error_reply(error)
-        _record(attempt, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
-        return {"stanza_id": stanza_id}
+    def _ready_for(self, epoch: int) -> Client | None:
+        """The client, if it can send now, for callers who mean our lease and not an earlier one."""
+        ready = epoch == self.instance.epoch and self.instance.state == State.CONNECTED
+        return self._client if ready else None
 
     async def _connect(self) -> dict[str, Any]:
         await self._save(wanted=True)
@@ -208,7 +166,9 @@ class Session:
                 log.warning("WhatsApp could not be told of a logout; the keys are deleted all the same")
         await self._stop_client()
         await self._forget_keys()
-        detail = "" if told else "Remove this device on the phone too, under Linked devices: WhatsApp could not be told."
+        detail = (
+            "" if told else "Remove this device on the phone too, under Linked devices: WhatsApp could not be told."
+        )
         await self._set_state(State.UNLINKED, detail)
         return {"told": told}
 
@@ -283,25 +243,28 @@ class Session:
             case ev.Disconnected():
                 await self._set_state(State.DISCONNECTED)
                 self._start_at = time.monotonic() + RESTART_SECONDS
+            case ev.ConnectFailed(reason) | ev.Stopped(reason):
+                await self._fail(reason)
+            case _:
+                await self._on_refused(event)
+
+    async def _on_refused(self, event: ev.Event) -> None:
+        """WhatsApp wants no connection of ours, and the library does not try again."""
+        await self._stop_client()
+        match event:
             case ev.LoggedOut(reason):
-                await self._stop_client()
                 await self._forget_keys()
                 await self._set_state(State.LOGGED_OUT, reason)
             case ev.Replaced():
-                await self._stop_client()
                 await self._set_state(State.REPLACED)
             case ev.Banned(reason, seconds):
-                await self._stop_client()
                 until = timezone.now() + timedelta(seconds=seconds)
                 await self._save(banned_until=until)
                 await self._set_state(State.BANNED, f"{reason}; until {until:%Y-%m-%d %H:%M} UTC")
                 self._start_at = time.monotonic() + seconds + 1
             case ev.Outdated():
-                await self._stop_client()
                 await self._set_state(State.OUTDATED)
                 self._start_at = time.monotonic() + OUTDATED_RETRY.total_seconds()
-            case ev.ConnectFailed(reason) | ev.Stopped(reason):
-                await self._fail(reason)
 
     async def _on_connected(self, event: ev.Connected) -> None:
         self._qr = ""
@@ -329,7 +292,7 @@ class Session:
         self._failures += 1
         # A little apart from each other, so that a thousand instances do not
         # all knock at the same moment.
-        self._start_at = time.monotonic() + wait * random.uniform(0.8, 1.2)
+        self._start_at = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # no secret
 
     async def learn_group(self, jid: str) -> None:
         """Ask WhatsApp what a group is called and who may do what in it."""
@@ -369,10 +332,8 @@ class Session:
             async with self._changed:
                 await self._changed.wait_for(ready)
 
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(wait(), seconds)
-        except TimeoutError:
-            pass
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
@@ -389,17 +350,3 @@ class Session:
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         return await self._thread(lambda: database.call(work, *args, **kwargs))
-
-
-def _record(attempt: UUID, outcome: Outcome, **facts: Any) -> None:
-    """Write the outcome down; while the database is away, keep trying."""
-    limit = time.monotonic() + RECORD_SECONDS
-    while True:
-        try:
-            database.call(pinbook.settle, attempt, outcome, **facts)
-            return
-        except DatabaseError:
-            log.exception("the outcome of a pin is not recorded yet")
-            if time.monotonic() > limit:
-                raise
-            time.sleep(0.5)

@@ -38,6 +38,9 @@ def intake() -> Iterator[Figure]:
 
 
 def _service(environment: dict[str, str], verb: str) -> None:
-    code = f"from instances.models import Instance as I; from instances.whatsapp import service as s; s.{verb}(I.objects.get())"
+    code = (
+        "from instances.models import Instance; from instances.whatsapp import service;"
+        f"service.{verb}(Instance.objects.get())"
+    )
     command = [sys.executable, str(ROOT / "manage.py"), "shell", "--no-imports", "-c", code]
     subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)

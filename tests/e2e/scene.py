@@ -72,7 +72,10 @@ class Scene:
     def stored(self, message_id: str, *columns: str, seconds: float = 15) -> tuple[Any, ...]:
         """Columns of a stored message, waited for."""
         query = f"SELECT {', '.join(columns) or 'text'} FROM chats_message WHERE message_id = ?"
-        return wait(lambda: self.database.rows(query, message_id), seconds, f"message {message_id}")[0]
+        rows: list[tuple[Any, ...]] = wait(
+            lambda: self.database.rows(query, message_id), seconds, f"message {message_id}"
+        )
+        return rows[0]
 
     def pins_sent(self) -> int:
         """How many pins and unpins have gone over the wire from Ana's devices."""

@@ -42,7 +42,7 @@ def bob(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(autouse=True)
-def connected(scene: Scene, bob: Actor, wa: LoopbackServer) -> Iterator[None]:
+def connected(scene: Scene, bob: Actor, wa: LoopbackServer) -> None:
     """Each test finds the instance connected, whatever the one before did."""
     wa.refuse_connections(False)
     if scene.instance("state") in ("unlinked", "logged_out", "linking"):
@@ -50,7 +50,6 @@ def connected(scene: Scene, bob: Actor, wa: LoopbackServer) -> Iterator[None]:
     elif scene.instance("state") != "connected":
         ask(scene, "connect")
     await_state(scene, "connected")
-    yield
 
 
 def await_state(scene: Scene, *states: str, seconds: float = 20) -> None:

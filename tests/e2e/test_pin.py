@@ -15,7 +15,8 @@ SECONDS = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 def seen_by(actor: Actor, message_id: str, number: int) -> Record:
     """The number-th pin or unpin of a message, as the actor's client decrypted it."""
-    return wait(lambda: pins_of(actor, message_id)[number - 1 :], what=f"pin {number} of {message_id}")[0]
+    seen: list[Record] = wait(lambda: pins_of(actor, message_id)[number - 1 :], what=f"pin {number} of {message_id}")
+    return seen[0]
 
 
 def check_pin(seen: Record, duration: str | None, **key: Any) -> None:
@@ -84,9 +85,7 @@ def test_a_contacts_message_in_a_group(scene: Scene, bob: Actor, carla: Actor, g
         seen = seen_by(actor, message_id, 1)
         check_pin(seen, "30d", remoteJID=group, fromMe=False, ID=message_id, participant=bob.lid)
     scene.pin(message_id)
-    check_pin(
-        seen_by(carla, message_id, 2), None, remoteJID=group, fromMe=False, ID=message_id, participant=bob.lid
-    )
+    check_pin(seen_by(carla, message_id, 2), None, remoteJID=group, fromMe=False, ID=message_id, participant=bob.lid)
 
 
 def test_an_own_message_in_a_group(scene: Scene, carla: Actor, phone: Actor, group: str) -> None:

@@ -237,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("store")
     parser.add_argument("--code", default="", metavar="PHONE", help="link by pairing code for this phone number")
-    parser.add_argument("--store-options", default=_STORE_OPTIONS, help="what follows the store's name in SQLite's address")
+    parser.add_argument("--store-options", default=_STORE_OPTIONS, help="follows the store's name in its address")
     parser.add_argument("--debug", action="store_true", help="log every stanza")
     options = parser.parse_args()
     level = logging.DEBUG if options.debug else logging.WARNING

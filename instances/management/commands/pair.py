@@ -1,5 +1,6 @@
 """`manage.py pair NAME`: link a phone from the terminal, by QR code or by pairing code."""
 
+import io
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -28,7 +29,9 @@ class Command(PortalCommand):
         """Which instance, and how."""
         parser.add_argument("name", help="the instance")
         parser.add_argument("--account", help="the account that owns it; only needed when several have this name")
-        parser.add_argument("--phone", help="show a pairing code for this number, such as +5511999999999, not a QR code")
+        parser.add_argument(
+            "--phone", help="show a pairing code for this number, such as +5511999999999, not a QR code"
+        )
         parser.add_argument("--timeout", type=float, default=180.0, help="seconds to wait for the phone (180)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -74,7 +77,9 @@ class Command(PortalCommand):
         while not link.linked:
             if link.qr and link.qr != shown:
                 shown = link.qr
-                segno.make(shown).terminal(self.stdout, compact=True)
+                drawing = io.StringIO()
+                segno.make(shown).terminal(drawing, compact=True)
+                self.stdout.write(drawing.getvalue())
             self._pause()
             link = service.connect(instance)
         self._await_link(instance)

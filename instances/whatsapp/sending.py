@@ -1,0 +1,95 @@
+"""Putting one instance's pins on the wire, one after the other, and writing down what came of each."""
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from chats import pinbook
+from chats.pinbook import Outcome
+from instances.whatsapp import database
+from instances.whatsapp.adapter import Client
+from instances.whatsapp.commands import PinOrder, error_reply
+from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
+
+log = logging.getLogger(__name__)
+
+# While the database is away, an outcome is kept for this long.
+RECORD_SECONDS = 300.0
+RETRY_SECONDS = 0.5
+
+
+class Sending:
+    """The one place in a connector from which an instance's pins go out."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        # The library sends no two messages of a client at once, and holds its
+        # own lock while it waits for an acknowledgement, for 75 seconds if need
+        # be. Waiting here instead, an order whose time is over is not sent.
+        self._turn = asyncio.Lock()
+        self._under_way: set[asyncio.Task[dict[str, Any]]] = set()
+
+    async def carry_out(self, order: PinOrder, client: Client | None) -> dict[str, Any]:
+        """Send it, and return the reply to its caller.
+
+        Raises NotConnected or Busy when nothing was sent, and NotConfirmed when
+        the order's time was over before the acknowledgement came. Then it stays
+        under way, and an acknowledgement that comes late is recorded.
+        """
+        if client is None:
+            raise NotConnected
+        begun = asyncio.Event()
+        sending = asyncio.create_task(self._in_turn(order, client, begun))
+        self._under_way.add(sending)
+        sending.add_done_callback(self._under_way.discard)
+        await asyncio.wait({sending}, timeout=max(order.seconds_left, 0))
+        if sending.done():
+            return sending.result()
+        if begun.is_set():
+            raise NotConfirmed
+        sending.cancel()
+        raise Busy
+
+    async def _in_turn(self, order: PinOrder, client: Client, begun: asyncio.Event) -> dict[str, Any]:
+        async with self._turn:
+            if order.seconds_left <= 0:
+                return error_reply(Busy())
+            begun.set()
+            return await asyncio.get_running_loop().run_in_executor(self._pool, _send_and_record, order, client)
+
+
+def _send_and_record(order: PinOrder, client: Client) -> dict[str, Any]:
+    """On a thread of the pool: the library blocks until the acknowledgement."""
+    attempt = UUID(order.attempt)
+    try:
+        stanza_id, at = client.send_pin(order.chat, order.message_id, order.from_me, order.participant, order.duration)
+    except Refused as error:
+        _record(attempt, Outcome.REFUSED, detail=error.reason)
+        return error_reply(error)
+    except (NotConnected, Busy) as error:
+        _record(attempt, Outcome.NOT_SENT, detail=str(error))
+        return error_reply(error)
+    except NotConfirmed as error:
+        _record(attempt, Outcome.UNCONFIRMED)
+        return error_reply(error)
+    _record(attempt, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
+    return {"stanza_id": stanza_id}
+
+
+def _record(attempt: UUID, outcome: Outcome, **facts: Any) -> None:
+    """Write the outcome down before anybody hears of it; while the database is away, keep trying."""
+    limit = time.monotonic() + RECORD_SECONDS
+    while True:
+        try:
+            database.call(pinbook.settle, attempt, outcome, **facts)
+            return
+        except DatabaseError:
+            log.exception("the outcome of a pin is not recorded yet")
+            if time.monotonic() > limit:
+                raise
+            time.sleep(RETRY_SECONDS)
