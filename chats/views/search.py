@@ -16,7 +16,7 @@ from chats.models import Message
 from chats.search import Cursor, Filter, Query, parse, search
 from chats.search.query import TYPES
 from chats.selectors import pins
-from chats.templatetags.chat_tags import kind_words
+from chats.templatetags.chat_tags import chat_name, kind_words, sender_words
 from instances import access
 from portal.views.page import is_fragment, signed_in
 
@@ -62,10 +62,13 @@ def search_page(request: HttpRequest) -> HttpResponse:
     }
     if before is not None:
         return render(request, "chats/_hits.html", context)
-    context["chips"] = [_on(query, part) for part in query.filters]
+    context["chips"] = [_on(query, part, [hit.message for hit in hits]) for part in query.filters]
     context["toggles"] = _toggles(query)
     context["examples"] = _examples()
-    context["menus"] = _menus(query, [instance.name for instance in list(scope.values())[:INSTANCES]])
+    context["menus"] = [
+        *_menus(query, [instance.name for instance in list(scope.values())[:INSTANCES]]),
+        *_found_menus(query, [hit.message for hit in hits]),
+    ]
     template = "chats/_results.html" if is_fragment(request) else "chats/search.html"
     return render(request, template, context)
 
@@ -74,8 +77,15 @@ def _url(text: str, **more: str) -> str:
     return f"{reverse('search')}?{urlencode({'q': text, **more})}"
 
 
-def _on(query: Query, part: Filter) -> Chip:
-    return Chip(str(part), _url(str(query.without(part))), on=True)
+def _on(query: Query, part: Filter, messages: list[Message]) -> Chip:
+    label = str(part)
+    # A JID is no name to a person; whoever was found tells it.
+    for message in messages[:1]:
+        if part.name == "in" and part.value == message.chat.jid:
+            label = f"in:{chat_name(message.chat)}"
+        if part.name == "from" and part.value == message.sender:
+            label = f"from:{sender_words(message)}"
+    return Chip(label, _url(str(query.without(part))), on=True)
 
 
 def _with(query: Query, name: str, value: str) -> str:
@@ -106,6 +116,20 @@ def _menus(query: Query, instances: list[str]) -> list[tuple[str, str, list[Chip
     if len(instances) > 1:
         choices = [Chip(name, _with(query, "instance", name)) for name in instances]
         menus.append(("smartphone", _("Instance"), choices))
+    return menus
+
+
+def _found_menus(query: Query, messages: list[Message]) -> list[tuple[str, str, list[Chip]]]:
+    """Chats and senders to narrow it down to: those of the hits on the page."""
+    chats = {message.chat_id: message.chat for message in messages}
+    senders = {message.sender: sender_words(message) for message in messages if not message.from_me}
+    menus = []
+    if len(chats) > 1:
+        choices = [Chip(chat_name(chat), _with(query, "in", chat.jid)) for chat in chats.values()]
+        menus.append(("message-circle", _("Chat"), sorted(choices, key=lambda chip: chip.label)))
+    if len(senders) > 1:
+        choices = [Chip(words, _with(query, "from", jid)) for jid, words in senders.items()]
+        menus.append(("user", _("Sender"), sorted(choices, key=lambda chip: chip.label)))
     return menus
 
 

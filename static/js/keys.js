@@ -73,14 +73,14 @@
     button.click();
   }
 
-  // The control is replaced when the pin's state changes; the item keeps the keyboard.
-  let had = null;
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const item = current();
-    had = item && event.detail.target && item !== event.detail.target && item.contains(event.detail.target) && item.contains(document.activeElement) ? item : null;
-  });
+  // A control is replaced when its pin's state changes, a list when something is new in it. Whatever had the
+  // keyboard and is gone with that hands it back to the item it stood in.
+  let last = null;
+  document.addEventListener("focusin", () => (last = current() || null));
+  document.addEventListener("pointerdown", (event) => { if (!event.target.closest("[data-item]")) last = null; });
   document.addEventListener("htmx:afterSwap", () => {
-    if (had?.isConnected && (document.activeElement === document.body || !document.activeElement)) had.focus({ preventScroll: true });
-    had = null;
+    if (!last || (document.activeElement && document.activeElement !== document.body)) return;
+    const item = last.isConnected ? last : document.getElementById(last.id);
+    item?.focus({ preventScroll: true });
   });
 })();
