@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from chats import pins
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
 from instances.models import Token
-from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError
 from portal.rest.views import InstanceView
@@ -25,6 +25,7 @@ class PinMessage(InstanceView):
         NotConfirmed: 504,
         Busy: 504,
         Refused: 502,
+        AdminsOnly: 403,
     }
 
     def post(self, request: Request, name: str) -> Response:

@@ -21,12 +21,15 @@ from chats.pinbook import Asker, Outcome, Wish
 from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.commands import PinOrder
-from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
 
 __all__ = ["DURATIONS", "Asker", "find_message", "parse_duration", "pin", "unpin"]
 
 # The three durations WhatsApp knows, in seconds.
 DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+
+# Why an order may not have been sent.
+_NOT_SENT = (NotConnected(), Busy(), AdminsOnly())
 
 # How often a caller looks whether the other one's attempt has ended, in seconds.
 LOOK_AGAIN = 0.03
@@ -140,4 +143,4 @@ def _share_outcome(attempt: uuid.UUID) -> None:
     if ending.kind == PinEvent.Kind.REFUSED:
         raise Refused(ending.detail)
     if ending.kind == PinEvent.Kind.NOT_SENT:
-        raise Busy if ending.detail == str(Busy()) else NotConnected
+        raise next((error for error in _NOT_SENT if str(error) == ending.detail), NotConnected())

@@ -42,7 +42,13 @@ class ChatPageTest(PageTestCase):
             assert self.open("root", f"/admin/{path}").status_code == 200, path
 
     def test_a_token_is_shown_once(self) -> None:
-        data = {"account": self.alice_account.pk, "instance": "", "label": "CRM", "expires_at_0": "", "expires_at_1": ""}
+        data = {
+            "account": self.alice_account.pk,
+            "instance": "",
+            "label": "CRM",
+            "expires_at_0": "",
+            "expires_at_1": "",
+        }
         answer = self.send("alice", "/admin/instances/token/add/", **data)
         self.assertContains(answer, "wap_")
         self.assertNotContains(self.open("alice", "/admin/instances/token/"), 'id="secret"')

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from instances.whatsapp import events as ev
-from instances.whatsapp.errors import Busy, LinkingFailed, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import AdminsOnly, Busy, LinkingFailed, NotConfirmed, NotConnected, Refused
 from instances.whatsapp.gate import Gate
 from portal.libmagic import ensure as ensure_libmagic
 
@@ -99,6 +99,7 @@ class Client:
         self._alive = threading.Event()
         self._stopping = False
         self._last_event = 0.0
+        self._pinnable: dict[str, bool] = {}
         props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
         self._client = _Neonize(f"{session_file}{STORE_OPTIONS}", props=props, uuid=uuid)
         self._client.on_login_status = self._on_login_status
@@ -170,12 +171,14 @@ class Client:
         """Pin (`duration` in seconds) or unpin (None); returns the stanza's id and the time it says.
 
         Blocks until WhatsApp's server acknowledged, at most the library's own
-        75 seconds. Raises NotConnected or Refused (not sent), NotConfirmed.
+        75 seconds. Raises NotConnected, AdminsOnly or Refused (not sent), NotConfirmed.
 
         The message is built here because the library's `pin_message` can
         neither unpin nor leave the participant out. whatsmeow gives the stanza
         `edit="2"`, without which phones ignore a pin.
         """
+        if participant is not None and not self._may_pin(chat):
+            raise AdminsOnly
         sent_at = datetime.now(UTC)
         key = MessageKey(remoteJID=chat, fromMe=from_me, ID=message_id)
         if participant is not None:
@@ -195,6 +198,31 @@ class Client:
         except exc.SendMessageError as error:
             raise _send_error(str(error)) from error
         return str(response.ID), sent_at
+
+    def _may_pin(self, group: str) -> bool:
+        """Whether the other members' phones will show a pin of ours: WhatsApp's server does not check.
+
+        Asked once a group, and again after every change that WhatsApp tells of.
+        """
+        may = self._pinnable.get(group)
+        if may is None:
+            _gate.passing()
+            try:
+                info = self._client.get_group_info(_jid(group))
+                me = self._client.get_me()
+            except exc.GetGroupInfoError as error:
+                raise _send_error(str(error)) from error
+            own = {_text(me.JID), _text(me.LID)}
+            admins = [one for one in info.Participants if one.IsAdmin or one.IsSuperAdmin]
+            may = not info.GroupLocked.isLocked or any(
+                own & {_text(one.JID), _text(one.LID), _text(one.PhoneNumber)} for one in admins
+            )
+            self._pinnable[group] = may
+        return may
+
+    def _group_changed(self, event: pb.GroupInfoEvent) -> ev.GroupChanged:
+        self._pinnable.pop(_text(event.JID), None)
+        return _group_change(event)
 
     def _run(self) -> None:
         error = ""
@@ -244,7 +272,7 @@ class Client:
 
         on(ConnectedEv, lambda _: self._me())
         on(DisconnectedEv, lambda _: ev.Disconnected())
-        on(LoggedOutEv, lambda e: ev.LoggedOut(_reason(pb.ConnectFailureReason.Name(e.Reason))))
+        on(LoggedOutEv, _logged_out)
         on(StreamReplacedEv, lambda _: ev.Replaced())
         on(TemporaryBanEv, lambda e: ev.Banned(_reason(pb.TemporaryBan.TempBanReason.Name(e.Code)), e.Expire))
         on(ClientOutdatedEv, lambda _: ev.Outdated())
@@ -252,7 +280,7 @@ class Client:
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
         on(MessageEv, _message)
         on(UndecryptableMessageEv, _unreadable)
-        on(GroupInfoEv, _group_change)
+        on(GroupInfoEv, self._group_changed)
         on(JoinedGroupEv, lambda e: _group_joined(e.GroupInfo))
 
     def _me(self) -> ev.Connected:
@@ -296,6 +324,16 @@ def _pairing_sentence(text: str) -> str:
     return f"WhatsApp gave no pairing code: {text}"
 
 
+def _logged_out(event: pb.LoggedOut) -> ev.LoggedOut:
+    # WhatsApp Web's own names for 403 and 406 are "locked" and "banned" (whatsmeow, types/events).
+    match pb.ConnectFailureReason.Name(event.Reason):
+        case "MAIN_DEVICE_GONE":
+            return ev.LoggedOut("WhatsApp has locked this account", banned=True)
+        case "UNKNOWN_LOGOUT":
+            return ev.LoggedOut("WhatsApp has banned this number", banned=True)
+    return ev.LoggedOut("")
+
+
 def _reason(name: str) -> str:
     return name.replace("_", " ").lower()
 
@@ -317,7 +355,7 @@ def _jid(text: str) -> pb.JID:
 
 
 def _message(event: pb.Message) -> ev.MessageArrived | None:
-    info, message = event.Info, event.Message
+    info, message = event.Info, _unwrapped(event.Message)
     kind, text, data = _content(message)
     if kind is None:
         return None
@@ -335,6 +373,14 @@ def _message(event: pb.Message) -> ev.MessageArrived | None:
         # A pin without a duration is WhatsApp's default of seven days.
         changes["pin_duration"] = (seconds or 604_800) if pinning else None
     return replace(arrived, **changes)
+
+
+def _unwrapped(message: Message, depth: int = 5) -> Message:
+    """The message inside its envelopes; whatsmeow leaves those of an album's pictures, mentions and newer polls."""
+    for field, value in message.ListFields():
+        if depth and field.message_type is not None and field.message_type.name == "FutureProofMessage":
+            return _unwrapped(value.message, depth - 1)
+    return message
 
 
 def _unreadable(event: pb.UndecryptableMessage) -> ev.MessageArrived:
@@ -444,7 +490,7 @@ _READERS: dict[str, Callable[[Any], Content]] = {
     "documentMessage": partial(_media, "document"),
     "stickerMessage": partial(_media, "sticker"),
     "audioMessage": partial(_media, "audio"),
-    **{f"pollCreationMessage{version}": _poll for version in ("", "V2", "V3", "V4", "V5", "V6")},
+    **{f"pollCreationMessage{version}": _poll for version in ("", "V2", "V3", "V5", "V6")},
     "reactionMessage": _says("reaction", "text"),
     "encReactionMessage": _says("reaction"),
     "pinInChatMessage": _says("pin"),

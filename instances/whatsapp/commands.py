@@ -9,7 +9,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from instances.whatsapp.errors import Busy, LinkingFailed, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.errors import (
+    AdminsOnly,
+    Busy,
+    LinkingFailed,
+    NotConfirmed,
+    NotConnected,
+    Refused,
+    WhatsAppError,
+)
 
 PIN = "pin"
 CONNECT = "connect"
@@ -62,7 +70,7 @@ class PinOrder:
 # Errors travel by name. A name that is not here is a fault of ours and is
 # logged where it arose.
 _ERRORS: dict[str, type[WhatsAppError]] = {
-    kind.__name__: kind for kind in (NotConnected, NotConfirmed, Busy, Refused, LinkingFailed)
+    kind.__name__: kind for kind in (NotConnected, NotConfirmed, Busy, AdminsOnly, Refused, LinkingFailed)
 }
 
 

@@ -37,5 +37,12 @@ class Refused(WhatsAppError):
         self.reason = reason
 
 
+class AdminsOnly(WhatsAppError):
+    """Not sent: the group lets only admins pin, and we are none. Phones would ignore the pin without a word."""
+
+    def __init__(self) -> None:
+        super().__init__("Only admins may pin messages in this group: ask an admin, or to be made one")
+
+
 class LinkingFailed(WhatsAppError):
     """No QR code or pairing code could be had; the text says why."""

@@ -49,6 +49,8 @@ class LoggedOut:
     """The device is no longer linked. The library has deleted its keys."""
 
     reason: str
+    # WhatsApp, and not the phone, ended it.
+    banned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

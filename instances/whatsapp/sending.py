@@ -14,7 +14,7 @@ from chats.pinbook import Outcome
 from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, error_reply
-from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _send_and_record(order: PinOrder, client: Client) -> dict[str, Any]:
     except Refused as error:
         _record(attempt, Outcome.REFUSED, detail=error.reason)
         return error_reply(error)
-    except (NotConnected, Busy) as error:
+    except (NotConnected, Busy, AdminsOnly) as error:
         _record(attempt, Outcome.NOT_SENT, detail=str(error))
         return error_reply(error)
     except NotConfirmed as error:

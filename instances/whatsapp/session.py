@@ -252,9 +252,9 @@ class Session:
         """WhatsApp wants no connection of ours, and the library does not try again."""
         await self._stop_client()
         match event:
-            case ev.LoggedOut(reason):
+            case ev.LoggedOut(reason, banned):
                 await self._forget_keys()
-                await self._set_state(State.LOGGED_OUT, reason)
+                await self._set_state(State.BANNED if banned else State.LOGGED_OUT, reason)
             case ev.Replaced():
                 await self._set_state(State.REPLACED)
             case ev.Banned(reason, seconds):

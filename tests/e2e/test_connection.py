@@ -45,7 +45,7 @@ def bob(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def connected(scene: Scene, bob: Actor, wa: LoopbackServer) -> None:
     """Each test finds the instance connected, whatever the one before did."""
     wa.refuse_connections(False)
-    if scene.instance("state") in ("unlinked", "logged_out", "linking"):
+    if not scene.instance("jid"):
         link_by_qr(scene, bob)
     elif scene.instance("state") != "connected":
         ask(scene, "connect")
@@ -126,7 +126,8 @@ def test_killed_connector(scene: Scene, bob: Actor) -> None:
     status, answer = scene.pin(message_id, "7d")
     assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
     assert time.monotonic() - began < 1
-    assert scene.portal.get("/admin/login/")[0] == 200
+    assert scene.portal.get("/healthz")[0] == 200
+    assert scene.portal.get("/")[0] < 400
     wait(lambda: scene.portal.pids().get("connector", old) != old, 30, "a new connector")
     wait(lambda: scene.pin(message_id, "7d")[0] == 200, 30, "a pin by the new connector")
 
@@ -204,6 +205,22 @@ def test_banned_for_a_while(scene: Scene, bob: Actor) -> None:
     must_pin(scene, bob, "after the ban")
 
 
+@pytest.mark.parametrize(("code", "words"), [(403, "locked this account"), (406, "banned this number")])
+def test_banned_for_good(scene: Scene, code: int, words: str) -> None:
+    scene.ana.fail_logins(code, times=1)
+    await_state(scene, "banned")
+    assert words in sentence(scene)
+    assert scene.instance("jid") == "", "the library has deleted the keys"
+
+
+def test_a_failure_the_library_cannot_name(scene: Scene, bob: Actor) -> None:
+    """neonize's event loop ends when WhatsApp gives a reason it does not know: a new client is started."""
+    scene.ana.fail_logins(418, times=1)
+    await_state(scene, "disconnected", "connected")
+    await_state(scene, "connected", seconds=30)
+    must_pin(scene, bob, "after a failure of the library")
+
+
 def test_outdated(scene: Scene) -> None:
     scene.ana.outdated(times=1)
     await_state(scene, "outdated")
@@ -231,6 +248,27 @@ def test_pair_without_a_portal_says_what_to_do(scene: Scene) -> None:
     assert done.returncode == 1
     assert "Start the portal (make run)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_pair_draws_a_new_code_when_the_old_one_has_run_out(scene: Scene, wa: LoopbackServer) -> None:
+    scene.command("createinstance", "patient")
+    wa.qr(count=2, first=2, others=2)
+    try:
+        pairing = scene.begin_command("pair", "patient", "--timeout", "60")
+        assert pairing.stdout is not None
+        texts: set[str] = set()
+        drawing = ""
+        while len(texts) < 3:  # The third is of a second connection: the first one has run out of codes.
+            line = pairing.stdout.readline()
+            assert line, f"only {len(texts)} codes were drawn"
+            drawing += line
+            if text := qr_in_terminal.read(drawing):
+                texts.add(text)
+                drawing = ""
+    finally:
+        wa.qr()
+        pairing.send_signal(signal.SIGINT)
+        pairing.communicate(timeout=20)
 
 
 def test_ctrl_c_in_pair(scene: Scene) -> None:

@@ -168,3 +168,23 @@ def test_pins_by_the_contact_and_by_the_phone_are_seen(scene: Scene, bob: Actor,
 def test_not_in_the_stored_messages(scene: Scene) -> None:
     status, answer = scene.pin("3EB0NOTHERE", "7d")
     assert (status, answer["error"]["message"]) == (500, "message with ID 3EB0NOTHERE not found")
+
+
+def test_a_group_in_which_only_admins_pin(scene: Scene, bob: Actor, group: str) -> None:
+    message_id = bob.send_text(group, "the house rules")
+    scene.stored(message_id)
+    bob.set_locked(group, True)
+    chat = "SELECT locked FROM chats_chat WHERE jid = ?"
+    wait(lambda: scene.database.one(chat, group), what="the news of the lock")
+    before = scene.pins_sent()
+    status, answer = scene.pin(message_id, "7d")
+    assert (status, answer["error"]["message"]) == (
+        403,
+        "Only admins may pin messages in this group: ask an admin, or to be made one",
+    )
+    assert scene.pins_sent() == before, "phones would have ignored it without a word"
+    assert scene.pin_state(message_id) == "failed"
+    bob.participants(group, "promote", [scene.ana.jid])
+    wait(lambda: scene.pin(message_id, "7d")[0] == 200, what="the pin of an admin")
+    bob.participants(group, "demote", [scene.ana.jid])
+    bob.set_locked(group, False)

@@ -1,0 +1,208 @@
+"""What neonize brings, as plain values: every kind of message, and whatever else a sender may make up."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from neonize.proto import Neonize_pb2 as pb
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
+
+from chats.models import Message as Row
+from instances.whatsapp import adapter
+from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.gate import Gate
+
+pytestmark = pytest.mark.sqlite_only
+
+
+def jid(text: str) -> pb.JID:
+    return adapter._jid(text) if text else pb.JID(User="", Server="", RawAgent=0, Device=0, Integrator=0, IsEmpty=True)
+
+
+def event(message: Message, **source: Any) -> pb.Message:
+    made = pb.Message(Message=message)
+    made.Info.ID = "3EB01"
+    made.Info.Timestamp = 1_771_267_200_000
+    made.Info.Pushname = "Bob"
+    where = made.Info.MessageSource
+    where.Chat.CopyFrom(jid(source.get("chat", "1002@lid")))
+    where.Sender.CopyFrom(jid(source.get("sender", "1002@lid")))
+    where.SenderAlt.CopyFrom(jid(source.get("sender_alt", "5511@s.whatsapp.net")))
+    where.RecipientAlt.CopyFrom(jid(source.get("recipient_alt", "")))
+    where.IsFromMe = source.get("from_me", False)
+    where.IsGroup = source.get("group", False)
+    return made
+
+
+def read(message: Message, **source: Any) -> Any:
+    return adapter._message(event(message, **source))
+
+
+def test_it_works() -> None:
+    arrived = read(Message(conversation="hello"))
+    assert (arrived.kind, arrived.text, arrived.push_name) == ("text", "hello", "Bob")
+    assert (arrived.chat.jid, arrived.chat.alt) == ("1002@lid", "5511@s.whatsapp.net")
+    assert arrived.sent_at.isoformat() == "2026-02-16T18:40:00+00:00"
+
+
+def test_an_own_messages_chat_is_the_other_side() -> None:
+    arrived = read(Message(conversation="x"), from_me=True, sender="1001@lid", recipient_alt="5522@s.whatsapp.net")
+    assert arrived.chat.alt == "5522@s.whatsapp.net"
+
+
+def test_a_groups_chat_has_one_name() -> None:
+    arrived = read(Message(conversation="x"), group=True, chat="120363@g.us")
+    assert (arrived.chat.jid, arrived.chat.alt, arrived.sender.alt) == ("120363@g.us", "", "5511@s.whatsapp.net")
+
+
+def test_a_picture_of_an_album() -> None:
+    message = Message()
+    message.associatedChildMessage.message.imageMessage.caption = "the shop's front"
+    arrived = read(message)
+    assert (arrived.kind, arrived.text) == ("image", "the shop's front")
+
+
+def test_envelopes_without_end_are_no_error() -> None:
+    message = inner = Message()
+    for _ in range(50):
+        inner = inner.groupMentionedMessage.message
+    inner.conversation = "deep down"
+    assert read(message).kind == "other"
+
+
+def test_the_senders_key_alone_is_no_message() -> None:
+    message = Message()
+    message.senderKeyDistributionMessage.groupID = "120363@g.us"
+    assert read(message) is None
+
+
+def test_the_senders_key_beside_a_text_does_not_hide_it() -> None:
+    message = Message(conversation="x")
+    message.senderKeyDistributionMessage.groupID = "120363@g.us"
+    assert read(message).text == "x"
+
+
+@pytest.mark.parametrize(("pin_type", "seconds", "duration"), [(1, 86_400, 86_400), (1, 0, 604_800), (2, 0, None)])
+def test_a_pin(pin_type: int, seconds: int, duration: int | None) -> None:
+    message = Message()
+    message.pinInChatMessage.type = pin_type
+    message.pinInChatMessage.key.ID = "3EB09"
+    message.pinInChatMessage.key.fromMe = True
+    message.messageContextInfo.messageAddOnDurationInSecs = seconds
+    arrived = read(message)
+    assert (arrived.kind, arrived.pin_duration) == ("pin", duration)
+    assert (arrived.target.message_id, arrived.target.by_same_author) == ("3EB09", True)
+
+
+def test_keys_between_devices_are_not_kept() -> None:
+    message = Message()
+    message.protocolMessage.type = message.protocolMessage.APP_STATE_SYNC_KEY_SHARE
+    message.protocolMessage.appStateSyncKeyShare.keys.add().keyID.keyID = b"secret"
+    assert read(message) is None
+
+
+@pytest.mark.parametrize("field", [field.name for field in Message.DESCRIPTOR.fields])
+def test_every_kind_of_message_is_read(field: str) -> None:
+    """WhatsApp's protocol knows a hundred kinds; none may be an error, and each is a kind we store."""
+    message = Message()
+    descriptor = Message.DESCRIPTOR.fields_by_name[field]
+    if descriptor.message_type is None:
+        setattr(message, field, "text")
+    else:
+        getattr(message, field).SetInParent()
+    arrived = read(message)
+    assert arrived is None or arrived.kind in Row.Kind.values
+
+
+def fill(message: Any, draw: Any, depth: int = 3) -> None:
+    """Set some fields of a protobuf message to whatever fits their types."""
+    fields = draw(st.lists(st.sampled_from(list(message.DESCRIPTOR.fields)), max_size=3, unique_by=lambda f: f.name))
+    for field in fields:
+        if field.message_type is not None and depth:
+            repeated = field.is_repeated
+            fill(getattr(message, field.name).add() if repeated else getattr(message, field.name), draw, depth - 1)
+        elif field.is_repeated or field.message_type is not None:
+            continue
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            setattr(message, field.name, draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=20)))
+        elif field.type == FieldDescriptor.TYPE_BYTES:
+            setattr(message, field.name, draw(st.binary(max_size=8)))
+        elif field.type == FieldDescriptor.TYPE_BOOL:
+            setattr(message, field.name, draw(st.booleans()))
+        elif field.type in (FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_INT32):
+            setattr(message, field.name, draw(st.integers(0, 2**31 - 1)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_message_is_an_error(data: st.DataObject) -> None:
+    message = Message()
+    fill(message, data.draw)
+    arrived = read(message)
+    assert arrived is None or arrived.kind in Row.Kind.values
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("timed out waiting for message send response", NotConfirmed),
+        ("websocket disconnected before message send returned response", NotConfirmed),
+        ("server returned error 479", Refused),
+        ("websocket not connected", NotConnected),
+        ("failed to get device list: websocket disconnected before info query returned response", NotConnected),
+        ("failed to get device list: info query timed out", Busy),
+        ("no LID found for 5511@s.whatsapp.net from server", Refused),
+    ],
+)
+def test_the_librarys_errors_by_their_words(text: str, error: type[Exception]) -> None:
+    assert type(adapter._send_error(text)) is error
+
+
+# --- The gate in front of the library's maps -----------------------------------------
+
+
+def test_no_call_begins_while_a_client_is_made() -> None:
+    gate, order = Gate(), []
+
+    def call() -> None:
+        gate.passing()
+        order.append("call")
+
+    with gate.writing():
+        thread = threading.Thread(target=call)
+        thread.start()
+        time.sleep(0.1)
+        order.append("made")
+    thread.join()
+    assert order == ["made", "call"]
+
+
+def test_a_writer_lets_a_call_get_past_its_first_step() -> None:
+    gate = Gate()
+    gate.passing()
+    began = time.monotonic()
+    with gate.writing():
+        assert time.monotonic() - began >= 0.015
+
+
+def test_one_writer_at_a_time() -> None:
+    gate, inside, most = Gate(), 0, 0
+
+    def write() -> None:
+        nonlocal inside, most
+        with gate.writing():
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.01)
+            inside -= 1
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1

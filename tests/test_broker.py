@@ -1,0 +1,136 @@
+"""The NATS connection: on a real nats-server, and without one."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.broker import Broker, NobodyListens, NoReply, Payload
+from tests.nats_server import nats_server
+
+
+@pytest.fixture
+def broker(nats_url: str) -> Iterator[Broker]:
+    made = Broker(nats_url, "test")
+    yield made
+    made.close()
+
+
+async def double(_: str, payload: Payload) -> Payload:
+    return {"twice": payload["number"] * 2}
+
+
+def test_it_works(broker: Broker) -> None:
+    broker.run(broker.subscribe("test.double", double))
+    assert broker.request("test.double", {"number": 21}, 2) == {"twice": 42}
+
+
+def test_nobody_listens_is_known_at_once(broker: Broker) -> None:
+    broker.run(broker.client())
+    began = time.monotonic()
+    with pytest.raises(NobodyListens):
+        broker.request("test.silence", {}, 10)
+    assert time.monotonic() - began < 1
+
+
+def test_no_reply_in_time(broker: Broker) -> None:
+    async def silent(_: str, __: Payload) -> None:
+        return None
+
+    broker.run(broker.subscribe("test.silent", silent))
+    with pytest.raises(NoReply):
+        broker.request("test.silent", {}, 0.2)
+
+
+def test_a_handler_that_fails_gives_no_reply(broker: Broker) -> None:
+    async def failing(_: str, __: Payload) -> None:
+        raise ZeroDivisionError
+
+    broker.run(broker.subscribe("test.failing", failing))
+    with pytest.raises(NoReply):
+        broker.request("test.failing", {}, 0.2)
+
+
+def test_a_slow_handler_holds_nobody_up(broker: Broker) -> None:
+    release = threading.Event()
+
+    async def slow(_: str, payload: Payload) -> Payload:
+        while payload["slow"] and not release.is_set():
+            await asyncio.sleep(0.01)
+        return {}
+
+    broker.run(broker.subscribe("test.slow", slow))
+    waiting = threading.Thread(target=lambda: broker.request("test.slow", {"slow": True}, 10))
+    waiting.start()
+    assert broker.request("test.slow", {"slow": False}, 2) == {}
+    release.set()
+    waiting.join()
+
+
+def test_an_ended_subscription_hears_no_more(broker: Broker) -> None:
+    end = broker.run(broker.subscribe("test.ended", double))
+
+    async def finish() -> None:
+        await end()
+
+    broker.run(finish())
+    with pytest.raises(NobodyListens):
+        broker.request("test.ended", {"number": 1}, 2)
+
+
+def test_what_is_published_arrives(broker: Broker) -> None:
+    heard: list[Payload] = []
+
+    async def hear(_: str, payload: Payload) -> None:
+        heard.append(payload)
+
+    broker.run(broker.subscribe("test.news", hear))
+    broker.publish("test.news", {"word": "olá"})
+    deadline = time.monotonic() + 5
+    while not heard and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert heard == [{"word": "olá"}]
+
+
+def test_without_a_server_only_the_first_caller_waits() -> None:
+    broker = Broker("nats://127.0.0.1:9", "test")
+    for limit in (2.0, 0.5):
+        began = time.monotonic()
+        with pytest.raises(NobodyListens):
+            broker.request("test", {}, 10)
+        assert time.monotonic() - began < limit
+    broker.publish("test", {})
+    broker.close()
+
+
+def test_callers_at_the_start_wait_for_the_connection(nats_url: str) -> None:
+    """A publication that opens the connection must not make the request beside it fail."""
+    broker = Broker(nats_url, "test")
+    broker.publish("test.first", {})
+    with pytest.raises(NobodyListens, match=r"nobody listens on test\.second"):
+        broker.request("test.second", {}, 5)
+    broker.close()
+
+
+def test_without_an_address() -> None:
+    broker = Broker("", "test")
+    with pytest.raises(NobodyListens, match="NATS_URL is not set"):
+        broker.request("test", {}, 1)
+    broker.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_went_and_came_back(tmp_path: Path) -> None:
+    with nats_server(tmp_path / "first") as url:
+        broker = Broker(url, "test")
+        broker.run(broker.subscribe("test.double", double))
+        assert broker.request("test.double", {"number": 1}, 2) == {"twice": 2}
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(NobodyListens):
+            broker.request("test.double", {"number": 1}, 5)
+    assert time.monotonic() - began < 3, "nothing is queued for a server that is away"
+    broker.close()
