@@ -94,6 +94,5 @@ def pairing_code(request: HttpRequest, uid: UUID) -> HttpResponse:
             audit.record(request.user, "pairing code asked for", instance.name, account=instance.account)
         except WhatsAppError as trouble:
             error = _(str(trouble))
-    # `fresh`: it takes the place of the form, which a renewed panel keeps otherwise.
-    context = {"instance": instance, "code": found, "error": error, "phone": phone, "fresh": True}
+    context = {"instance": instance, "code": found, "error": error, "phone": phone}
     return render(request, "instances/_pairing.html", context)

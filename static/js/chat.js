@@ -171,15 +171,6 @@
   document.addEventListener("visibilitychange", () => document.hidden || (atEnd() && ask()));
   keepList();
 
-  // Menus near the bottom open upwards.
-  document.addEventListener("toggle", (event) => {
-    const menu = event.target;
-    if (!menu.matches?.("details.menu") || !menu.open) return;
-    menu.classList.remove("up");
-    const list = menu.lastElementChild.getBoundingClientRect();
-    menu.classList.toggle("up", list.bottom > box.getBoundingClientRect().bottom - 4);
-  }, true);
-
   // The list is drawn anew by the news; the reader's place in it stays.
   function keepList() {
     let top = 0;

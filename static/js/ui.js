@@ -30,6 +30,22 @@
       if (!menu.contains(event.target)) menu.open = false;
   });
 
+  // A menu opens where there is room: upwards near the end, and never past the edge.
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!menu.matches?.("details.menu") || !menu.open) return;
+    const box = menu.querySelector(":scope > .menu-box");
+    const room = (menu.closest(".messages, main") || document.body).getBoundingClientRect();
+    menu.classList.remove("up");
+    box.style.removeProperty("left");
+    if (getComputedStyle(box).position === "fixed") return;
+    let place = box.getBoundingClientRect();
+    if (place.bottom > room.bottom - 4) menu.classList.add("up");
+    place = box.getBoundingClientRect();
+    const shift = Math.min(room.right - 8 - place.right, 0) || Math.max(room.left + 8 - place.left, 0);
+    if (shift) box.style.left = `${shift}px`;
+  }, true);
+
   async function copy(button) {
     const source = document.querySelector(button.dataset.copy);
     const text = source.value ?? source.textContent;

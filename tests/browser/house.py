@@ -111,6 +111,6 @@ def house(folder: Path) -> Iterator[House]:
         stack.callback(ana.kill)
         ana.start()
         portal.wait_ready()
-        built = House(wa, portal, phone, ana, None or {"shop": ""})
+        built = House(wa, portal, phone, ana, {"shop": ""})
         built.shop = built.python(SETUP.format(password=PASSWORD))["shop"]
         yield built

@@ -202,7 +202,8 @@ def test_a_stranger_sees_nothing(home: House, person: MakePerson) -> None:
     heard = page.evaluate("""async (send) => {
         const source = new EventSource('/live/');
         const heard = [];
-        for (const topic of ['messages', 'pins', 'state', 'read']) source.addEventListener(topic, (e) => heard.push(topic));
+        for (const topic of ['messages', 'pins', 'state', 'read'])
+            source.addEventListener(topic, () => heard.push(topic));
         await new Promise((done) => source.addEventListener('open', done));
         await new Promise((done) => setTimeout(done, 1500));
         source.close();

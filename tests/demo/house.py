@@ -17,9 +17,9 @@ from instances.states import State
 from instances.whatsapp import service
 from instances.whatsapp.errors import NotConnected
 from tests.demo.past import Event, Past, Who, conversation, group_talk
+from tests.demo.people import PASSWORD
 from tests.loopback import Account as WhatsAppAccount
 
-PASSWORD = "demo"
 BATCH = 1000
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+PASSWORD = "demo"
 OWNER = ("Casa Lume", "5511940000001")
 SECOND = ("Casa Lume Trade", "5511940000002")
 
