@@ -40,6 +40,8 @@ class Scope(SearchTestCase):
         scope = {self.shop.pk, self.desk.pk, *range(100_000, 100_200)}
         texts = [hit.message.text for hit in search.search(scope, search.parse("mine")).hits]
         assert texts == ["mine too", "mine"]
+        everything = search.search({*scope, *range(200_000, 203_000)}, search.parse("-foo"))
+        assert [hit.message.text for hit in everything.hits] == ["mine too", "mine"]
 
     def test_nobody_can_type_a_mark(self) -> None:
         assert self.found(instance_mark(self.stall.pk)) == []

@@ -8,11 +8,16 @@ from chats.models import Message
 from chats.search import people
 from chats.search.documents import MINE, chat_mark, instance_mark, kind_mark, sender_mark, single_mark
 from chats.search.keys import LARGEST, SMALLEST, Cursor, first_key
-from chats.search.query import Query, Term, between
+from chats.search.query import TYPES, Query, Term, between
 from chats.search.tokens import fold, pieces
+from instances.models import Instance
 
-# Beyond this the row's own instance is looked at instead of that many lists.
+# Every list costs: beyond so many instances, or from this share of all there
+# are, most of what is found is in scope anyway, and the rows' own instance,
+# which is looked at in any case, decides alone.
 MAX_INSTANCE_MARKS = 64
+FEW_INSTANCES = 4
+MOST = 1 / 4
 MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
 
 
@@ -59,8 +64,11 @@ def make_plan(scope: Collection[int], query: Query, before: Cursor | None) -> Pl
             marks = _marks(allowed, name, values)
             if marks is not None:
                 required.append(marks)
-    if len(allowed) <= MAX_INSTANCE_MARKS:
+    if _is_narrow(allowed):
         required.append(tuple(Phrase((instance_mark(pk),)) for pk in sorted(allowed)))
+    elif not required:
+        # "All but these words" needs something to take them from: every message has a type.
+        required.append(tuple(Phrase((kind_mark(kind),)) for kind in sorted(TYPES)))
     first, last = _span(query, before)
     pinned = people.pinned_keys(allowed) if _mentions_pins(query) else frozenset()
     return Plan(
@@ -72,6 +80,12 @@ def make_plan(scope: Collection[int], query: Query, before: Cursor | None) -> Pl
         only=pinned if "pinned" in query.values("is") else None,
         but=pinned if "pinned" in query.values("is", excluded=True) else frozenset(),
     )
+
+
+def _is_narrow(scope: frozenset[int]) -> bool:
+    if len(scope) <= FEW_INSTANCES:
+        return True
+    return len(scope) <= MAX_INSTANCE_MARKS and len(scope) < MOST * Instance.objects.count()
 
 
 def _groups(name: str, values: list[str]) -> list[list[str]]:

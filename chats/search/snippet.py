@@ -1,7 +1,8 @@
 """The part of a text that shows what was found, with the finds marked."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from chats.search.documents import SINGLE
 from chats.search.plan import Phrase, phrase_of
@@ -10,6 +11,8 @@ from chats.search.tokens import fold, pieces
 
 BEFORE = 40
 LENGTH = 200
+# A find further down in a very long text is not shown.
+LOOKED_AT = 10_000
 
 Pieces = tuple[tuple[str, bool], ...]
 
@@ -17,7 +20,7 @@ Pieces = tuple[tuple[str, bool], ...]
 def snippet(text: str, query: Query) -> Pieces:
     """About LENGTH characters of `text` around the first find, in pieces of (text, found)."""
     phrases = [phrase for term in query.terms if not term.excluded and (phrase := phrase_of(term))]
-    folded, origin = _fold_with_origin(text)
+    folded, origin = _fold_with_origin(text[:LOOKED_AT])
     # One character may have become several, so joined only when back in `text`.
     spans = _merge([(origin[start], origin[end - 1] + 1) for start, end in _places(folded, phrases)])
     start = _start(text, spans[0][0] if spans else 0)
@@ -25,8 +28,12 @@ def snippet(text: str, query: Query) -> Pieces:
     return _cut(text, [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start], start, end)
 
 
-def _fold_with_origin(text: str) -> tuple[str, list[int]]:
+def _fold_with_origin(text: str) -> tuple[str, Sequence[int]]:
     """The folded text, and for each of its characters which one of `text` it came from."""
+    if text.isascii():
+        return text.lower(), range(len(text))
+    if all(len(_fold(char)) == 1 for char in set(text)):
+        return "".join(map(_fold, text)), range(len(text))
     folded: list[str] = []
     origin: list[int] = []
     at = 0
@@ -34,11 +41,14 @@ def _fold_with_origin(text: str) -> tuple[str, list[int]]:
         end = at + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
-        part = fold(text[at:end])
+        part = _fold(text[at:end])
         folded.append(part)
         origin.extend(min(at + number, end - 1) for number in range(len(part)))
         at = end
     return "".join(folded), origin
+
+
+_fold = lru_cache(maxsize=8192)(fold)
 
 
 def _places(folded: str, phrases: Iterable[Phrase]) -> list[tuple[int, int]]:

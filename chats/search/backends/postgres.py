@@ -2,11 +2,19 @@
 
 GIN finds fast but knows no order: to sort all of a common word's million hits
 for the newest fifty takes seconds, and the planner's choice between that and
-reading backwards is a guess. So the choice is made here, by counting, never by
-statistics. Every document bears the mark of its week. A search looks at a few
-recent weeks, then at eight times as many, and so on. A span that holds more
-than MANY hits is halved until it holds fewer, and those are sorted; a single
-week so full is read backwards by key, where hits are then close together.
+reading backwards is a guess. So the choice is made here, by counting and never
+by statistics. Each step stops when the page is full:
+
+1. The newest NEAR rows are read backwards by key. A common word fills its page
+   here, or shows how many more rows to read.
+2. The weeks before that are asked of GIN, two and then six of them; every
+   document bears the mark of its week, so GIN skips all others.
+3. All the rest is asked of GIN at once, up to MANY hits: a word that was not
+   found by now is rare, as a rule.
+4. If there were more (a word of last year's season), eight weeks at a time.
+
+A span with more than MANY hits is halved until it has fewer, and those are
+sorted; a single week so full is read backwards, where hits are close together.
 """
 
 # Statements are put together from this file's own constants; whatever came
@@ -22,10 +30,16 @@ from chats.search.backends.base import ACTIONS, WATCHED, Backend, clamp_in_sql, 
 from chats.search.documents import WEEK_BITS, Document, week_mark, week_of
 from chats.search.plan import Phrase, Plan
 
-FIRST_WEEKS = 2
-GROWTH = 8
+NEAR = 500
+# So many hits in them tell how common a word is.
+SEEN_OFTEN = 8
+# More than this is read backwards only when hits are known to be close together.
+FAR = 10_000
 # So many hits are fetched and sorted in about 2 ms.
 MANY = 1_000
+STEPS = (2, 6)
+# GIN walks one list a week; of many, that is slower than to look at the rows.
+MANY_WEEKS = 8
 
 _SECOND = clamp_in_sql("least", "greatest", "floor(extract(epoch FROM {row}.sent_at))::bigint")
 
@@ -53,7 +67,9 @@ class PostgresBackend(Backend):
         'CREATE TABLE chats_searchword (word text COLLATE "C" PRIMARY KEY, backwards text COLLATE "C" NOT NULL)',
         "CREATE INDEX chats_searchword_backwards ON chats_searchword (backwards)",
         "CREATE TABLE chats_search (key bigint PRIMARY KEY, instance_id bigint NOT NULL, words tsvector NOT NULL)",
-        "CREATE INDEX chats_search_words ON chats_search USING gin (words)",
+        # Every search reads the list of what GIN has not sorted in yet; the
+        # default lets it grow to 4 MB, which is half a second.
+        "CREATE INDEX chats_search_words ON chats_search USING gin (words) WITH (gin_pending_list_limit = 256)",
         _function("chats_search_added", f"SELECT {_key('row')} FROM added row WHERE row.kind NOT IN ({ACTIONS})"),
         _function("chats_search_changed", f"VALUES ({_key('OLD')}), ({_key('NEW')})"),
         _function("chats_search_removed", f"SELECT {_key('row')} FROM removed row"),
@@ -130,82 +146,105 @@ class PostgresBackend(Backend):
         """As the interface says."""
         if plan.only is not None:
             return self._among(plan, limit)
-        newest = self._edge(plan, "max")
-        oldest = self._edge(plan, "min")
-        if newest is None or oldest is None:
-            return []
+        found, reached = self._near(plan, NEAR, plan.last)
+        if SEEN_OFTEN <= len(found) < limit and reached > plan.first:
+            rows = min(FAR, NEAR * limit * 3 // (2 * len(found)))
+            more, reached = self._near(plan, rows, reached - 1)
+            found += more
+        if len(found) < limit and reached > plan.first:
+            found += self._far(plan, reached - 1, limit - len(found))
+        return found[:limit]
+
+    def _near(self, plan: Plan, rows: int, last: int) -> tuple[list[int], int]:
+        """Hits among the newest rows up to the key `last`, and the key of the oldest row looked at."""
+        where, parameters = _where(plan, plan.required)
+        with connection.cursor() as cursor:
+            # The inner LIMIT is a fence: the planner can use no index but the key's.
+            cursor.execute(
+                "WITH near AS MATERIALIZED (SELECT key, instance_id, words FROM chats_search"
+                " WHERE key BETWEEN %s AND %s ORDER BY key DESC LIMIT %s)"
+                f" SELECT key, {where} FROM (SELECT key, instance_id, words FROM near) row",
+                [plan.first, last, rows, *parameters],
+            )
+            seen = cursor.fetchall()
+        keys = sorted((key for key, hit in seen if hit), reverse=True)
+        return keys, min(key for key, _ in seen) if len(seen) == rows else plan.first
+
+    def _far(self, plan: Plan, last: int, limit: int) -> list[int]:
+        """Hits with keys up to `last`, by GIN."""
         found: list[int] = []
-        spans = list(_spans(newest, oldest))[::-1]
+        oldest = self._oldest_week(plan)
+        spans = list(_spans(week_of(last), oldest))[::-1]
         while spans and len(found) < limit:
             newer, older = spans.pop()
-            keys = self._within(plan, newer, older)
+            keys = self._within(plan, newer, older, last)
             if len(keys) < MANY:
                 found += sorted(keys, reverse=True)
+            elif newer - older >= MANY_WEEKS:
+                spans += [(end, max(end - MANY_WEEKS + 1, older)) for end in range(newer, older - 1, -MANY_WEEKS)][::-1]
             elif newer > older:
                 middle = (newer + older + 1) // 2
                 spans += [(middle - 1, older), (newer, middle)]
             else:
-                found += self._backwards(plan, newer, limit - len(found))
-        return found[:limit]
+                found += self._backwards(plan, newer, last, limit - len(found))
+        return found
 
-    def _edge(self, plan: Plan, end: str) -> int | None:
-        """The week of the newest or oldest message there is, of anybody's."""
+    def _oldest_week(self, plan: Plan) -> int:
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {end}(key) FROM chats_search WHERE key BETWEEN %s AND %s",
-                [plan.first, plan.last],
-            )
-            key = cursor.fetchone()[0]
-        return None if key is None else week_of(key)
+            cursor.execute("SELECT min(key) FROM chats_search WHERE key >= %s", [plan.first])
+            return week_of(cursor.fetchone()[0] or plan.first)
 
-    def _within(self, plan: Plan, newer: int, older: int) -> list[int]:
+    def _within(self, plan: Plan, newer: int, older: int, last: int) -> list[int]:
         """Up to MANY hits of some weeks, in no order."""
-        weeks = tuple(Phrase((week_mark(week),)) for week in range(older, newer + 1))
-        return self._keys(plan, (*plan.required, weeks), plan.first, plan.last, f"LIMIT {MANY}")
+        first = max(older << WEEK_BITS, plan.first)
+        last = min((newer + 1 << WEEK_BITS) - 1, last)
+        required = plan.required
+        if newer - older < MANY_WEEKS:
+            required = (*required, tuple(Phrase((week_mark(week),)) for week in range(older, newer + 1)))
+        where, parameters = _where(plan, required)
+        # Left to itself, the planner may read by key instead, for all of the rest.
+        sql = f"SELECT key FROM chats_search WHERE {where} AND key + 0 BETWEEN %s AND %s LIMIT {MANY}"
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*parameters, first, last])
+            return [row[0] for row in cursor.fetchall()]
 
-    def _backwards(self, plan: Plan, week: int, limit: int) -> list[int]:
-        first, last = week << WEEK_BITS, (week + 1 << WEEK_BITS) - 1
-        return self._keys(
-            plan, plan.required, max(first, plan.first), min(last, plan.last), f"ORDER BY key DESC LIMIT {limit}"
-        )
+    def _backwards(self, plan: Plan, week: int, last: int, limit: int) -> list[int]:
+        """The newest hits of a week that is full of them."""
+        first = max(week << WEEK_BITS, plan.first)
+        last = min((week + 1 << WEEK_BITS) - 1, last)
+        where, parameters = _where(plan, plan.required)
+        sql = f"SELECT key FROM chats_search WHERE {where} AND key BETWEEN %s AND %s ORDER BY key DESC LIMIT {limit}"
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*parameters, first, last])
+            return [row[0] for row in cursor.fetchall()]
 
     def _among(self, plan: Plan, limit: int) -> list[int]:
         """Hits among some given keys."""
-        keys = sorted(key for key in plan.only or () if plan.first <= key <= plan.last)
-        return self._keys(plan, plan.required, plan.first, plan.last, f"ORDER BY key DESC LIMIT {limit}", keys)
-
-    def _keys(
-        self,
-        plan: Plan,
-        required: tuple[tuple[Phrase, ...], ...],
-        first: int,
-        last: int,
-        tail: str,
-        only: list[int] | None = None,
-    ) -> list[int]:
-        sql = (
-            "SELECT key FROM chats_search WHERE words @@ %s::tsquery AND key BETWEEN %s AND %s"
-            " AND instance_id = ANY(%s)"
-        )
-        parameters: list[Any] = [expression(required, plan.excluded), first, last, sorted(plan.scope)]
-        if only is not None:
-            sql += " AND key = ANY(%s)"
-            parameters.append(only)
-        if plan.but:
-            sql += " AND key <> ALL(%s)"
-            parameters.append(sorted(plan.but))
+        keys = [key for key in plan.only or () if plan.first <= key <= plan.last]
+        where, parameters = _where(plan, plan.required)
+        sql = f"SELECT key FROM chats_search WHERE key = ANY(%s) AND {where} ORDER BY key DESC LIMIT {limit}"
         with connection.cursor() as cursor:
-            cursor.execute(f"{sql} {tail}", parameters)
+            cursor.execute(sql, [keys, *parameters])
             return [row[0] for row in cursor.fetchall()]
 
 
+def _where(plan: Plan, required: tuple[tuple[Phrase, ...], ...]) -> tuple[str, list[Any]]:
+    """The condition but for the keys: words, and always the scope."""
+    parameters: list[Any] = [expression(required, plan.excluded), sorted(plan.scope)]
+    if not plan.but:
+        return "words @@ %s::tsquery AND instance_id = ANY(%s)", parameters
+    return "words @@ %s::tsquery AND instance_id = ANY(%s) AND key <> ALL(%s)", [*parameters, sorted(plan.but)]
+
+
 def _spans(newest: int, oldest: int) -> Iterator[tuple[int, int]]:
-    """Weeks in spans that grow, newest first: (newest week, oldest week) of each."""
-    size = FIRST_WEEKS
-    while newest >= oldest:
-        end = max(newest - size + 1, oldest)
-        yield newest, end
-        newest, size = end - 1, size * GROWTH
+    """Weeks in a few spans, newest first: (newest week, oldest week) of each."""
+    for step in STEPS:
+        if newest < oldest:
+            return
+        yield newest, max(newest - step + 1, oldest)
+        newest -= step
+    if newest >= oldest:
+        yield newest, oldest
 
 
 def _vector(document: Document) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-from chats.models import Message
-
 INSTANCES = 50
 CHATS = 1_000
 START = datetime(2023, 11, 1, tzinfo=UTC)
@@ -62,7 +60,15 @@ def texts(rng: random.Random) -> Iterator[str]:
             yield "".join(rng.choices(_THAI, k=rng.randint(5, 30)))
 
 
-def messages(first: int, end: int, total: int, chats: dict[tuple[int, int], int]) -> Iterator[Message]:
+# In the order of what `rows` yields; the rest is the same for all.
+COLUMNS = (
+    "id", "instance_id", "chat_id", "sender", "message_id", "from_me", "sent_at", "stored_at", "kind", "text",
+    "sender_name", "wire_chat", "wire_sender", "quoted_id", "target_id", "data",
+)  # fmt: skip
+Row = tuple[int, int, int, str, str, bool, datetime, datetime, str, str, str, str, str, str, str, str]
+
+
+def rows(first: int, end: int, total: int, chats: dict[tuple[int, int], int]) -> Iterator[Row]:
     """Messages number `first` to `end` of `total`. `chats`: (instance, number) to primary key."""
     rng = random.Random(first)
     text_of = texts(rng)
@@ -72,25 +78,19 @@ def messages(first: int, end: int, total: int, chats: dict[tuple[int, int], int]
     for number in range(first, end):
         instance = rng.choices(instances, cum_weights=weights)[0]
         chat = int(rng.random() ** 3 * CHATS)
-        at = START + step * number
+        at = (START + step * number).replace(microsecond=0)
         if number % 10 == 0:
-            at = START + (at - START) * rng.random()
+            at = (START + (at - START) * rng.random()).replace(microsecond=0)
         text = next(text_of)
         if number % RARE_EVERY == 77:
             text += f" xylophon{number // RARE_EVERY % 10}"
         phone = f"55119{chat:04}{instance:04}@s.whatsapp.net"
         mine = rng.random() < 0.4
-        yield Message(
-            instance_id=instance,
-            chat_id=chats[instance, chat],
-            sender="5511900000000@s.whatsapp.net" if mine else phone,
-            message_id=f"3EB0{rng.getrandbits(64):016X}",
-            from_me=mine,
-            sent_at=at.replace(microsecond=0),
-            stored_at=at,
-            kind=rng.choice(_KINDS),
-            text=text,
-            sender_name="" if mine else f"Maria {chat}",
-            wire_chat=phone,
-            wire_sender=phone,
-        )
+        sender = "5511900000000@s.whatsapp.net" if mine else phone
+        name = "" if mine else f"Maria {chat}"
+        kind = _KINDS[int(rng.random() * len(_KINDS))]
+        message_id = f"3EB0{rng.getrandbits(64):016X}"
+        yield (
+            number + 1, instance, chats[instance, chat], sender, message_id, mine, at, at, kind, text,
+            name, phone, sender, "", "", "{}",
+        )  # fmt: skip
