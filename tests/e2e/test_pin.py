@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.e2e.scene import Record, Scene, pins_of, wait
@@ -97,12 +98,14 @@ def test_an_own_message_in_a_group(scene: Scene, carla: Actor, phone: Actor, gro
 
 
 def test_no_sign_of_a_bot(scene: Scene, bob: Actor) -> None:
-    """neonize puts <bot biz_bot="1"/> into direct messages unless told not to; phones would label the pin."""
-    message_id = bob.send_text(scene.ana.jid, "no bot, please")
-    scene.stored(message_id)
-    scene.pin(message_id, "7d")
-    (stanza,) = [s for s in scene.wa.stanzas(sender=scene.ana.jid, edit="2")][-1:]
-    assert "bot" not in stanza.children
+    """neonize puts <bot biz_bot="1"/> into what goes to a phone number unless told not to; phones would show it."""
+    bob.send_text(scene.ana.jid, "from a client that was not told")
+    assert "bot" in scene.wa.stanzas(sender=bob.jid)[-1].children
+    assert psutil.Process(scene.portal.pids()["connector"]).environ()["NEONIZE_BOT_TAG"] == "off"
+    told = Actor(scene.wa, bob.account, scene.folder, label="told", env={**scene.wa.env(), "NEONIZE_BOT_TAG": "off"})
+    with told:
+        told.send_text(scene.ana.jid, "from one that was")
+    assert "bot" not in scene.wa.stanzas(sender=bob.jid)[-1].children
 
 
 def test_a_retry_puts_no_second_stanza_on_the_wire(scene: Scene, bob: Actor) -> None:
