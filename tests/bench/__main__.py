@@ -5,8 +5,11 @@ NAME: one measurement, or the beginning of the names of some. The exit code is
 """
 
 import importlib
+import os
 import pkgutil
 import sys
+
+import django
 
 import tests.bench
 from tests.bench.registry import BENCHES
@@ -14,6 +17,8 @@ from tests.bench.registry import BENCHES
 
 def main(wanted: str) -> int:
     """Run what is wanted."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
     for module in pkgutil.iter_modules(tests.bench.__path__):
         if module.name not in ("__main__", "registry"):
             importlib.import_module(f"tests.bench.{module.name}")

@@ -46,10 +46,11 @@ class Scene:
         return done.stdout
 
     def begin_command(self, *arguments: str) -> "subprocess.Popen[str]":
-        """A `manage.py` command that waits for something."""
+        """A `manage.py` command that waits for something, its output in a pipe as Python buffers it by default."""
+        buffered = {name: value for name, value in self.portal.environment.items() if name != "PYTHONUNBUFFERED"}
         return subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env=self.portal.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            env=buffered, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 

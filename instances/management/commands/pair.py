@@ -41,7 +41,7 @@ class Command(PortalCommand):
         try:
             link = self._first_link(instance)
             if link.linked:
-                self.stdout.write(f"A phone is linked already ({instance.jid}). {link.sentence}")
+                self._say(f"A phone is linked already ({instance.jid}). {link.sentence}")
                 return
             if options["phone"]:
                 self._show_pairing_code(instance, options["phone"])
@@ -64,7 +64,7 @@ class Command(PortalCommand):
 
     def _show_pairing_code(self, instance: Instance, phone: str) -> None:
         code = service.pairing_code(instance, phone)
-        self.stdout.write(
+        self._say(
             f"\n    {code}\n\n"
             "On the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead;\n"
             "then type this code. It is good for about two minutes."
@@ -72,14 +72,14 @@ class Command(PortalCommand):
         self._await_link(instance)
 
     def _show_qr_codes(self, instance: Instance, link: service.Link) -> None:
-        self.stdout.write("On the phone: WhatsApp, Linked devices, Link a device; then point it at this code.")
+        self._say("On the phone: WhatsApp, Linked devices, Link a device; then point it at this code.")
         shown = ""
         while not link.linked:
             if link.qr and link.qr != shown:
                 shown = link.qr
                 drawing = io.StringIO()
                 segno.make(shown).terminal(drawing, compact=True)
-                self.stdout.write(drawing.getvalue())
+                self._say(drawing.getvalue())
             self._pause()
             link = service.connect(instance)
         self._await_link(instance)
@@ -90,7 +90,12 @@ class Command(PortalCommand):
             instance.refresh_from_db()
             if instance.state == State.UNLINKED:
                 raise CommandError(f"Nothing is linked. {instance.sentence}")
-        self.stdout.write(self.style.SUCCESS(f"Linked to {instance.jid.partition('@')[0]}. {instance.sentence}"))
+        self._say(self.style.SUCCESS(f"Linked to {instance.jid.partition('@')[0]}. {instance.sentence}"))
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        # Into a pipe as well: who waits for the code must see it now.
+        self.stdout.flush()
 
     def _pause(self) -> None:
         if time.monotonic() > self._limit:
