@@ -275,10 +275,9 @@ def _replace_oldest(pin: Pin) -> None:
     if pin.state != Pin.State.PINNED:
         return
     now = timezone.now()
-    shown = Pin.objects.select_related("message__instance").filter(
-        message__chat=pin.message.chat_id, state=Pin.State.PINNED, expires_at__gt=now
-    )
-    for old in shown.order_by("-pinned_at", "-pk")[SHOWN_A_CHAT:]:
+    shown = Pin.objects.filter(message__chat=pin.message.chat_id, state=Pin.State.PINNED, expires_at__gt=now)
+    hidden = list(shown.order_by("-pinned_at", "-pk").values_list("pk", flat=True)[SHOWN_A_CHAT:])
+    for old in Pin.objects.select_related("message__instance").filter(pk__in=hidden) if hidden else ():
         _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from statistics import median, quantiles
 
+from chats.pins import DURATIONS
 from tests.bench.registry import Figure, at_most, bench
 from tests.bench.stage import stage
 from tests.e2e.scene import Scene
@@ -20,13 +21,22 @@ STORE = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=100
 
 @bench("pin")
 def pin() -> Iterator[Figure]:
-    """HTTP pins by the portal and bare pins by a second device of the same account, turn about."""
+    """HTTP pins by the portal and bare pins by another account's client, turn about, of messages of the same contact.
+
+    Each pin is a renewal with another duration, so that each is sent. The bare
+    client is of another account: the portal would have to take its pins in.
+    """
     with stage() as (scene, bob):
-        phone = Actor(scene.wa, scene.ana, scene.folder, label="phone", store_options=STORE)
-        with phone:
-            ids = [bob.send_text(scene.ana.jid, f"pin {number}") for number in range(ROUNDS + WARM_UP)]
-            scene.stored(ids[-1], seconds=60)
-            rounds = [(_http(scene, each), _bare(phone, bob, each)) for each in ids][WARM_UP:]
+        carla = Actor(scene.wa, scene.wa.account("Carla", phone="5511999990003"), scene.folder, store_options=STORE)
+        with carla:
+            portals = [bob.send_text(scene.ana.jid, f"pin {number}") for number in range(3)]
+            carlas = [bob.send_text(carla.jid, f"pin {number}") for number in range(3)]
+            scene.stored(portals[-1], seconds=60)
+            carla.wait_text("pin 2")
+            rounds = [
+                (_http(scene, portals[number % 3], number // 3), _bare(carla, bob, carlas[number % 3], number // 3))
+                for number in range(ROUNDS + WARM_UP)
+            ][WARM_UP:]
     http, bare = ([pair[side] for pair in rounds] for side in (0, 1))
     yield Figure("pin_http_median", median(http), "ms")
     yield Figure("pin_http_p99", quantiles(http, n=100)[98], "ms")
@@ -35,14 +45,15 @@ def pin() -> Iterator[Figure]:
     yield Figure("pin_http_over_bare", median(http) / median(bare), "times", at_most(allowed / median(bare)))
 
 
-def _http(scene: Scene, message_id: str) -> float:
+def _http(scene: Scene, message_id: str, number: int) -> float:
     began = time.perf_counter()
-    status, answer = scene.pin(message_id, "7d")
+    status, answer = scene.pin(message_id, list(DURATIONS)[number % 3])
     took = time.perf_counter() - began
     assert status == 200, answer
     return took * 1000
 
 
-def _bare(phone: Actor, bob: Actor, message_id: str) -> float:
-    sent = phone.ask("send", to=bob.lid, kind="pin", args={"id": message_id, "duration": 604_800, "from_me": False})
+def _bare(client: Actor, bob: Actor, message_id: str, number: int) -> float:
+    pin = {"id": message_id, "duration": list(DURATIONS.values())[number % 3], "from_me": False}
+    sent = client.ask("send", to=bob.lid, kind="pin", args=pin)
     return float(sent["seconds"]) * 1000
