@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import timezone
 
 from instances import access
+
+KEPT_SECONDS = 60
 
 
 class Person:
@@ -17,8 +20,9 @@ class Person:
 
     @property
     def runs_something(self) -> bool:
-        """Whether to show the way to the administration."""
-        return access.runs_something(self._request.user)
+        """Whether to show the way to the administration. Kept a while: the door itself asks anew."""
+        user = self._request.user
+        return bool(cache.get_or_set(f"runs-something-{user.pk}", lambda: access.runs_something(user), KEPT_SECONDS))
 
 
 def page(request: HttpRequest) -> dict[str, Any]:

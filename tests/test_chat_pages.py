@@ -1,5 +1,14 @@
 """The chats' pages."""
 
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chats.models import Chat, Message
+from chats.selectors import conversation
+from chats.selectors.places import Place
 from tests.page_base import PageTestCase
 
 
@@ -33,7 +42,119 @@ class ChatPageTest(PageTestCase):
         assert self.open("", "/sign-in/").status_code == 200
         assert self.open("alice", "/nowhere/").status_code == 404
 
-    def test_the_administration_opens(self) -> None:
+
+class ConversationTest(PageTestCase):
+    """What stands with a message."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.first = self.make_message("A")
+        self.chat = self.first.chat
+
+    def say(self, message_id: str, minutes: int, text: str = "", **more: Any) -> Message:
+        """Another message of the same chat."""
+        row = {"sender": self.chat.jid, "from_me": False, "kind": "text", **more}
+        at = self.first.sent_at + timedelta(minutes=minutes)
+        message = Message.objects.create(
+            instance=self.shop, chat=self.chat, message_id=message_id, sent_at=at, text=text,
+            wire_chat=self.chat.jid, wire_sender=self.chat.jid, **row,
+        )  # fmt: skip
+        Chat.objects.filter(pk=self.chat.pk).update(last_message_at=at)
+        return message
+
+    def page(self, **data: Any) -> str:
+        return str(self.open("bob", f"/chats/{self.chat.pk}/", **data).content.decode())
+
+    def test_the_last_reaction_of_each_person_counts(self) -> None:
+        self.say("R1", 1, "👍", kind="reaction", target_id="A")
+        self.say("R2", 2, "❤️", kind="reaction", target_id="A")
+        page = self.page()
+        assert "❤️" in page
+        assert "👍" not in page
+
+    def test_a_reaction_taken_back_is_gone(self) -> None:
+        self.say("R1", 1, "👍", kind="reaction", target_id="A")
+        self.say("R2", 2, "", kind="reaction", target_id="A")
+        assert "👍" not in self.page()
+
+    def test_quoted_edited_deleted(self) -> None:
+        self.say("B", 1, "an answer", quoted_id="A")
+        self.say("C", 2, "mended", edited_at=self.first.sent_at)
+        self.say("D", 3, "never to be read again", deleted_at=self.first.sent_at)
+        page = self.page()
+        assert f'data-jump="m-{self.first.pk}"' in page
+        assert "edited" in page
+        assert "This message was deleted" in page
+        assert "never to be read again" not in page
+
+    def test_what_others_wrote_is_no_markup(self) -> None:
+        self.say("B", 1, "<script>alert(1)</script> https://example.com/<b>")
+        assert "<script>alert" not in self.page()
+        assert "<b>" not in self.page().split("example.com")[1][:80]
+
+    def test_one_day_one_heading(self) -> None:
+        self.say("B", 1, "the same day")
+        self.say("C", 60 * 24, "the next")
+        assert self.page().count('<p class="day"') == 2
+
+    def test_older_and_newer_join_without_gap_or_overlap(self) -> None:
+        made = [self.first, *(self.say(f"M{number}", number // 3, f"number {number}") for number in range(100))]
+        stretch = conversation.latest(self.chat, 30)
+        rows = stretch.rows
+        while stretch.older:
+            stretch = conversation.older_than(self.chat, stretch.older, 30)
+            rows = stretch.rows + rows
+        assert [row.message.pk for row in rows] == [message.pk for message in made]
+        middle = conversation.around(self.chat, Place(made[50].sent_at, made[50].pk), 20)
+        assert middle.older is not None
+        assert middle.newer is not None
+        after = conversation.newer_than(self.chat, middle.newer, 20)
+        assert after.rows[0].message.pk == made[made.index(middle.rows[-1].message) + 1].pk
+
+    def test_it_opens_at_a_message(self) -> None:
+        for number in range(100):
+            self.say(f"M{number}", number, f"number {number}")
+        page = self.page(at=self.first.pk)
+        assert f'data-anchor="m-{self.first.pk}"' in page
+        assert 'data-more="newer"' in page
+        assert "number 99" not in page.split('id="thread"')[1]
+
+    def test_a_link_to_what_is_gone_says_so(self) -> None:
+        assert "no longer here" in self.page(at=999_999)
+
+    def test_unread_until_somebody_who_answers_looks(self) -> None:
+        Chat.objects.filter(pk=self.chat.pk).update(created_at=self.first.sent_at)
+        self.say("B", 1, "new")
+        assert 'class="unread"' in self.open("vera", "/chats/list/").content.decode()
+        self.open("vera", f"/chats/{self.chat.pk}/")
+        assert 'class="unread"' in self.open("vera", "/chats/list/").content.decode()
+        self.page()
+        assert 'class="unread"' not in self.open("vera", "/chats/list/").content.decode()
+
+    def test_rows_of_news_are_those_of_this_chat(self) -> None:
+        other = self.make_message("X", chat="5511888888888@s.whatsapp.net")
+        reaction = self.say("R", 1, "👍", kind="reaction", target_id="A")
+        answer = self.open("bob", f"/chats/{self.chat.pk}/rows/", news=f"{reaction.pk},{other.pk}").content.decode()
+        assert f'id="m-{self.first.pk}"' in answer
+        assert f'id="m-{other.pk}"' not in answer
+
+    def test_at_most_twelve_queries(self) -> None:
+        for number in range(60):
+            self.say(f"M{number}", number, "words", quoted_id="A" if number % 9 == 0 else "")
+        self.become("bob")
+        for path in (
+            f"/chats/{self.chat.pk}/",
+            f"/chats/{self.chat.pk}/?at={self.first.pk}",
+            "/chats/",
+            "/search/?q=words",
+        ):
+            with CaptureQueriesContext(connection) as queries:
+                self.client.get(path)
+            assert len(queries) <= 12, (path, [query["sql"][:120] for query in queries])
+
+
+class AdministrationTest(PageTestCase):
+    def test_it_works(self) -> None:
         for path in (
             "", "auth/user/", "auth/user/add/", f"auth/user/{self.people['bob'].pk}/change/", "instances/account/",
             f"instances/account/{self.alice_account.pk}/change/", "instances/membership/add/", "instances/token/",

@@ -48,9 +48,11 @@ def chats_of(user: access.User) -> QuerySet[Chat]:
     return found if access.is_superuser(user) else found.filter(role__isnull=False)
 
 
-def find_chat(user: access.User, pk: int) -> Any:
-    """A chat this person may see. Raises Http404."""
-    chat = chats_of(user).select_related("instance").filter(pk=pk).first()
+def find_chat(user: access.User, pk: int, *, at: int | None = None) -> Any:
+    """A chat this person may see; `anchor_at` is when its message `at` was sent, if it is one. Raises Http404."""
+    anchor = Message.objects.filter(pk=at, chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
+    found = chats_of(user).annotate(anchor_at=Subquery(anchor.values("sent_at")[:1]))
+    chat = found.select_related("instance").filter(pk=pk).first()
     if chat is None:
         raise Http404
     return chat

@@ -41,7 +41,11 @@ class Row:
 
 @dataclass(slots=True)
 class Stretch:
-    """Rows from old to new; `older` and `newer` say where the chat goes on, if it does."""
+    """Rows from old to new; `older` and `newer` say where the chat goes on, if it does.
+
+    `rows_of` leaves the rows' pins to `with_pins`, which fetches those of the
+    bar above the chat by the way.
+    """
 
     rows: list[Row]
     older: Place | None = None
@@ -75,13 +79,12 @@ def newer_than(chat: Chat, place: Place, limit: int = PAGE) -> Stretch:
     return Stretch(rows, newer=rows[-1].place if more else None)
 
 
-def around(chat: Chat, anchor: Message, limit: int = PAGE) -> Stretch:
-    """The chat with `anchor` in the middle."""
-    place = Place(anchor.sent_at, anchor.pk)
+def around(chat: Chat, place: Place, limit: int = PAGE) -> Stretch:
+    """The chat with the message at `place` in the middle."""
     half = limit // 2
-    before = list(shown(chat).filter(place.older()).order_by("-sent_at", "-pk")[: half + 1])
+    before = list(shown(chat).filter(place.up_to()).order_by("-sent_at", "-pk")[: half + 1])
     after = list(shown(chat).filter(place.newer()).order_by("sent_at", "pk")[: half + 1])
-    rows = rows_of(chat, [*before[:half][::-1], anchor, *after[:half]])
+    rows = rows_of(chat, [*before[:half][::-1], *after[:half]])
     return Stretch(
         rows,
         older=rows[0].place if len(before) > half else None,
@@ -95,11 +98,18 @@ def rows_of(chat: Chat, messages: list[Message], after: Place | None = None) -> 
     _divide(rows, after)
     _add_quoted(chat, rows)
     _add_actions(chat, rows)
-    views = pins.views_of(messages) if messages else {}
     for row in rows:
         row.message.chat = chat
-        row.pin = views.get(row.message.pk, pins.NO_PIN)
     return rows
+
+
+def with_pins(chat: Chat, stretch: Stretch) -> list[tuple[Message, pins.PinView]]:
+    """Add the rows' pins. Returns what is pinned in the chat now, the newest first, for the bar above it."""
+    found = pins.of_chat(chat.pk, [row.message.pk for row in stretch.rows])
+    views = {pin.message_id: pins.view_of(pin) for pin in found}
+    for row in stretch.rows:
+        row.pin = views.get(row.message.pk, pins.NO_PIN)
+    return [(pin.message, views[pin.message_id]) for pin in found if views[pin.message_id].pinned]
 
 
 def targets_of(chat: Chat, keys: Iterable[int]) -> list[Message]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -105,8 +105,8 @@ def _reason(pin: Any) -> str:
     return str(pin.last_detail)
 
 
-def pinned_in(chat: int) -> QuerySet[Pin]:
-    """What WhatsApp shows as pinned in a chat, the newest first."""
-    return Pin.objects.filter(message__chat=chat, state=Pin.State.PINNED, expires_at__gt=timezone.now()).order_by(
-        "-pinned_at", "-pk"
-    )
+def of_chat(chat: int, messages: Iterable[int] = ()) -> list[Any]:
+    """What WhatsApp shows as pinned in a chat, the newest first, and the pins of `messages`, in one query."""
+    shown = Q(message__chat=chat, state=Pin.State.PINNED, expires_at__gt=timezone.now())
+    found = Pin.objects.filter(shown | Q(message__in=list(messages)))
+    return list(with_details(found).select_related("message").order_by("-pinned_at", "-pk"))

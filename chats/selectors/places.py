@@ -35,6 +35,10 @@ class Place:
         """Rows before this place. The first condition alone lets an index end where it should."""
         return Q(**{f"{at}__lte": self.at}) & (Q(**{f"{at}__lt": self.at}) | Q(pk__lt=self.pk))
 
+    def up_to(self, at: str = "sent_at") -> Q:
+        """Rows before this place, and the one that stands there."""
+        return Q(**{f"{at}__lte": self.at}) & (Q(**{f"{at}__lt": self.at}) | Q(pk__lte=self.pk))
+
     def newer(self, at: str = "sent_at") -> Q:
         """Rows after this place."""
         return Q(**{f"{at}__gte": self.at}) & (Q(**{f"{at}__gt": self.at}) | Q(pk__gt=self.pk))

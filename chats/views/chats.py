@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chats import marks
-from chats.selectors import conversation, pins
+from chats.selectors import conversation, history, pins
 from chats.selectors.chat_list import find_chat, list_chats
 from chats.selectors.places import Place
 from instances import access
@@ -61,13 +61,14 @@ def listing(request: HttpRequest) -> HttpResponse:
 @signed_in
 def chat(request: HttpRequest, pk: int) -> HttpResponse:
     """One chat, at its end or at the message `at`."""
-    found = find_chat(request.user, pk)
     at = request.GET.get("at", "")
-    anchor = conversation.shown(found).filter(pk=int(at)).first() if at.isdecimal() and len(at) < 19 else None
-    stretch = conversation.around(found, anchor) if anchor else conversation.latest(found)
+    key = int(at) if at.isdecimal() and len(at) < 19 else None
+    found = find_chat(request.user, pk, at=key)
+    anchor = key if key is not None and found.anchor_at else None
+    stretch = conversation.around(found, Place(found.anchor_at, anchor)) if anchor else conversation.latest(found)
+    pinned = conversation.with_pins(found, stretch)
     if stretch.newer is None:
         _note_read(found, stretch)
-    pinned = pins.with_details(pins.pinned_in(pk)).select_related("message")
     context = {
         **list_context(request),
         "instances": list(access.visible_to(request.user).order_by("name")[:INSTANCES]),
@@ -75,7 +76,7 @@ def chat(request: HttpRequest, pk: int) -> HttpResponse:
         "current": pk,
         "stretch": stretch,
         "anchor": anchor,
-        "pinned": [(pin.message, pins.view_of(pin)) for pin in pinned],
+        "pinned": pinned,
         "may_pin": access.may_pin(found),
         "missing": bool(at) and anchor is None,
     }
@@ -101,6 +102,7 @@ def rows(request: HttpRequest, pk: int) -> HttpResponse:
         keys = [int(key) for key in request.GET.get("news", "").split(",")[:200] if key.isdecimal() and len(key) < 19]
         messages = conversation.targets_of(found, keys)
         stretch = conversation.Stretch(conversation.rows_of(found, messages))
+    conversation.with_pins(found, stretch)
     return render(request, "chats/_stretch.html", {**context, "stretch": stretch})
 
 
@@ -110,8 +112,7 @@ def rows(request: HttpRequest, pk: int) -> HttpResponse:
 def pinned_bar(request: HttpRequest, pk: int) -> HttpResponse:
     """The bar of what is pinned, alone."""
     found = find_chat(request.user, pk)
-    pinned = pins.with_details(pins.pinned_in(pk)).select_related("message")
-    context = {"chat": found, "pinned": [(pin.message, pins.view_of(pin)) for pin in pinned]}
+    context = {"chat": found, "pinned": [(pin.message, pins.view_of(pin)) for pin in pins.of_chat(pk)]}
     return render(request, "chats/_pinned_bar.html", context)
 
 
@@ -120,10 +121,9 @@ def pinned_bar(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def details(request: HttpRequest, pk: int) -> HttpResponse:
     """What stands beside a chat: who it is, and what happened to its pins."""
-    from chats.selectors.history import recent
-
     found = find_chat(request.user, pk)
-    return render(request, "chats/_details.html", {"chat": found, "lines": recent(request.user, chat=pk, limit=20)[0]})
+    lines, _ = history.recent(request.user, chat=pk, limit=20)
+    return render(request, "chats/_details.html", {"chat": found, "lines": lines})
 
 
 def _note_read(chat: object, stretch: conversation.Stretch) -> None:

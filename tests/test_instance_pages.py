@@ -1,0 +1,87 @@
+"""The instances' pages."""
+
+from unittest import mock
+
+from django.utils import timezone
+
+from instances.models import Instance
+from instances.states import State
+from instances.whatsapp import service
+from instances.whatsapp.errors import LinkingFailed, NotConnected
+from portal.models import AuditLine
+from tests.page_base import PageTestCase
+
+
+class InstancePageTest(PageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.base = f"/instances/{self.shop.uid}/"
+
+    def link(self, jid: str = "5511900000001@s.whatsapp.net") -> None:
+        Instance.objects.filter(pk=self.shop.pk).update(jid=jid, state=State.CONNECTED, linked_at=timezone.now())
+
+    def test_it_works(self) -> None:
+        page = self.open("alice", "/instances/").content.decode()
+        assert "shop" in page
+        assert "Not linked" in page
+
+    def test_linking_shows_a_qr_code_and_not_its_text(self) -> None:
+        def connect(instance: Instance) -> service.Link:
+            Instance.objects.filter(pk=instance.pk).update(state=State.LINKING)
+            return service.Link("https://wa.me/secret,text", False, State.LINKING, "")
+
+        with mock.patch.object(service, "connect", connect):
+            page = self.send("alice", f"{self.base}connect/").content.decode()
+        assert "<svg" in page
+        assert "secret" not in page
+        assert "style=" not in page
+
+    def test_what_went_wrong_stands_in_words(self) -> None:
+        with mock.patch.object(service, "connect", side_effect=NotConnected):
+            assert "not connected" in self.send("alice", f"{self.base}connect/").content.decode()
+        with mock.patch.object(service, "pairing_code", side_effect=LinkingFailed("no such phone")):
+            page = self.send("alice", f"{self.base}pairing-code/", phone="+55 11 99999-9999").content.decode()
+        assert "no such phone" in page
+
+    def test_a_pairing_code_wants_a_number(self) -> None:
+        with mock.patch.object(service, "pairing_code") as asked:
+            assert "international" in self.send("alice", f"{self.base}pairing-code/", phone="12").content.decode()
+        asked.assert_not_called()
+
+    def test_making_one(self) -> None:
+        data = {"account": self.alice_account.pk, "name": "new"}
+        assert self.send("alice", "/instances/new/", **data).status_code == 302
+        assert Instance.objects.get(name="new").account == self.alice_account
+        assert AuditLine.objects.filter(action="instance made").exists()
+
+    def test_a_taken_name_and_a_full_quota(self) -> None:
+        data = {"account": self.alice_account.pk}
+        self.send("alice", "/instances/new/", name="shop", **data)
+        type(self.alice_account).objects.update(instance_quota=2)
+        self.send("alice", "/instances/new/", name="third", **data)
+        assert self.alice_account.instances.count() == 2
+
+    def test_not_in_another_account(self) -> None:
+        assert self.send("alice", "/instances/new/", account=self.charlie_account.pk, name="x").status_code == 404
+
+    def test_deleting_wants_the_name_typed(self) -> None:
+        self.link()
+        with mock.patch.object(service, "logout") as logout:
+            self.send("alice", f"{self.base}delete/", name="Shop")
+            logout.assert_not_called()
+            self.send("alice", f"{self.base}delete/", name="shop")
+            logout.assert_called_once()
+        assert not Instance.objects.filter(pk=self.shop.pk).exists()
+
+    def test_nothing_is_deleted_while_the_keys_would_stay(self) -> None:
+        self.link()
+        with mock.patch.object(service, "logout", side_effect=NotConnected):
+            self.send("alice", f"{self.base}delete/", name="shop")
+        assert Instance.objects.filter(pk=self.shop.pk).exists()
+
+    def test_why_it_is_down_in_the_readers_language(self) -> None:
+        Instance.objects.filter(pk=self.shop.pk).update(state=State.LOGGED_OUT, state_detail="401")
+        self.client.cookies["django_language"] = "pt"
+        page = self.open("vera", self.base).content.decode()
+        assert "O celular desconectou este dispositivo" in page
+        assert "401" in page

@@ -1,0 +1,116 @@
+"""Pinning from pages: the rules' outcome is what the control says."""
+
+from datetime import timedelta
+from unittest import mock
+
+from django.utils import timezone
+
+from chats import pinbook
+from chats.models import Pin, PinEvent
+from chats.pinbook import Outcome, Wish
+from instances.models import Instance
+from instances.whatsapp import service
+from instances.whatsapp.commands import PinOrder
+from instances.whatsapp.errors import NotConfirmed, NotConnected, Refused
+from tests.page_base import PageTestCase
+
+
+class PinPageTest(PageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.message = self.make_message("A")
+        self.sent: list[PinOrder] = []
+        self.error: Exception | None = None
+        patch = mock.patch.object(service, "send_pin", self.send_pin)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def send_pin(self, instance: Instance, order: PinOrder) -> None:
+        """WhatsApp, as far as this test is concerned."""
+        from uuid import UUID
+
+        self.sent.append(order)
+        if self.error:
+            raise self.error
+        pinbook.settle(UUID(order.attempt), Outcome.ACKNOWLEDGED)
+
+    def pin(self, who: str = "bob", duration: str = "7d") -> str:
+        return str(self.send(who, f"/messages/{self.message.pk}/pin/", duration=duration).content.decode())
+
+    def unpin(self, who: str = "bob") -> str:
+        return str(self.send(who, f"/messages/{self.message.pk}/unpin/").content.decode())
+
+    def test_it_works(self) -> None:
+        assert "Pinned by bob" in self.pin()
+        assert self.sent[0].duration == 604_800
+        assert "Pinned by" not in self.unpin()
+        assert [event.actor for event in PinEvent.objects.filter(kind="acknowledged")] == ["bob", "bob"]
+
+    def test_a_duration_whatsapp_does_not_know(self) -> None:
+        assert self.send("bob", f"/messages/{self.message.pk}/pin/", duration="8d").status_code == 400
+        assert self.sent == []
+
+    def test_a_viewer_pins_nothing(self) -> None:
+        self.pin("vera")
+        assert self.sent == []
+
+    def test_an_action_is_no_message_to_pin(self) -> None:
+        type(self.message).objects.filter(pk=self.message.pk).update(kind="reaction")
+        assert self.send("bob", f"/messages/{self.message.pk}/pin/", duration="7d").status_code == 403
+
+    def test_not_connected_says_so_and_offers_a_retry(self) -> None:
+        self.error = NotConnected()
+        page = self.pin()
+        assert "The instance is not connected to WhatsApp." in page
+        assert "Try again" in page
+        self.error = None
+        assert "Pinned by bob" in self.pin()
+
+    def test_a_refusal_gives_whatsapps_reason(self) -> None:
+        self.error = Refused("error 479")
+        assert "error 479" in self.pin()
+
+    def test_no_confirmation_is_not_called_a_pin(self) -> None:
+        self.error = NotConfirmed()
+        page = self.pin()
+        assert "did not confirm" in page
+        assert "Pinned by" not in page
+
+    def test_a_failed_unpin_leaves_it_pinned(self) -> None:
+        self.pin()
+        self.error = Refused("no")
+        page = self.unpin()
+        assert "Not unpinned." in page
+        assert "Pinned by bob" in page
+
+    def test_pending_while_whatsapp_is_asked(self) -> None:
+        until = timezone.now() + timedelta(seconds=10)
+        pinbook.open_attempt(self.message, Wish(86_400), pinbook.Asker("bob"), until)
+        page = self.open("vera", f"/messages/{self.message.pk}/pin-control/").content.decode()
+        assert "Pinning …" in page
+
+    def test_a_contact_s_pin_bears_their_name(self) -> None:
+        from chats.models import Contact
+
+        Contact.objects.create(instance=self.shop, jid=self.message.sender, push_name="Ana")
+        now = timezone.now()
+        pinbook.seen(self.message, Wish(86_400), actor=self.message.sender, at=now, stanza_id="S")
+        page = self.open("bob", f"/chats/{self.message.chat_id}/pinned/").content.decode()
+        assert "Ana ·" in page
+        assert "pinned it in WhatsApp" in self.open("bob", "/pins/history/").content.decode()
+
+    def test_the_board_holds_what_is_pinned_and_what_failed(self) -> None:
+        self.pin()
+        other = self.make_message("B")
+        self.error = Refused("no")
+        self.send("bob", f"/messages/{other.pk}/pin/", duration="24h")
+        page = self.open("bob", "/pins/").content.decode()
+        assert f'id="b-{self.message.pk}"' in page
+        assert f'id="b-{other.pk}"' in page
+        assert "b-" not in self.open("bob", "/pins/?filter=zzz", fragment=True).content.decode()
+
+    def test_what_ran_out_is_not_shown_as_pinned(self) -> None:
+        self.pin()
+        Pin.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        assert "Pinned by" not in self.open("bob", f"/messages/{self.message.pk}/pin-control/").content.decode()
+        assert "b-" not in self.open("bob", "/pins/", fragment=True).content.decode()

@@ -1,0 +1,44 @@
+"""Signing in: the door, and the brake on guessing."""
+
+from django.test import TestCase
+
+from portal.models import AuditLine
+from tests.page_base import User
+
+GOOD = "correct horse battery"
+
+
+class SignInTest(TestCase):
+    def setUp(self) -> None:
+        self.bob = User.objects.create_user("bob", password=GOOD)
+
+    def try_in(self, password: str, name: str = "bob", address: str = "192.0.2.1") -> int:
+        answer = self.client.post("/sign-in/", {"username": name, "password": password}, REMOTE_ADDR=address)
+        return int(answer.status_code)
+
+    def test_it_works(self) -> None:
+        assert self.try_in(GOOD) == 302
+        assert AuditLine.objects.get().action == "signed in"
+
+    def test_guessing_is_slowed_down(self) -> None:
+        codes = [self.try_in("wrong") for _ in range(6)]
+        assert codes[0] == 200
+        assert codes[-1] == 429
+        assert self.try_in(GOOD) == 429
+
+    def test_a_colleague_and_another_address_are_not_locked_out(self) -> None:
+        User.objects.create_user("vera", password=GOOD)
+        for _ in range(6):
+            self.try_in("wrong")
+        assert self.try_in(GOOD, "vera") == 302
+        self.client.logout()
+        assert self.try_in(GOOD, address="192.0.2.2") == 302
+
+    def test_the_door_does_not_lead_elsewhere(self) -> None:
+        data = {"username": "bob", "password": GOOD, "next": "https://example.com/"}
+        assert self.client.post("/sign-in/", data)["Location"] == "/"
+
+    def test_the_policy_stands_on_every_page(self) -> None:
+        policy = self.client.get("/sign-in/")["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
