@@ -132,6 +132,25 @@ def test_killed_connector(scene: Scene, bob: Actor) -> None:
     wait(lambda: scene.pin(message_id, "7d")[0] == 200, 30, "a pin by the new connector")
 
 
+def test_killed_nats(scene: Scene, bob: Actor) -> None:
+    message_id = bob.send_text(scene.ana.jid, "pin me through another server")
+    scene.stored(message_id)
+    old = scene.portal.pids()["nats"]
+    os.kill(old, signal.SIGKILL)
+    status, answer = scene.pin(message_id, "7d")
+    assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
+    wait(lambda: scene.portal.pids().get("nats", old) != old, 30, "a new nats-server")
+    wait(lambda: scene.pin(message_id, "7d")[0] == 200, 30, "a pin through it")
+
+
+def test_killed_web(scene: Scene, bob: Actor) -> None:
+    message_id = bob.send_text(scene.ana.jid, "pin me after a crash of the pages")
+    scene.stored(message_id)
+    os.kill(scene.portal.pids()["web"], signal.SIGKILL)
+    # The socket stays open: the call waits for the new process.
+    assert scene.pin(message_id, "7d")[0] == 200
+
+
 def test_dropped_connection(scene: Scene, bob: Actor, wa: LoopbackServer) -> None:
     wa.refuse_connections()
     scene.ana.drop(device(scene))
