@@ -52,6 +52,8 @@ class Directory:
         own = self.own_jid(party)
         if own is not None:
             return own
+        if kind_of(party.jid) != Chat.Kind.DIRECT:
+            return party.jid  # A group's own news have no person behind them.
         contact = self._contact(*_names(party))
         if push_name and contact.push_name != push_name:
             contact.push_name = push_name[:200]

@@ -18,7 +18,7 @@ from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
 from instances.models import Instance
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
 
 # They change their target; reactions and votes only stand beside it.
 CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN)
@@ -37,7 +37,7 @@ class Taken:
 
 
 @transaction.atomic
-def take_in(instance: Instance, events: Sequence[MessageArrived | GroupChanged]) -> Taken:
+def take_in(instance: Instance, events: Sequence[Stored]) -> Taken:
     """Store a batch of one instance's events. Raises what the database raises; then nothing is stored."""
     directory = Directory(instance)
     taken = Taken()
@@ -49,7 +49,7 @@ def take_in(instance: Instance, events: Sequence[MessageArrived | GroupChanged])
     for event in events:
         if isinstance(event, MessageArrived):
             rows.append(_row(directory, event))
-        else:
+        elif isinstance(event, GroupChanged):
             rows.extend(_group_change(directory, event))
     fresh = _only_new(instance, rows)
     Message.objects.bulk_create(fresh)
@@ -62,10 +62,13 @@ def take_in(instance: Instance, events: Sequence[MessageArrived | GroupChanged])
     return taken
 
 
-def _meet(directory: Directory, event: MessageArrived | GroupChanged) -> None:
+def _meet(directory: Directory, event: Stored) -> None:
     if isinstance(event, MessageArrived):
         directory.person(event.sender)
         directory.chat(event.chat)
+        return
+    if isinstance(event, PersonKnown):
+        directory.person(event.person, clean(event.push_name))
         return
     for person in event.people:
         directory.person(person)

@@ -54,6 +54,10 @@ class Instance(models.Model):
         null=True, blank=True, help_text="Messages older than this many days are deleted. Empty: they are kept."
     )
 
+    # How much of the phone's history is here, as the phone counts it.
+    history_percent = models.PositiveSmallIntegerField(null=True, blank=True)
+    history_at = models.DateTimeField(null=True, blank=True)
+
     # The lease: which connector holds the connection, under which epoch (it
     # grows with every change of owner), and until when.
     owner = models.CharField(max_length=300, blank=True, default="")

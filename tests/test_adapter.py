@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from neonize.proto import Neonize_pb2 as pb
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
 from chats.models import Message as Row
 from instances.whatsapp import adapter
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.events import Party, PersonKnown
 from instances.whatsapp.gate import Gate
 
 pytestmark = pytest.mark.sqlite_only
@@ -206,3 +209,80 @@ def test_one_writer_at_a_time() -> None:
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+# --- History ---------------------------------------------------------------------------
+
+
+OWN = Party("5511900000001@s.whatsapp.net", "1001@lid")
+
+
+def history(**conversation: Any) -> tuple[HistorySync, Any]:
+    made = HistorySync(syncType=HistorySync.RECENT, progress=40)
+    return made, made.conversations.add(**conversation)
+
+
+def told(made: HistorySync) -> list[Any]:
+    percent, events = adapter.read_history(made.SerializeToString(), OWN)
+    assert percent == 40
+    return list(events)
+
+
+def test_history_of_a_direct_chat() -> None:
+    made, chat = history(ID="1002@lid", pnJID="5522@s.whatsapp.net")
+    past = chat.messages.add().message
+    past.key.ID, past.messageTimestamp, past.message.conversation = "3EB01", 1_700_000_000, "long ago"
+    own = chat.messages.add().message
+    own.key.ID, own.key.fromMe, own.message.conversation = "3EB02", True, "ours"
+    names, first, second = told(made)
+    assert names == PersonKnown(Party("1002@lid", "5522@s.whatsapp.net"))
+    assert (first.chat, first.sender, first.text) == (names.person, names.person, "long ago")
+    assert first.sent_at.timestamp() == 1_700_000_000
+    assert (second.sender, second.from_me) == (OWN, True)
+
+
+def test_history_of_a_group() -> None:
+    made, chat = history(ID="120363@g.us", name="Sales")
+    past = chat.messages.add().message
+    past.key.ID, past.key.participant, past.message.conversation = "3EB01", "1002@lid", "to all"
+    group, message = told(made)
+    assert (group.jid, group.name) == ("120363@g.us", "Sales")
+    assert (message.is_group, message.sender) == (True, Party("1002@lid"))
+
+
+def test_history_tells_what_is_pinned() -> None:
+    made, chat = history(ID="1002@lid")
+    past = chat.messages.add().message
+    past.key.ID, past.message.conversation = "3EB01", "the address"
+    past.pinInChat.type = past.pinInChat.PIN_FOR_ALL
+    past.pinInChat.senderTimestampMS = 1_700_000_000_000
+    past.pinInChat.messageAddOnContextInfo.messageAddOnDurationInSecs = 86_400
+    _, pin = told(made)
+    assert (pin.kind, pin.pin_duration, pin.target.message_id) == ("pin", 86_400, "3EB01")
+    assert pin.sent_at.timestamp() == 1_700_000_000
+
+
+def test_history_tells_both_names_of_people() -> None:
+    made = HistorySync(syncType=HistorySync.PUSH_NAME, progress=40)
+    made.phoneNumberToLidMappings.add(pnJID="5522@s.whatsapp.net", lidJID="1002@lid")
+    made.pushnames.add(ID="5522@s.whatsapp.net", pushname="Bob")
+    assert told(made) == [
+        PersonKnown(Party("5522@s.whatsapp.net", "1002@lid")),
+        PersonKnown(Party("5522@s.whatsapp.net"), "Bob"),
+    ]
+
+
+def test_what_is_no_history_is_refused() -> None:
+    with pytest.raises(ValueError, match="no history"):
+        adapter.read_history(b"\xff\xff\xff", OWN)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_no_history_is_an_error(data: st.DataObject) -> None:
+    made, chat = history(ID="1002@lid")
+    fill(chat.messages.add(), data.draw, depth=5)
+    fill(made, data.draw, depth=5)
+    with suppress(ValueError):  # Required fields may be missing: then it is none.
+        _, events = adapter.read_history(made.SerializePartialToString(), OWN)
+        list(events)

@@ -10,7 +10,7 @@ import ctypes
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +24,7 @@ from portal.libmagic import ensure as ensure_libmagic
 
 ensure_libmagic()  # neonize imports python-magic, which must find the C library.
 
+from google.protobuf.message import DecodeError  # noqa: E402
 from neonize import exc  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.events import (  # noqa: E402
@@ -32,6 +33,7 @@ from neonize.events import (  # noqa: E402
     ConnectFailureEv,
     DisconnectedEv,
     GroupInfoEv,
+    HistorySyncEv,
     JoinedGroupEv,
     LoggedOutEv,
     MessageEv,
@@ -50,6 +52,8 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
     PinInChatMessage,
     ProtocolMessage,
 )
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync  # noqa: E402
+from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo  # noqa: E402
 from neonize.utils.enum import ClientName, ClientType  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -281,6 +285,7 @@ class Client:
         on(MessageEv, _message)
         on(UndecryptableMessageEv, _unreadable)
         on(GroupInfoEv, self._group_changed)
+        on(HistorySyncEv, lambda e: ev.HistoryArrived(e.Data.SerializeToString()))
         on(JoinedGroupEv, lambda e: _group_joined(e.GroupInfo))
 
     def _me(self) -> ev.Connected:
@@ -359,20 +364,24 @@ def _message(event: pb.Message) -> ev.MessageArrived | None:
     kind, text, data = _content(message)
     if kind is None:
         return None
-    arrived = _arrived(info, kind, text, data)
+    return replace(_arrived(info, kind, text, data), **_about_others(kind, message))
+
+
+def _about_others(kind: str, message: Message) -> dict[str, Any]:
+    """What a message says of other messages: the quoted one, or the one it acts on."""
+    found: dict[str, Any] = {}
     context = _context(message)
-    changes: dict[str, Any] = {}
     if context is not None and context.stanzaID:
-        changes["quoted_id"] = context.stanzaID
+        found["quoted_id"] = context.stanzaID
     target = _target(message)
     if target is not None:
-        changes["target"] = target
+        found["target"] = target
     if kind == "pin":
         seconds = message.messageContextInfo.messageAddOnDurationInSecs
         pinning = message.pinInChatMessage.type == PinInChatMessage.PIN_FOR_ALL
         # A pin without a duration is WhatsApp's default of seven days.
-        changes["pin_duration"] = (seconds or 604_800) if pinning else None
-    return replace(arrived, **changes)
+        found["pin_duration"] = (seconds or 604_800) if pinning else None
+    return found
 
 
 def _unwrapped(message: Message, depth: int = 5) -> Message:
@@ -527,6 +536,84 @@ def _context(message: Message) -> ContextInfo | None:
             context: ContextInfo = value.contextInfo
             return context
     return None
+
+
+# --- History ---------------------------------------------------------------
+
+
+def read_history(payload: bytes, own: ev.Party) -> tuple[int, Iterator[ev.Stored]]:
+    """Open a piece of history: how far along the phone says it is (percent), and what it tells.
+
+    `own`: our two names. Raises ValueError when it is no history at all; a
+    message in it that cannot be read is skipped and logged.
+    """
+    try:
+        history = HistorySync.FromString(payload)
+    except DecodeError as error:
+        raise ValueError("this is no history of WhatsApp's") from error
+    return history.progress, _told(history, own)
+
+
+def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
+    for pair in history.phoneNumberToLidMappings:
+        yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
+    for name in history.pushnames:
+        yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
+    for conversation in history.conversations:
+        names = [name for name in (conversation.ID, conversation.lidJID, conversation.pnJID) if name]
+        chat = ev.Party(conversation.ID, next((name for name in names if name != conversation.ID), ""))
+        group = conversation.ID.endswith("@g.us")
+        if group and conversation.name:
+            yield ev.GroupChanged(conversation.ID, datetime.now(UTC), name=conversation.name)
+        elif not group and chat.alt:
+            yield ev.PersonKnown(chat)
+        for wrapped in conversation.messages:
+            try:
+                yield from _past(wrapped.message, chat, group, own)
+            except Exception:
+                log.exception("a message of the history could not be read")
+
+
+def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> Iterator[ev.Stored]:
+    """A message of the past, and its pin if it has one."""
+    message = _unwrapped(past.message)
+    kind, text, data = _content(message)
+    if kind is None or not past.key.ID:
+        return
+    author = ev.Party(past.key.participant or past.participant) if group else chat
+    arrived = ev.MessageArrived(
+        message_id=past.key.ID,
+        chat=chat,
+        sender=own if past.key.fromMe else author,
+        is_group=group,
+        from_me=past.key.fromMe,
+        sent_at=datetime.fromtimestamp(past.messageTimestamp, UTC),
+        kind=kind,
+        text=text,
+        push_name="" if past.key.fromMe else past.pushName,
+        data=data,
+    )
+    yield replace(arrived, **_about_others(kind, message))
+    if past.HasField("pinInChat"):
+        yield _past_pin(arrived, past.pinInChat, own)
+
+
+def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.MessageArrived:
+    """The pin under which the phone shows a message, as if it had just been told."""
+    seconds = pin.messageAddOnContextInfo.messageAddOnDurationInSecs
+    return replace(
+        pinned,
+        message_id=f"pin-{pinned.message_id}-{pin.serverTimestampMS or pin.senderTimestampMS}",
+        sender=own if pin.key.fromMe else pinned.chat,
+        from_me=pin.key.fromMe,
+        sent_at=datetime.fromtimestamp((pin.senderTimestampMS or pin.serverTimestampMS) / 1000, UTC),
+        kind="pin",
+        text="",
+        push_name="",
+        data={},
+        target=ev.Target(pinned.message_id, by_same_author=False),
+        pin_duration=(seconds or 604_800) if pin.type == PinInChat.PIN_FOR_ALL else None,
+    )
 
 
 # --- Groups ----------------------------------------------------------------

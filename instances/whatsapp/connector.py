@@ -15,6 +15,7 @@ from chats.intake import Taken
 from instances import leases
 from instances.models import Instance
 from instances.whatsapp import commands, database
+from instances.whatsapp.history import History
 from instances.whatsapp.session import Session
 from instances.whatsapp.writer import Writer
 from portal.broker import NobodyListens, broker
@@ -39,6 +40,7 @@ class Connector:
         self._sessions: dict[int, Session] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="connector")
         self._writer = Writer(self._on_taken)
+        self._history = History(self._writer, self._on_history)
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -80,12 +82,13 @@ class Connector:
 
     async def _begin(self, instances: list[Instance]) -> None:
         for instance in instances:
-            session = Session(instance, self._pool, self._writer)
+            session = Session(instance, self._pool, self._writer, self._history)
             self._sessions[instance.pk] = session
             await session.begin()
 
     async def _end(self) -> None:
         await asyncio.gather(*(session.end() for session in self._sessions.values()))
+        await self._loop.run_in_executor(self._pool, self._history.close)
         await self._loop.run_in_executor(self._pool, self._writer.close)
         await self._database(leases.release, self.name, list(self._sessions))
         log.info("connector %s is down", self.name)
@@ -121,6 +124,11 @@ class Connector:
         if session is not None:
             for jid in taken.unnamed_groups:
                 asyncio.run_coroutine_threadsafe(session.learn_group(jid), self._loop)
+
+    def _on_history(self, instance: Instance) -> None:
+        """On the history's thread: tell live pages how far it is."""
+        topic = commands.news_subject(instance.uid, "history")
+        broker().publish(topic, {"percent": instance.history_percent})
 
     async def _database(self, work: Any, *args: Any) -> Any:
         return await self._loop.run_in_executor(self._pool, lambda: database.call(work, *args))

@@ -118,7 +118,7 @@ class MessageArrived:
 
 @dataclass(frozen=True, slots=True)
 class GroupChanged:
-    """What WhatsApp said of a group; None where it said nothing."""
+    """What WhatsApp said of a group (or of a chat's name); None where it said nothing."""
 
     jid: str
     at: datetime
@@ -130,6 +130,21 @@ class GroupChanged:
     actor: Party | None = None
     # The people this names, so that both of their names are learnt.
     people: tuple[Party, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKnown:
+    """A person's two names and what they call themselves, from the phone's address book or history."""
+
+    person: Party
+    push_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryArrived:
+    """A piece of the phone's history, still packed: `adapter.read_history` opens it."""
+
+    payload: bytes
 
 
 Event = (
@@ -145,4 +160,8 @@ Event = (
     | Stopped
     | MessageArrived
     | GroupChanged
+    | HistoryArrived
 )
+
+# What becomes rows (`chats.intake`); the others are about the connection.
+Stored = MessageArrived | GroupChanged | PersonKnown

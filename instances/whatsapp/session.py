@@ -25,6 +25,7 @@ from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, error_reply
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
+from instances.whatsapp.history import History
 from instances.whatsapp.sending import Sending
 from instances.whatsapp.writer import Writer
 from portal.broker import NobodyListens, broker
@@ -44,10 +45,11 @@ OUTDATED_RETRY = timedelta(hours=1)
 class Session:
     """What a connector does for one instance that it holds."""
 
-    def __init__(self, instance: Instance, pool: ThreadPoolExecutor, writer: Writer) -> None:
+    def __init__(self, instance: Instance, pool: ThreadPoolExecutor, writer: Writer, history: History) -> None:
         self.instance = instance
         self._pool = pool
         self._writer = writer
+        self._history = history
         self._client: Client | None = None
         self._generation = 0
         self._events: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
@@ -70,6 +72,7 @@ class Session:
         end = await broker().subscribe(commands.command_subject(self.instance.uid, "*"), self._command)
         self._ending.append(end)
         self._spawn(self._consume())
+        self._history.resume(self.instance)
         if self.instance.linked and self.instance.wanted and self.instance.state in LINKED:
             self._start_at = time.monotonic()
             await self.tick()
@@ -181,8 +184,10 @@ class Session:
         await self._set_state(State.CONNECTING if self.instance.linked else State.LINKING)
 
         def listen(event: ev.Event) -> None:
-            if isinstance(event, ev.MessageArrived | ev.GroupChanged):
+            if isinstance(event, ev.Stored):
                 self._writer.put(self.instance, event)
+            elif isinstance(event, ev.HistoryArrived):
+                self._history.keep(self.instance, event.payload)
             else:
                 self._loop.call_soon_threadsafe(self._events.put_nowait, (generation, event))
 

@@ -16,11 +16,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from chats.intake import Taken, take_in
 from instances.models import Instance
 from instances.whatsapp import database
-from instances.whatsapp.events import GroupChanged, MessageArrived
+from instances.whatsapp.events import Stored
 
 log = logging.getLogger(__name__)
 
-Stored = MessageArrived | GroupChanged
 QUEUE = 200
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
@@ -31,12 +30,18 @@ class Writer:
     def __init__(self, on_taken: Callable[[Instance, Taken], None]) -> None:
         self._queue: queue.Queue[tuple[Instance, Stored] | None] = queue.Queue(QUEUE)
         self._on_taken = on_taken
+        # Two that take in at once for one instance would both make the same chat.
+        self._turn = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def put(self, instance: Instance, event: Stored) -> None:
         """Hand an event over; waits while the queue is full."""
         self._queue.put((instance, event))
+
+    def write_now(self, instance: Instance, events: list[Stored]) -> None:
+        """Store a batch on the caller's thread, between the batches of the queue."""
+        self._write(instance, events)
 
     def close(self) -> None:
         """Write what is still queued, and end."""
@@ -61,7 +66,8 @@ class Writer:
         """Store a batch; if something in it cannot be stored, all the rest is."""
         for attempt in range(1_000_000):
             try:
-                taken = database.call(take_in, instance, events)
+                with self._turn:
+                    taken = database.call(take_in, instance, events)
             except (OperationalError, InterfaceError):
                 # Locked, full or gone: nothing is lost by waiting, all by giving up.
                 wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]

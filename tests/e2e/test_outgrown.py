@@ -1,4 +1,4 @@
-"""The portal that has outgrown its defaults: PostgreSQL, a NATS and a Valkey that were there before, two web processes."""
+"""The portal that has outgrown its defaults: PostgreSQL, a NATS and a Valkey of others, two web processes."""
 
 import http.client
 import itertools
