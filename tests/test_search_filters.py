@@ -1,12 +1,16 @@
 """Filters, and the limit nobody can talk their way past."""
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from django.utils import timezone
 
 from chats import search
 from chats.models import Chat, Contact, Message, Pin
+from chats.search import plan
+from chats.search.backends import backend
 from chats.search.documents import instance_mark
+from chats.search.keys import pk_of
 from tests.test_search_base import ANA, SALES, SearchTestCase
 
 EVE = "5511912345678@s.whatsapp.net"
@@ -42,6 +46,15 @@ class Scope(SearchTestCase):
         assert texts == ["mine too", "mine"]
         everything = search.search({*scope, *range(200_000, 203_000)}, search.parse("-foo"))
         assert [hit.message.text for hit in everything.hits] == ["mine too", "mine"]
+
+    def test_the_index_itself_keeps_to_a_wide_scope(self) -> None:
+        # Without the instances' marks, as for a scope that is most of all there is.
+        search.catch_up()
+        with patch.object(plan, "_is_narrow", return_value=False):
+            made = plan.make_plan([self.shop.pk], search.parse("mine"), None)
+        assert made is not None
+        keys = backend().find(made, 50)
+        assert [Message.objects.get(pk=pk_of(key)).text for key in keys] == ["mine"]
 
     def test_nobody_can_type_a_mark(self) -> None:
         assert self.found(instance_mark(self.stall.pk)) == []

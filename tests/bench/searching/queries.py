@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
 
@@ -97,7 +97,8 @@ def ask_with_like(question: Question) -> int:
     for like in question.likes:
         rows = rows.filter(text__icontains=like)
     if question.span:
-        rows = rows.filter(sent_at__gte=question.span[0], sent_at__lt=question.span[1])
+        first, end = (datetime.combine(day, time.min, UTC) for day in question.span)
+        rows = rows.filter(sent_at__gte=first, sent_at__lt=end)
     return len(list(rows.select_related("chat").order_by("-sent_at", "-pk")[:50]))
 
 
