@@ -234,6 +234,7 @@ LOGGING = {
         # An unauthorised call is an answer, not a fault of ours.
         "django.request": {"level": "ERROR"},
         # whatsmeow's own log may quote message ids and numbers.
+        "axes": {"level": "WARNING"},
         "whatsmeow": {"level": "WARNING"},
         "Whatsmeow": {"level": "WARNING"},
     },

@@ -5,7 +5,7 @@
 // to hear only of one. They get the event "news" (hx-trigger="news"). Scripts listen to "portal:<topic>".
 (() => {
   const topics = ["state", "qr", "messages", "read", "pins", "resync"];
-  const wait = { state: 60, qr: 0, messages: 400, read: 400, pins: 30, resync: 0 };
+  const wait = { state: 60, qr: 0, messages: 400, read: 400, pins: 5, resync: 0 };
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("portal-live") : null;
   const banner = document.getElementById("connection");
   const timers = new WeakMap();
@@ -24,10 +24,11 @@
   // At most once in a while each: a busy hour must not make a page ask all the time.
   function wake(element, topic) {
     if (timers.has(element)) return;
+    // data-wait: what may come a little later, so that what is looked at comes first.
     timers.set(element, setTimeout(() => {
       timers.delete(element);
       if (element.isConnected) htmx.trigger(element, "news");
-    }, wait[topic]));
+    }, Math.max(wait[topic], element.dataset.wait || 0)));
   }
 
   function hear(topic, news) {

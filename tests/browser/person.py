@@ -52,7 +52,7 @@ class Person:
 
     def live(self) -> None:
         """Wait until news arrive here."""
-        self.page.wait_for_function("['open', 'follows'].includes(document.documentElement.dataset.live)")
+        self.page.wait_for_function("() => ['open', 'follows'].includes(document.documentElement.dataset.live)")
 
     def axe(self) -> list[str]:
         """What axe-core finds on the page as it is, in words."""

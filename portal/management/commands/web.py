@@ -2,6 +2,7 @@
 
 import os
 import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -9,10 +10,20 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.listening import listen
+from portal.live import hub
 from portal.supervisor import folder
 
 KEEP_ALIVE_SECONDS = 65  # longer than the usual proxy in front keeps an idle connection
 STOP_SECONDS = 8  # within what `manage.py run` allows before it kills
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which waits for answers under way; a stream of news is one that never ends by itself."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End the streams too."""
+        hub.close()
+        super().handle_exit(sig, frame)
 
 
 class Command(BaseCommand):
@@ -39,7 +50,7 @@ class Command(BaseCommand):
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
 
     def _be_the_only_one(self) -> None:
         """Refuse to be a second web process that counts rate limits for itself."""
