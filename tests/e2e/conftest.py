@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.database import portal_database
-from tests.e2e.scene import Scene
+from tests.e2e.scene import Scene, open_scene
 from tests.loopback import Actor, LoopbackServer
 
 
@@ -19,14 +18,8 @@ def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
 @pytest.fixture(scope="session")
 def scene(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A linked portal, for the whole run."""
-    folder = tmp_path_factory.mktemp("e2e")
-    with portal_database(folder / "data") as database:
-        made = Scene(wa, folder, database)
-        try:
-            made.link()
-            yield made
-        finally:
-            made.portal.stop()
+    with open_scene(wa, tmp_path_factory.mktemp("e2e")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

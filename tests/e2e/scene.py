@@ -4,11 +4,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.database import PortalDatabase
+from tests.e2e.database import PortalDatabase, portal_database
 from tests.loopback import Account, Actor, LoopbackServer
 from tests.portal_process import ROOT, PortalProcess
 
@@ -81,6 +82,19 @@ class Scene:
     def pins_sent(self) -> int:
         """How many pins and unpins have gone over the wire from Ana's devices."""
         return len(self.wa.stanzas(sender=self.ana.jid, edit="2"))
+
+
+@contextmanager
+def open_scene(wa: LoopbackServer, folder: Path, *, linked: bool = True) -> Iterator[Scene]:
+    """A scene of its own portal and database, stopped at the end."""
+    with portal_database(folder / "data") as database:
+        scene = Scene(wa, folder, database)
+        try:
+            if linked:
+                scene.link()
+            yield scene
+        finally:
+            scene.portal.stop()
 
 
 def pins_of(actor: Actor, message_id: str) -> list[Record]:

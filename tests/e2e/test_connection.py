@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e import qr_in_terminal
-from tests.e2e.database import portal_database
-from tests.e2e.scene import Scene, finish, read_until, wait
+from tests.e2e.scene import Scene, finish, open_scene, read_until, wait
 from tests.loopback import Actor, LoopbackServer
 
 pytestmark = pytest.mark.slow
@@ -25,14 +24,8 @@ def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
 
 @pytest.fixture(scope="module")
 def scene(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("connection")
-    with portal_database(folder / "data") as database:
-        made = Scene(wa, folder, database)
-        try:
-            made.link()
-            yield made
-        finally:
-            made.portal.stop()
+    with open_scene(wa, tmp_path_factory.mktemp("connection")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

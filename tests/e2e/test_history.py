@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.database import portal_database
-from tests.e2e.scene import Record, Scene, wait
+from tests.e2e.scene import Record, Scene, open_scene, wait
 from tests.loopback import Actor, LoopbackServer
 
 pytestmark = pytest.mark.slow
@@ -25,13 +24,8 @@ def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
 
 @pytest.fixture(scope="module")
 def scene(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("history")
-    with portal_database(folder / "data") as database:
-        made = Scene(wa, folder, database)
-        try:
-            yield made
-        finally:
-            made.portal.stop()
+    with open_scene(wa, tmp_path_factory.mktemp("history"), linked=False) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
