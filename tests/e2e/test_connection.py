@@ -11,6 +11,7 @@ import pytest
 from tests.e2e import qr_in_terminal
 from tests.e2e.scene import Scene, finish, open_scene, read_until, wait
 from tests.loopback import Actor, LoopbackServer
+from tests.processes import alive
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +84,13 @@ def link_by_qr(scene: Scene, bob: Actor) -> None:
     bob.send_text(scene.ana.jid, "to the old device")
 
 
+def kill(pid: int) -> None:
+    """End a process at once, and wait until its connections are gone with it."""
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: not alive(pid), what="the process's end")
+    time.sleep(0.1)
+
+
 def device(scene: Scene) -> int:
     """The number under which the portal is linked."""
     return max(scene.ana.devices())
@@ -114,7 +122,7 @@ def test_killed_connector(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pin me while it is dead")
     scene.stored(message_id)
     old = scene.portal.pids()["connector"]
-    os.kill(old, signal.SIGKILL)
+    kill(old)
     began = time.monotonic()
     status, answer = scene.pin(message_id, "7d")
     assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
@@ -129,7 +137,7 @@ def test_killed_nats(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pin me through another server")
     scene.stored(message_id)
     old = scene.portal.pids()["nats"]
-    os.kill(old, signal.SIGKILL)
+    kill(old)
     status, answer = scene.pin(message_id, "7d")
     assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
     wait(lambda: scene.portal.pids().get("nats", old) != old, 30, "a new nats-server")
@@ -139,7 +147,7 @@ def test_killed_nats(scene: Scene, bob: Actor) -> None:
 def test_killed_web(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pin me after a crash of the pages")
     scene.stored(message_id)
-    os.kill(scene.portal.pids()["web"], signal.SIGKILL)
+    kill(scene.portal.pids()["web"])
     # The socket stays open: the call waits for the new process.
     assert scene.pin(message_id, "7d")[0] == 200
 
