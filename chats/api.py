@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from chats import pins
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
+from instances import tokens
 from instances.models import Token
 from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused
 from portal.rest.body import read_fields
@@ -59,4 +60,4 @@ class PinMessage(InstanceView):
 
 def asker(token: Token) -> pins.Asker:
     """The token's holder, as a pin's history names them."""
-    return pins.Asker(words=f"token '{token.label}'" if token.label else f"token {token.prefix}…", token=token)
+    return pins.Asker(words=tokens.holder(token), token=token)

@@ -1,9 +1,10 @@
-"""Making and deleting instances: the rules, for pages and whoever else comes to need them."""
+"""Making and deleting instances: the rules, for pages and the API."""
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from instances import tokens
 from instances.models import Account, Instance
 from instances.whatsapp import service
 from instances.whatsapp.errors import WhatsAppError
@@ -13,25 +14,69 @@ class CannotMake(Exception):
     """The instance was not made; the text is for people."""
 
 
+class InvalidName(CannotMake):
+    """No instance may be called that."""
+
+
+class NameTaken(CannotMake):
+    """The account has an instance of this name."""
+
+    def __init__(self) -> None:
+        super().__init__(_("There is an instance of this name already."))
+
+
+class QuotaExceeded(CannotMake):
+    """The account has all the instances it may have."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This account has all the instances it may have. Delete one, or raise its quota."))
+
+
+class TokenTaken(CannotMake):
+    """The secret that was chosen is in use already."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This token is in use already. Choose another one, or let the portal make it."))
+
+
 def create(account: Account, name: str) -> Instance:
     """Make an instance, and let a connector take it up. Raises CannotMake."""
+    with transaction.atomic():
+        instance = _insert(account, name)
+    service.announce(instance)
+    return instance
+
+
+def create_with_token(account: Account, name: str, chosen: str = "") -> tuple[Instance, str]:
+    """Make an instance with its first token; the second value is the secret. Raises CannotMake."""
+    with transaction.atomic():
+        instance = _insert(account, name)
+        try:
+            with transaction.atomic():
+                _token, secret = tokens.issue(account, instance=instance, label=instance.name, chosen=chosen)
+        except IntegrityError:
+            raise TokenTaken from None
+    service.announce(instance)
+    return instance, secret
+
+
+def _insert(account: Account, name: str) -> Instance:
     name = name.strip()
     instance = Instance(account=account, name=name)
     if account.instances.filter(name=name).exists():
-        raise CannotMake(_("There is an instance of this name already."))
+        raise NameTaken
     try:
         instance.clean_fields()
         with transaction.atomic():
             # Locked, so that two at once cannot both take the last place.
             Account.objects.select_for_update().get(pk=account.pk)
             if account.instances.count() >= account.instance_quota:
-                raise CannotMake(_("This account has all the instances it may have. Delete one, or raise its quota."))
+                raise QuotaExceeded
             instance.save()
     except ValidationError as error:
-        raise CannotMake(" ".join(error.messages)) from None
+        raise InvalidName(" ".join(error.messages)) from None
     except IntegrityError:
-        raise CannotMake(_("There is an instance of this name already.")) from None
-    service.announce(instance)
+        raise NameTaken from None
     return instance
 
 

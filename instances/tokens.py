@@ -9,6 +9,7 @@ cannot choose.
 
 import hmac
 import logging
+import re
 import secrets
 from datetime import datetime, timedelta
 
@@ -22,6 +23,11 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "wap_"
 VISIBLE = 12
+# What a secret of the caller's own must look like. Ours have 43 random
+# characters; theirs are at least as long as a UUID without its hyphens, since
+# nobody can see how random they are. No blank: it travels in a header.
+CHOSEN = re.compile(r"[!-~]{32,128}")
+CHOSEN_VISIBLE = 4
 # Last use is written at most this often a token: a write for every request
 # would make reads as dear as writes.
 LAST_USE_STEP = timedelta(minutes=1)
@@ -47,20 +53,28 @@ def digest(secret: str) -> str:
 
 
 def issue(
-    account: Account, *, instance: Instance | None = None, label: str = "", expires_at: datetime | None = None
+    account: Account,
+    *,
+    instance: Instance | None = None,
+    label: str = "",
+    expires_at: datetime | None = None,
+    chosen: str = "",
 ) -> tuple[Token, str]:
     """Make a token; the second value is the secret, to be shown this once.
 
-    Raises ValueError when `instance` belongs to another account.
+    `chosen`: a secret that the caller brings along, which must be CHOSEN.
+    Raises ValueError when `instance` belongs to another account, and
+    IntegrityError when the chosen secret is another token's already.
     """
     if instance is not None and instance.account_id != account.pk:
         raise ValueError("the instance belongs to another account")
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret = chosen or PREFIX + secrets.token_urlsafe(32)
     token = Token.objects.create(
         account=account,
         instance=instance,
         label=label,
-        prefix=secret[:VISIBLE],
+        # Of a secret that may be short, less is shown.
+        prefix=secret[: CHOSEN_VISIBLE if chosen else VISIBLE],
         digest=digest(secret),
         expires_at=expires_at,
     )
@@ -75,6 +89,11 @@ def find(secret: str) -> Token | None:
         return None
     _note_use(token)
     return token
+
+
+def holder(token: Token) -> str:
+    """Who holds a token, as histories name them."""
+    return f"token '{token.label}'" if token.label else f"token {token.prefix}…"
 
 
 def _note_use(token: Token) -> None:

@@ -2,7 +2,8 @@
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from instances.models import Account
+from instances import tokens
+from instances.models import Account, Token
 from portal.models import AuditLine
 
 
@@ -28,4 +29,15 @@ def record(
         target=str(target)[:200],
         detail=detail[:300],
         account=account,
+    )
+
+
+def record_token(token: Token, action: str, target: object = "", *, detail: str = "") -> None:
+    """Write one line for what the holder of a token did through the API."""
+    AuditLine.objects.create(
+        actor=tokens.holder(token)[:150],
+        action=action,
+        target=str(target)[:200],
+        detail=detail[:300],
+        account_id=token.account_id,
     )

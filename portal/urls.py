@@ -4,13 +4,19 @@ from django.contrib import admin
 from django.urls import include, path
 
 from chats.api import PinMessage
+from instances import api as instances
 from portal.health import healthz
-from portal.rest.routes import instance_endpoint, unknown_endpoint
+from portal.rest.routes import account_endpoint, instance_endpoint, unknown_endpoint
 
 urlpatterns = [
     path("", include("portal.pages")),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
+    account_endpoint("instance/new", instances.NewInstance),
+    account_endpoint("instance/list", instances.ListInstances),
+    instance_endpoint("instance/connect", instances.ConnectInstance),
+    instance_endpoint("instance/logout", instances.LogoutInstance),
+    instance_endpoint("instance/delete", instances.DeleteInstance),
     instance_endpoint("chat/pinMessage", PinMessage),
     unknown_endpoint,
 ]

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.processes import alive, descendants
 
@@ -98,10 +98,14 @@ class PortalProcess:
             connection.close()
 
     def post(self, path: str, body: object, token: str) -> tuple[int, object]:
+        """Status and JSON body of an API call by POST."""
+        return self.call("POST", path, body, token)
+
+    def call(self, method: str, path: str, body: object, token: str) -> tuple[int, Any]:
         """Status and JSON body of an API call."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", "token": token})
+            connection.request(method, path, json.dumps(body), {"Content-Type": "application/json", "token": token})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
