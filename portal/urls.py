@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from chats import reading
 from chats.api import PinMessage
 from instances import api as instances
 from portal.health import healthz
@@ -18,6 +19,10 @@ urlpatterns = [
     instance_endpoint("instance/logout", instances.LogoutInstance),
     instance_endpoint("instance/delete", instances.DeleteInstance),
     instance_endpoint("chat/pinMessage", PinMessage),
+    instance_endpoint("chat/history", reading.History),
+    instance_endpoint("chat/search", reading.Search),
+    instance_endpoint("chat/list", reading.Chats),
+    instance_endpoint("chat/pins", reading.Pins),
     unknown_endpoint,
 ]
 

@@ -39,6 +39,18 @@ class Fields:
             raise InvalidBody(f"{name} must be true or false, not {_describe(value)}")
         return value
 
+    def number(self, name: str, default: int, most: int) -> int:
+        """A whole number from 1 to `most`; `default` when the field is missing or null."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidBody(f"{name} must be a number, not {_describe(value)}")
+        # 50.0 is what some languages make of 50.
+        if not 1 <= value <= most or value != int(value):
+            raise InvalidBody(f"{name} must be a whole number from 1 to {most}")
+        return int(value)
+
     def text(self, name: str) -> str:
         """A string; empty when the field is missing or null."""
         value = self._values.get(name)

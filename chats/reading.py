@@ -1,0 +1,200 @@
+"""The REST endpoints that read: history, search, chats, pins. What they read is in `chats.selectors.rest`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chats import search
+from chats.models import Chat, Message, Pin
+from chats.numbers import InvalidNumber, find_chat, jid_of
+from chats.search import Cursor
+from chats.selectors import rest
+from chats.selectors.places import Place
+from portal.rest.body import read_fields
+from portal.rest.errors import ApiError, InvalidBody
+from portal.rest.query import InvalidParameter, Parameters
+from portal.rest.views import InstanceView
+
+COUNT = 50
+MOST = 500
+
+
+class History(InstanceView):
+    """POST /api/chat/history/:instance: the stored messages of a chat, newest first."""
+
+    def post(self, request: Request, name: str) -> Response:
+        """Answer with the messages; a chat that nothing is stored of has none."""
+        fields = read_fields(request._request)
+        number = fields.text("number")
+        count = fields.number("count", COUNT, MOST)
+        since, until = fields.text("from").strip(), fields.text("to").strip()
+        cursor = fields.text("cursor").strip()
+        if not number.strip():
+            raise ApiError(400, "Number is required")
+        try:
+            jid = jid_of(number)
+        except InvalidNumber as error:
+            raise InvalidBody(str(error)) from None
+        window = _moment("from", since), _moment("to", until)
+        before = Place.parse(cursor)
+        if cursor and before is None:
+            raise InvalidBody("cursor is none: send the value of `next` from the answer before, or leave it out")
+        chat = find_chat(self.instance, jid)
+        part = rest.Part([], None)
+        if chat is not None:
+            part = rest.messages_of(chat, count=count, since=window[0], until=window[1], before=before)
+        return Response(
+            {
+                "success": True,
+                "messages": [shown_message(message) for message in part.rows],
+                "count": len(part.rows),
+                "hasMore": part.next is not None,
+                "chat_jid": chat.jid if chat is not None else jid,
+                "next": str(part.next) if part.next is not None else None,
+            }
+        )
+
+
+class Search(InstanceView):
+    """GET /api/chat/search/:instance: messages by their text and properties, newest first."""
+
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with a page of hits; `q` as on the search page."""
+        parameters = Parameters(request)
+        text = parameters.text("q")
+        limit = parameters.number("limit", COUNT, MOST)
+        cursor = parameters.text("cursor")
+        if not text:
+            raise InvalidParameter("q is required: what to search for")
+        before = Cursor.parse(cursor) if cursor else None
+        if cursor and before is None:
+            raise _no_cursor()
+        page = search.search([self.instance.pk], search.parse(text), before, limit)
+        return Response(
+            {
+                "success": True,
+                "messages": [
+                    {
+                        **shown_message(hit.message),
+                        "snippet": [{"text": piece, "match": match} for piece, match in hit.snippet],
+                    }
+                    for hit in page.hits
+                ],
+                "count": len(page.hits),
+                "hasMore": page.next is not None,
+                "next": str(page.next) if page.next is not None else None,
+                "suggestion": page.suggestion or None,
+            }
+        )
+
+
+class Chats(InstanceView):
+    """GET /api/chat/list/:instance: the chats, the one written in last first."""
+
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with a page of chats; `q` looks in names and numbers."""
+        parameters = Parameters(request)
+        text = parameters.text("q")
+        limit = parameters.number("limit", COUNT, MOST)
+        part = rest.chats_of(self.instance, count=limit, text=text, before=_place(parameters))
+        return Response({"success": True, "chats": [shown_chat(chat) for chat in part.rows], **_ending(part)})
+
+
+class Pins(InstanceView):
+    """GET /api/chat/pins/:instance: what is pinned, by whom and until when."""
+
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with a page of pins, of one chat with `number`, in another state with `state`."""
+        parameters = Parameters(request)
+        number = parameters.text("number")
+        state = parameters.choice(
+            "state", (Pin.State.PINNED.value, *(s for s in Pin.State.values if s != "pinned"), "all")
+        )
+        limit = parameters.number("limit", COUNT, MOST)
+        before = _place(parameters)
+        try:
+            jid = jid_of(number) if number else ""
+        except InvalidNumber as error:
+            raise InvalidParameter(str(error)) from None
+        part = rest.pins_of(self.instance, state=state, jid=jid, count=limit, before=before)
+        return Response({"success": True, "pins": [shown_pin(pin) for pin in part.rows], **_ending(part)})
+
+
+def shown_message(message: Message) -> dict[str, Any]:
+    """A message as the API shows it. The text of a deleted one is for the team's pages alone."""
+    return {
+        "messageId": message.message_id,
+        "chatJid": message.chat.jid,
+        "senderJid": message.sender,
+        "senderName": message.sender_name,
+        "fromMe": message.from_me,
+        "timestamp": message.sent_at,
+        "type": message.kind,
+        "text": "" if message.deleted_at is not None else message.text,
+        "quotedId": message.quoted_id or None,
+        "editedAt": message.edited_at,
+        "deletedAt": message.deleted_at,
+    }
+
+
+def shown_chat(chat: Any) -> dict[str, Any]:
+    """A chat found by `rest.chats_of`, as the API shows it."""
+    return {
+        "jid": chat.jid,
+        "lid": chat.lid,
+        "name": chat.name,
+        "type": chat.kind,
+        # In such a group phones show pins of admins alone.
+        "adminsOnly": chat.locked if chat.kind == Chat.Kind.GROUP else False,
+        "lastMessageAt": chat.last_message_at,
+        "lastMessage": shown_message(chat.last) if chat.last is not None else None,
+    }
+
+
+def shown_pin(pin: Any) -> dict[str, Any]:
+    """A pin found by `rest.pins_of`, as the API shows it."""
+    return {
+        "state": pin.state,
+        "pinnedAt": pin.pinned_at,
+        "expiresAt": pin.expires_at,
+        "duration": pin.duration,
+        # A JID, or in words who asked for it here.
+        "by": pin.actor,
+        "byName": pin.actor_name or None,
+        "changedAt": pin.changed_at,
+        "message": shown_message(pin.message),
+    }
+
+
+def _ending(part: rest.Part) -> dict[str, Any]:
+    return {
+        "count": len(part.rows),
+        "hasMore": part.next is not None,
+        "next": str(part.next) if part.next is not None else None,
+    }
+
+
+def _place(parameters: Parameters) -> Place | None:
+    cursor = parameters.text("cursor")
+    place = Place.parse(cursor)
+    if cursor and place is None:
+        raise _no_cursor()
+    return place
+
+
+def _no_cursor() -> InvalidParameter:
+    return InvalidParameter("cursor is none: send the value of `next` from the answer before, or leave it out")
+
+
+def _moment(name: str, text: str) -> datetime | None:
+    """A point in time, UTC where no zone is named; None for no text."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        words = f"invalid '{name}' date format. Use ISO 8601 format (e.g., '2026-02-16T18:32:39Z')"
+        raise ApiError(400, words) from None

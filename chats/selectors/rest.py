@@ -1,0 +1,72 @@
+"""What the API reads of one instance: its chats, the messages of one, its pins."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from chats.models import Chat, Contact, Message, Pin
+from chats.selectors.places import Place
+from instances.models import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows, newest first, and where to go on (None: nowhere)."""
+
+    rows: list[Any]
+    next: Place | None
+
+
+def messages_of(
+    chat: Chat, *, count: int, since: datetime | None, until: datetime | None, before: Place | None
+) -> Part:
+    """The chat's messages sent from `since` to `until`, both included."""
+    found = Message.objects.filter(chat=chat).exclude(kind__in=Message.ACTIONS).select_related("chat")
+    if since is not None:
+        found = found.filter(sent_at__gte=since)
+    if until is not None:
+        found = found.filter(sent_at__lte=until)
+    return _part(found, "sent_at", count, before)
+
+
+def chats_of(instance: Instance, *, count: int, text: str, before: Place | None) -> Part:
+    """The instance's chats, the one written in last first; `last` is each one's last message."""
+    found = Chat.objects.filter(instance=instance, last_message_at__isnull=False)
+    if text:
+        digits = "".join(filter(str.isdecimal, text))
+        found = found.filter(Q(name__icontains=text) | (Q(jid__contains=digits) if len(digits) > 2 else Q(pk=None)))
+    said = Message.objects.filter(chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
+    found = found.annotate(last_pk=Subquery(said.order_by("-sent_at", "-pk").values("pk")[:1]))
+    part = _part(found, "last_message_at", count, before)
+    last = Message.objects.in_bulk([chat.last_pk for chat in part.rows if chat.last_pk])
+    for chat in part.rows:
+        chat.last = last.get(chat.last_pk)
+        if chat.last is not None:
+            chat.last.chat = chat
+    return part
+
+
+def pins_of(instance: Instance, *, state: str, jid: str, count: int, before: Place | None) -> Part:
+    """The pins of the instance, or of one of its chats; `state` "all" for what ever was pinned."""
+    found = Pin.objects.filter(message__instance=instance).select_related("message__chat")
+    if state == Pin.State.PINNED:
+        # The connector marks what has run out a little later.
+        found = found.filter(expires_at__gt=timezone.now())
+    if state != "all":
+        found = found.filter(state=state)
+    if jid:
+        found = found.filter(Q(message__chat__jid=jid) | Q(message__chat__lid=jid))
+    name = Contact.objects.filter(instance=instance.pk, jid=OuterRef("actor"))
+    found = found.annotate(actor_name=Subquery(name.values("push_name")[:1]))
+    return _part(found, "changed_at", count, before)
+
+
+def _part(found: QuerySet[Any], at: str, count: int, before: Place | None) -> Part:
+    if before is not None:
+        found = found.filter(before.older(at))
+    rows = list(found.order_by(f"-{at}", "-pk")[: count + 1])
+    last = rows[count - 1] if len(rows) > count else None
+    return Part(rows[:count], Place(getattr(last, at), last.pk) if last is not None else None)
