@@ -20,7 +20,7 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class PersonAdmin(Audited, HouseAdmin, UserAdmin):  # type: ignore[type-arg,misc]
+class PersonAdmin(Audited, HouseAdmin, UserAdmin):  # type: ignore[type-arg]
     """People who sign in."""
 
     list_display = ("username", "first_name", "last_name", "is_superuser", "is_active", "last_login")

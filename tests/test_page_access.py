@@ -1,5 +1,6 @@
 """Every address of the pages, by every role, by a stranger, and by nobody: the one table of who may what."""
 
+from typing import Any
 from unittest import mock
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -99,7 +100,7 @@ class PageAccessTest(PageTestCase):
             for who in PEOPLE:
                 with self.subTest(name=name, who=who or "not signed in"):
                     call = self.open if method == "GET" else self.send
-                    data = {"duration": "7d"} if name == "pin" else {"account": "0"} if name == "instance-new" else {}
+                    data: dict[str, Any] = {"duration": "7d"} if name == "pin" else {"account": "0"} if name == "instance-new" else {}
                     answer = call(who, path, **data)
                     assert answer.status_code == wanted[who], (answer.status_code, wanted[who])
 

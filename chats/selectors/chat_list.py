@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 from django.http import Http404
 
@@ -11,7 +11,7 @@ from chats.models import Chat, Message, Pin
 from chats.selectors.places import Place
 from instances import access
 
-PAGE = 40
+PAGE = 25
 # More unread ones than this are shown as "99+", and not counted.
 UNREAD_SHOWN = 99
 
@@ -50,7 +50,7 @@ def chats_of(user: access.User) -> QuerySet[Chat]:
 
 def find_chat(user: access.User, pk: int, *, at: int | None = None) -> Any:
     """A chat this person may see; `anchor_at` is when its message `at` was sent, if it is one. Raises Http404."""
-    anchor = Message.objects.filter(pk=at, chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
+    anchor = Message.objects.filter(pk=at or 0, chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
     found = chats_of(user).annotate(anchor_at=Subquery(anchor.values("sent_at")[:1]))
     chat = found.select_related("instance").filter(pk=pk).first()
     if chat is None:
@@ -78,7 +78,7 @@ def list_chats(
     limit: int = PAGE,
 ) -> tuple[list[ListedChat], Place | None]:
     """One page of the list, and where the next one begins (None: nowhere)."""
-    found = chats_of(user).select_related("instance").filter(last_message_at__isnull=False)
+    found = chats_of(user).filter(last_message_at__isnull=False)
     if instance:
         found = found.filter(instance__uid=instance)
     if text:
@@ -87,6 +87,7 @@ def list_chats(
     if before is not None:
         found = found.filter(before.older("last_message_at"))
     found = found.annotate(
+        instance_name=F("instance__name"),
         unread=RawSQL(_UNREAD, (), output_field=IntegerField()),  # noqa: S611  # as above
         last_pk=_last_message(),
         has_pin=Exists(Pin.objects.filter(message__chat=OuterRef("pk"), state=Pin.State.PINNED)),
@@ -95,7 +96,8 @@ def list_chats(
         found = found.filter(unread__gt=0)
     chats: list[Any] = list(found.order_by("-last_message_at", "-pk")[: limit + 1])
     more = chats[limit - 1] if len(chats) > limit else None
-    messages = Message.objects.in_bulk([chat.last_pk for chat in chats[:limit] if chat.last_pk])
+    said = Message.objects.only("kind", "text", "from_me", "deleted_at", "sender", "sender_name")
+    messages = said.in_bulk([chat.last_pk for chat in chats[:limit] if chat.last_pk])
     listed = [ListedChat(chat, messages.get(chat.last_pk)) for chat in chats[:limit]]
     return listed, Place(more.last_message_at, more.pk) if more is not None else None
 

@@ -1,18 +1,21 @@
 """How chats and messages are put into words."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html_join, urlize
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from chats.models import Message, PinEvent
 from chats.search import Filter
+from chats.selectors.pins import NO_PIN, PinView
 from portal.templatetags.portal_tags import phone
 
 register = template.Library()
@@ -107,7 +110,7 @@ def list_time(at: datetime | None) -> str:
         return ""
     local = timezone.localtime(at)
     if local.date() == timezone.localdate():
-        return date_format(local, "H:i")
+        return f"{local:%H:%M}"
     if timezone.localdate() - local.date() < timedelta(days=6):
         return date_format(local, "D")
     return date_format(local, "SHORT_DATE_FORMAT")
@@ -170,6 +173,26 @@ def event_words(event: PinEvent) -> str:
     if event.kind == PinEvent.Kind.REPLACED:
         return _("A newer pin took its place")
     return happened.get((PinEvent.Kind(event.kind), event.pinning), "")
+
+
+# Stands for the message's key in a control that is drawn once for all.
+_ANY_KEY = 7_777_777_777_777_777
+
+
+@register.simple_tag
+def pin_control(message: Any, pin: PinView, may_pin: bool) -> SafeString:
+    """The control beside a message. Most messages have no pin: theirs is drawn once a language."""
+    if pin.state != "none":
+        context = {"message": message, "pin": pin, "may_pin": may_pin}
+        return mark_safe(render_to_string("chats/_pin_control.html", context))  # noqa: S308  # a template's output
+    drawn = _control_without_pin(get_language() or "", bool(may_pin))
+    return mark_safe(drawn.replace(str(_ANY_KEY), str(message.pk)))  # noqa: S308
+
+
+@lru_cache(maxsize=64)
+def _control_without_pin(language: str, may_pin: bool) -> str:
+    context = {"message": Message(pk=_ANY_KEY), "pin": NO_PIN, "may_pin": may_pin}
+    return render_to_string("chats/_pin_control.html", context)
 
 
 @register.filter

@@ -41,7 +41,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
 @signed_in
 def chats(request: HttpRequest) -> HttpResponse:
     """The list, with no chat open."""
-    instances = list(access.visible_to(request.user).order_by("name")[:INSTANCES])
+    instances = list(access.visible_to(request.user).order_by("name").values("uid", "name")[:INSTANCES])
     return render(request, "chats/page.html", {**list_context(request), "instances": instances})
 
 
@@ -71,7 +71,7 @@ def chat(request: HttpRequest, pk: int) -> HttpResponse:
         _note_read(found, stretch)
     context = {
         **list_context(request),
-        "instances": list(access.visible_to(request.user).order_by("name")[:INSTANCES]),
+        "instances": list(access.visible_to(request.user).order_by("name").values("uid", "name")[:INSTANCES]),
         "chat": found,
         "current": pk,
         "stretch": stretch,

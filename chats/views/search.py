@@ -20,7 +20,7 @@ from chats.templatetags.chat_tags import chat_name, kind_words, sender_words
 from instances import access
 from portal.views.page import is_fragment, signed_in
 
-PAGE = 40
+PAGE = 25
 INSTANCES = 30
 
 

@@ -96,7 +96,7 @@ class Past:
 
     def _media(self, chat: str, who: Who, at: datetime, **more: Any) -> MessageArrived:
         dice = self.dice
-        length = {"length": dice.randint(20_000, 2_400_000)}
+        length: dict[str, Any] = {"length": dice.randint(20_000, 2_400_000)}
         kind, text, data = dice.choice([
             ("image", dice.choice(["", "", "This one", "Como ficou"]), {**length, "width": 1200, "height": 1600}),
             ("voice", "", {**length, "seconds": dice.randint(3, 90)}),

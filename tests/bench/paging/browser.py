@@ -48,7 +48,7 @@ def main() -> None:
             somebody.page.wait_for_selector("#thread")
             somebody.live()
         row = one.page.locator("#thread > li", has_text="A hard wax oil")
-        delays = []
+        delays: list[float] = []
         for _ in range(PINS):
             other.page.evaluate(WATCH, "A hard wax oil")
             row.hover()
