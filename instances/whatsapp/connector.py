@@ -10,11 +10,10 @@ from typing import IO, Any
 from django.conf import settings
 from django.db import DatabaseError
 
-from chats import pinbook
 from chats.intake import Taken
 from instances import leases
 from instances.models import Instance
-from instances.whatsapp import commands, database
+from instances.whatsapp import commands, database, housekeeping
 from instances.whatsapp.history import History
 from instances.whatsapp.session import Session
 from instances.whatsapp.writer import Writer
@@ -23,8 +22,6 @@ from portal.broker import NobodyListens, broker
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
-# Pins that ran out and attempts nobody settled are looked for this often.
-HOUSEKEEPING_TICKS = 10
 THREADS = 64
 
 
@@ -76,9 +73,7 @@ class Connector:
         await self._begin(await self._database(leases.claim, self.name))
         for session in list(self._sessions.values()):
             await session.tick()
-        if ticks % HOUSEKEEPING_TICKS == 0:
-            await self._database(pinbook.expire)
-            await self._database(pinbook.give_up_stale)
+        await self._database(housekeeping.run, ticks)
 
     async def _begin(self, instances: list[Instance]) -> None:
         for instance in instances:

@@ -1,0 +1,30 @@
+"""What a connector does now and then beside its connections. Each job is safe to run anywhere, at any time."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import DatabaseError
+
+from chats import pinbook
+from chats.search.retention import forget_old
+
+log = logging.getLogger(__name__)
+
+# Every so many ticks (seconds, about).
+JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
+    (10, pinbook.expire),
+    (10, pinbook.give_up_stale),
+    (60, forget_old),
+)
+
+
+def run(tick: int) -> None:
+    """Do what is due; a job that fails is logged, and the others are done all the same."""
+    for every, job in JOBS:
+        if tick % every:
+            continue
+        try:
+            if done := job():
+                log.info("%s: %d", job.__name__, done)
+        except DatabaseError:
+            log.exception("%s was not done; it is tried again", job.__name__)
