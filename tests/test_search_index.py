@@ -88,6 +88,15 @@ class Following(SearchTestCase):
         assert search.catch_up() == 701
         assert self.stored() == 1_201
 
+    def test_very_many_changes_of_one_message(self) -> None:
+        message = self.say("word 0")
+        for number in range(600):
+            Message.objects.filter(pk=message.pk).update(text=f"word {number}")
+        self.say("the last")
+
+        search.catch_up()
+        self.assert_finds("the last", "last")
+
     def test_a_rebuild(self) -> None:
         self.say("hello")
         self.found("hello")

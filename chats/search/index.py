@@ -15,7 +15,7 @@ BATCH = 500
 
 
 def catch_up(batches: int | None = None) -> int:
-    """Bring the index up to date; how many messages that were. Each batch is a transaction.
+    """Bring the index up to date; how many changes that were. Each batch is a transaction.
 
     To be called by whoever has just written messages, inside the same
     transaction: then a message and its place in the index come into being
@@ -34,9 +34,10 @@ def catch_up(batches: int | None = None) -> int:
 @transaction.atomic
 def _one_batch() -> int:
     index = backend()
-    keys = index.take_pending(BATCH)
-    if not keys:
+    pending = index.take_pending(BATCH)
+    if not pending:
         return 0
+    keys = set(pending)
     rows = Message.objects.filter(pk__in={pk_of(key) for key in keys}, deleted_at=None)
     stored: Iterable[Any] = rows.exclude(kind__in=Message.ACTIONS).values_list(*Row._fields)
     # A message whose time was mended has two keys; only one is right.
@@ -45,7 +46,7 @@ def _one_batch() -> int:
     if fresh:
         index.write(fresh)
         vocabulary.learn({word for document in fresh for word in document.words})
-    return len(keys)
+    return len(pending)
 
 
 def rebuild() -> int:

@@ -37,8 +37,8 @@ class Backend(ABC):
     note_all: str
 
     @abstractmethod
-    def take_pending(self, limit: int) -> set[int]:
-        """Remove up to `limit` entries from the list of changes; the keys they named."""
+    def take_pending(self, limit: int) -> list[int]:
+        """Remove up to `limit` entries from the list of changes; the key each named, the same more than once too."""
 
     @abstractmethod
     def write(self, documents: Sequence[Document]) -> None:

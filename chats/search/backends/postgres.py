@@ -101,15 +101,17 @@ class PostgresBackend(Backend):
 
     note_all = f"INSERT INTO chats_searchpending (key) SELECT {_key('row')} FROM chats_message row"
 
-    def take_pending(self, limit: int) -> set[int]:
+    def take_pending(self, limit: int) -> list[int]:
         """As the interface says; what another process has just taken is left to it."""
         with connection.cursor() as cursor:
+            # Materialized: a subquery with a limit and locks may run more than once, and take more.
             cursor.execute(
-                "DELETE FROM chats_searchpending WHERE id IN (SELECT id FROM chats_searchpending"
-                " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING key",
+                "WITH taken AS MATERIALIZED (SELECT id FROM chats_searchpending"
+                " ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)"
+                " DELETE FROM chats_searchpending pending USING taken WHERE pending.id = taken.id RETURNING key",
                 [limit],
             )
-            return {row[0] for row in cursor.fetchall()}
+            return [row[0] for row in cursor.fetchall()]
 
     def write(self, documents: Sequence[Document]) -> None:
         """As the interface says."""

@@ -73,14 +73,14 @@ class SqliteBackend(Backend):
 
     note_all = f"INSERT INTO chats_searchpending (key) SELECT {_key('row')} FROM chats_message row"
 
-    def take_pending(self, limit: int) -> set[int]:
+    def take_pending(self, limit: int) -> list[int]:
         """As the interface says; one writer at a time is SQLite's own rule."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT id, key FROM chats_searchpending ORDER BY id LIMIT %s", [limit])
             rows = cursor.fetchall()
             if rows:
                 cursor.execute("DELETE FROM chats_searchpending WHERE id <= %s", [rows[-1][0]])
-        return {key for _, key in rows}
+        return [key for _, key in rows]
 
     def write(self, documents: Sequence[Document]) -> None:
         """As the interface says. FTS5 wants ascending rowids: any other order costs a flush a row."""
