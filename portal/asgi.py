@@ -13,6 +13,7 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 
 from portal.rest.asgi import App, LimitBodies, Receive, Scope, Send
+from portal.whole_body import WholeBody
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -27,6 +28,8 @@ def build() -> App:
     pages: Any = get_wsgi_application()
     synchronous: Any = WSGIMiddleware(pages, workers=THREADS)
     from django.conf import settings
+
+    synchronous = WholeBody(synchronous, settings.API_MAX_BODY)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)

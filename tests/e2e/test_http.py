@@ -1,0 +1,61 @@
+"""The web process as it really runs, where the way from the socket to the view matters."""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.scene import Scene
+
+pytestmark = pytest.mark.slow
+
+PATH = "/api/chat/pinMessage/shop"
+
+
+def post(scene: Scene, body: bytes | Iterator[bytes]) -> tuple[int, str]:
+    """Status and error sentence; an iterator is sent in chunks, without a length."""
+    connection = http.client.HTTPConnection("127.0.0.1", scene.portal.port, timeout=30)
+    try:
+        connection.request("POST", PATH, body, {"token": scene.token}, encode_chunked=not isinstance(body, bytes))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())["error"]["message"]
+    finally:
+        connection.close()
+
+
+def test_it_works(scene: Scene) -> None:
+    assert post(scene, b"{}") == (400, "Invalid request body: pin is required: true pins, false unpins")
+
+
+def test_a_body_that_is_too_long(scene: Scene) -> None:
+    status, message = post(scene, b" " * (2 * 1024 * 1024))
+    assert status == 400
+    assert message.startswith("Invalid request body: ")
+    assert "1 MiB" in message
+
+
+def test_a_long_body_without_a_length(scene: Scene) -> None:
+    status, message = post(scene, (b" " * 65_536 for _ in range(64)))
+    assert status == 400
+    assert "1 MiB" in message
+
+
+def test_a_body_in_chunks(scene: Scene) -> None:
+    assert post(scene, iter([b'{"pin": true, ', b'"messageId": ""}'])) == (400, "messageId is required")
+
+
+def test_many_callers_at_once(scene: Scene) -> None:
+    """More than there are threads: they wait for their turn."""
+    answers: list[int] = []
+
+    def call() -> None:
+        answers.append(scene.portal.get("/healthz")[0])
+
+    callers = [threading.Thread(target=call) for _ in range(150)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert answers == [200] * 150
