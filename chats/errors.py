@@ -24,3 +24,10 @@ class InvalidDuration(RequestError):
 
     def __init__(self, value: str) -> None:
         super().__init__(f'invalid duration "{value}": use "24h", "7d" or "30d"')
+
+
+class NoChat(RequestError):
+    """A channel, the status or a broadcast list: what stands there is not from one person to others."""
+
+    def __init__(self) -> None:
+        super().__init__("number must be a person's or a group's")

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from chats import reading
 from chats.api import PinMessage
+from chats.sending import SendText
 from instances import api as instances
 from portal.health import healthz
 from portal.rest.routes import account_endpoint, instance_endpoint, unknown_endpoint
@@ -23,6 +24,7 @@ urlpatterns = [
     instance_endpoint("chat/search", reading.Search),
     instance_endpoint("chat/list", reading.Chats),
     instance_endpoint("chat/pins", reading.Pins),
+    instance_endpoint("message/sendText", SendText),
     unknown_endpoint,
 ]
 

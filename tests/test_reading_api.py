@@ -96,7 +96,8 @@ class History(ReadingTestCase):
         }
 
     def test_page_by_page(self) -> None:
-        seen, cursor = [], ""
+        seen: list[str] = []
+        cursor: str | None = ""
         while cursor is not None:
             response = self.history(count=2, cursor=cursor)
             seen += self.ids(response)

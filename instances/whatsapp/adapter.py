@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from instances.whatsapp import events as ev
-from instances.whatsapp.errors import AdminsOnly, Busy, LinkingFailed, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import (
+    AdminsOnly,
+    Busy,
+    LinkingFailed,
+    NotConfirmed,
+    NotConnected,
+    NotOnWhatsApp,
+    Refused,
+)
 from instances.whatsapp.gate import Gate
 from portal.libmagic import ensure as ensure_libmagic
 
@@ -47,6 +56,7 @@ from neonize.proto.waCommon.WACommon_pb2 import MessageKey  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
     ContextInfo,
+    ExtendedTextMessage,
     Message,
     MessageContextInfo,
     PinInChatMessage,
@@ -202,6 +212,64 @@ class Client:
         except exc.SendMessageError as error:
             raise _send_error(str(error)) from error
         return str(response.ID), sent_at
+
+    def send_text(
+        self, chat: str, text: str, quoted: tuple[str, str, str] | None, *, look_up: bool
+    ) -> ev.MessageArrived:
+        """Send a text, quoting (id, author, text) if given; returns it as if it had come in.
+
+        Blocks as `send_pin` does. `look_up`: ask WhatsApp first who has this
+        phone number, since its server acknowledges messages to nobody as well.
+        Raises NotConnected, Busy, NotOnWhatsApp or Refused (not sent), NotConfirmed.
+        """
+        to = self._whose_number(chat) if look_up and chat.endswith("@s.whatsapp.net") else _jid(chat)
+        message = Message(conversation=text)
+        if quoted is not None:
+            stanza_id, author, words = quoted
+            context = ContextInfo(stanzaID=stanza_id, participant=author, quotedMessage=Message(conversation=words))
+            message = Message(extendedTextMessage=ExtendedTextMessage(text=text, contextInfo=context))
+        _gate.passing()
+        try:
+            response = self._client.send_message(to, message)
+            me = self._client.get_me()
+        except exc.SendMessageError as error:
+            raise _send_error(str(error)) from error
+        is_group = to.Server == "g.us"
+        return ev.MessageArrived(
+            message_id=response.ID,
+            chat=ev.Party(_text(to)) if is_group else self._both_names(to),
+            # Groups know us by our LID, as they do all members.
+            sender=ev.Party(_text(me.LID), _text(me.JID)) if _text(me.LID) else ev.Party(_text(me.JID)),
+            is_group=is_group,
+            from_me=True,
+            sent_at=datetime.fromtimestamp(response.Timestamp, UTC),
+            kind="text",
+            text=text,
+            push_name=me.PushName,
+            quoted_id=quoted[0] if quoted is not None else "",
+        )
+
+    def _whose_number(self, chat: str) -> pb.JID:
+        """The account that has a phone number; it may be spelled otherwise (Brazil's ninth digit)."""
+        _gate.passing()
+        try:
+            found = self._client.is_on_whatsapp(f"+{chat.partition('@')[0]}")
+        except exc.IsOnWhatsAppError as error:
+            raise _send_error(str(error)) from error
+        for one in found:
+            if one.IsIn:
+                return _jid(_text(one.JID))
+        raise NotOnWhatsApp
+
+    def _both_names(self, jid: pb.JID) -> ev.Party:
+        """A person's LID, by which phones know the chat, and their phone number beside it, where both are known."""
+        _gate.passing()
+        by_lid = jid.Server == "lid"
+        with suppress(exc.GetJIDFromStoreError):
+            other = self._client.get_pn_from_lid(jid) if by_lid else self._client.get_lid_from_pn(jid)
+            if _text(other):
+                return ev.Party(_text(jid), _text(other)) if by_lid else ev.Party(_text(other), _text(jid))
+        return ev.Party(_text(jid))
 
     def _may_pin(self, group: str) -> bool:
         """Whether the other members' phones will show a pin of ours: WhatsApp's server does not check.

@@ -15,11 +15,13 @@ from instances.whatsapp.errors import (
     LinkingFailed,
     NotConfirmed,
     NotConnected,
+    NotOnWhatsApp,
     Refused,
     WhatsAppError,
 )
 
 PIN = "pin"
+TEXT = "text"
 CONNECT = "connect"
 PAIRING_CODE = "pairing_code"
 DISCONNECT = "disconnect"
@@ -39,19 +41,10 @@ def news_subject(uid: UUID, topic: str) -> str:
     return f"news.{uid.hex}.{topic}"
 
 
-@dataclass(frozen=True, slots=True)
-class PinOrder:
-    """All that a connector needs to put one pin on the wire."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Something to put on the wire, for a while and under one lease only."""
 
-    attempt: str
-    # Where the stanza goes, and what its key says; as WhatsApp named them.
-    chat: str
-    message_id: str
-    from_me: bool
-    # The author, in groups only.
-    participant: str | None
-    # Seconds; None unpins.
-    duration: int | None
     # Unix time after which the order must not be carried out any more.
     deadline: float
     # Of the lease under which the caller believes the instance to be held.
@@ -67,10 +60,41 @@ class PinOrder:
         return self.deadline - time.time()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOrder(Order):
+    """All that a connector needs to send one text."""
+
+    # As WhatsApp named the chat, or as the caller did.
+    chat: str
+    # Whether the chat was seen on the wire before; else the number is looked up first.
+    known: bool
+    text: str
+    # The message that is quoted, empty for none, with its author as WhatsApp named them.
+    quoted_id: str = ""
+    quoted_sender: str = ""
+    quoted_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinOrder(Order):
+    """All that a connector needs to put one pin on the wire."""
+
+    attempt: str
+    # Where the stanza goes, and what its key says; as WhatsApp named them.
+    chat: str
+    message_id: str
+    from_me: bool
+    # The author, in groups only.
+    participant: str | None
+    # Seconds; None unpins.
+    duration: int | None
+
+
 # Errors travel by name. A name that is not here is a fault of ours and is
 # logged where it arose.
 _ERRORS: dict[str, type[WhatsAppError]] = {
-    kind.__name__: kind for kind in (NotConnected, NotConfirmed, Busy, AdminsOnly, Refused, LinkingFailed)
+    kind.__name__: kind
+    for kind in (NotConnected, NotConfirmed, NotOnWhatsApp, Busy, AdminsOnly, Refused, LinkingFailed)
 }
 
 

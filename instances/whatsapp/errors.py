@@ -44,5 +44,12 @@ class AdminsOnly(WhatsAppError):
         super().__init__("Only admins may pin messages in this group: ask an admin, or to be made one")
 
 
+class NotOnWhatsApp(WhatsAppError):
+    """Not sent: nobody has this phone number on WhatsApp."""
+
+    def __init__(self) -> None:
+        super().__init__("Number is not on WhatsApp")
+
+
 class LinkingFailed(WhatsAppError):
     """No QR code or pairing code could be had; the text says why."""

@@ -1,8 +1,9 @@
-"""Putting one instance's pins on the wire, one after the other, and writing down what came of each."""
+"""Putting one instance's pins and texts on the wire, one after the other, and writing down what came of each."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,9 @@ from chats import pinbook
 from chats.pinbook import Outcome
 from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
-from instances.whatsapp.commands import PinOrder, error_reply
-from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.commands import Order, PinOrder, TextOrder, error_reply
+from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.events import MessageArrived
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,13 @@ RECORD_SECONDS = 300.0
 RETRY_SECONDS = 0.5
 
 
+# Puts an order on the wire; called on a thread, where the library blocks until
+# the acknowledgement. Returns the reply to the order's caller.
+Work = Callable[[Client], dict[str, Any]]
+
+
 class Sending:
-    """The one place in a connector from which an instance's pins go out."""
+    """The one place in a connector from which an instance's orders go out."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
@@ -34,8 +41,8 @@ class Sending:
         self._turn = asyncio.Lock()
         self._under_way: set[asyncio.Task[dict[str, Any]]] = set()
 
-    async def carry_out(self, order: PinOrder, client: Client | None) -> dict[str, Any]:
-        """Send it, and return the reply to its caller.
+    async def carry_out(self, order: Order, client: Client | None, work: Work) -> dict[str, Any]:
+        """Send it by `work`, and return the reply to its caller.
 
         Raises NotConnected or Busy when nothing was sent, and NotConfirmed when
         the order's time was over before the acknowledgement came. Then it stays
@@ -44,7 +51,7 @@ class Sending:
         if client is None:
             raise NotConnected
         begun = asyncio.Event()
-        sending = asyncio.create_task(self._in_turn(order, client, begun))
+        sending = asyncio.create_task(self._in_turn(order, client, work, begun))
         self._under_way.add(sending)
         sending.add_done_callback(self._under_way.discard)
         await asyncio.wait({sending}, timeout=max(order.seconds_left, 0))
@@ -55,16 +62,27 @@ class Sending:
         sending.cancel()
         raise Busy
 
-    async def _in_turn(self, order: PinOrder, client: Client, begun: asyncio.Event) -> dict[str, Any]:
+    async def _in_turn(self, order: Order, client: Client, work: Work, begun: asyncio.Event) -> dict[str, Any]:
         async with self._turn:
             if order.seconds_left <= 0:
                 return error_reply(Busy())
             begun.set()
-            return await asyncio.get_running_loop().run_in_executor(self._pool, _send_and_record, order, client)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, client)
 
 
-def _send_and_record(order: PinOrder, client: Client) -> dict[str, Any]:
-    """On a thread of the pool: the library blocks until the acknowledgement."""
+def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], None], client: Client) -> dict[str, Any]:
+    """Send a text, and store it as the messages that come in are stored, so that it can be found and pinned."""
+    quoted = (order.quoted_id, order.quoted_sender, order.quoted_text) if order.quoted_id else None
+    try:
+        sent = client.send_text(order.chat, order.text, quoted, look_up=not order.known)
+    except WhatsAppError as error:
+        return error_reply(error)
+    store([sent])
+    return {"message_id": sent.message_id}
+
+
+def send_pin(order: PinOrder, client: Client) -> dict[str, Any]:
+    """Send a pin or an unpin, and record what came of it."""
     attempt = UUID(order.attempt)
     try:
         stanza_id, at = client.send_pin(order.chat, order.message_id, order.from_me, order.participant, order.duration)

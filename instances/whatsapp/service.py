@@ -45,6 +45,18 @@ def send_pin(instance: Instance, order: commands.PinOrder) -> None:
     _ask(instance, commands.PIN, order.to_payload(), order.seconds_left + GRACE_SECONDS)
 
 
+def send_text(instance: Instance, order: commands.TextOrder) -> str:
+    """Send a text; returns the message's id when WhatsApp acknowledged it, and it is stored.
+
+    Raises NotConnected, Busy, NotOnWhatsApp or Refused (nothing was sent), or
+    NotConfirmed (sent, outcome unknown).
+    """
+    message_id: str = _ask(instance, commands.TEXT, order.to_payload(), order.seconds_left + GRACE_SECONDS)[
+        "message_id"
+    ]
+    return message_id
+
+
 def connect(instance: Instance) -> Link:
     """Connect the instance, or begin to link it: the answer holds the QR text to show.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,10 +24,10 @@ from instances.states import LINKED, State, sentence
 from instances.whatsapp import commands, database
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
-from instances.whatsapp.commands import PinOrder, error_reply
+from instances.whatsapp.commands import PinOrder, TextOrder, error_reply
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
-from instances.whatsapp.sending import Sending
+from instances.whatsapp.sending import Sending, send_pin, send_text
 from instances.whatsapp.writer import Writer
 from portal.broker import NobodyListens, broker
 
@@ -101,7 +102,12 @@ class Session:
         verb = subject.rsplit(".", 1)[-1]
         try:
             if verb == commands.PIN:
-                return await self._sending.carry_out(PinOrder(**payload), self._ready_for(payload["epoch"]))
+                pin = PinOrder(**payload)
+                return await self._sending.carry_out(pin, self._ready_for(pin.epoch), partial(send_pin, pin))
+            if verb == commands.TEXT:
+                text = TextOrder(**payload)
+                store = partial(self._writer.write_now, self.instance)
+                return await self._sending.carry_out(text, self._ready_for(text.epoch), partial(send_text, text, store))
             async with self._changing:
                 if verb == commands.CONNECT:
                     return await self._connect()
