@@ -7,10 +7,10 @@ by statistics. Each step stops when the page is full:
 
 1. The newest NEAR rows are read backwards by key. A common word fills its page
    here, or shows how many more rows to read.
-2. The weeks before that are asked of GIN, two and then six of them; every
-   document bears the mark of its week, so GIN skips all others.
-3. All the rest is asked of GIN at once, up to MANY hits: a word that was not
-   found by now is rare, as a rule.
+2. If there were some, the weeks before that are asked of GIN, two and then six
+   of them; every document bears the mark of its week, so GIN skips all others.
+3. All the rest is asked of GIN at once, up to MANY hits: what was not found by
+   now is rare, as a rule.
 4. If there were more (a word of last year's season), eight weeks at a time.
 
 A span with more than MANY hits is halved until it has fewer, and those are
@@ -154,7 +154,8 @@ class PostgresBackend(Backend):
             more, reached = self._near(plan, rows, reached - 1)
             found += more
         if len(found) < limit and reached > plan.first:
-            found += self._far(plan, reached - 1, limit - len(found))
+            # Nothing among so many: it is rare, and one question to GIN will do.
+            found += self._far(plan, reached - 1, limit - len(found), STEPS if found else ())
         return found[:limit]
 
     def _near(self, plan: Plan, rows: int, last: int) -> tuple[list[int], int]:
@@ -172,17 +173,17 @@ class PostgresBackend(Backend):
         keys = sorted((key for key, hit in seen if hit), reverse=True)
         return keys, min(key for key, _ in seen) if len(seen) == rows else plan.first
 
-    def _far(self, plan: Plan, last: int, limit: int) -> list[int]:
+    def _far(self, plan: Plan, last: int, limit: int, steps: tuple[int, ...]) -> list[int]:
         """Hits with keys up to `last`, by GIN."""
         found: list[int] = []
-        oldest = self._oldest_week(plan)
-        spans = list(_spans(week_of(last), oldest))[::-1]
+        spans = list(_spans(week_of(last), week_of(plan.first), steps))[::-1]
         while spans and len(found) < limit:
             newer, older = spans.pop()
             keys = self._within(plan, newer, older, last)
             if len(keys) < MANY:
                 found += sorted(keys, reverse=True)
             elif newer - older >= MANY_WEEKS:
+                older = max(older, self._oldest_week(plan))
                 spans += [(end, max(end - MANY_WEEKS + 1, older)) for end in range(newer, older - 1, -MANY_WEEKS)][::-1]
             elif newer > older:
                 middle = (newer + older + 1) // 2
@@ -238,9 +239,9 @@ def _where(plan: Plan, required: tuple[tuple[Phrase, ...], ...]) -> tuple[str, l
     return "words @@ %s::tsquery AND instance_id = ANY(%s) AND key <> ALL(%s)", [*parameters, sorted(plan.but)]
 
 
-def _spans(newest: int, oldest: int) -> Iterator[tuple[int, int]]:
+def _spans(newest: int, oldest: int, steps: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Weeks in a few spans, newest first: (newest week, oldest week) of each."""
-    for step in STEPS:
+    for step in steps:
         if newest < oldest:
             return
         yield newest, max(newest - step + 1, oldest)
