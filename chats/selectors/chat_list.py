@@ -11,7 +11,7 @@ from chats.models import Chat, Message, Pin
 from chats.selectors.places import Place
 from instances import access
 
-PAGE = 25
+PAGE = 18
 # More unread ones than this are shown as "99+", and not counted.
 UNREAD_SHOWN = 99
 

@@ -13,7 +13,7 @@ from chats.models import Chat, Message
 from chats.selectors import pins
 from chats.selectors.places import Place
 
-PAGE = 30
+PAGE = 24
 # Messages of one person within this time stand together under one name.
 TOGETHER = timedelta(minutes=5)
 APART = (Message.Kind.SYSTEM,)
