@@ -1,5 +1,6 @@
 """One instance: its state in words, and linking a phone to it."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,8 @@ def context_of(instance: Instance) -> dict[str, object]:
 @signed_in
 def detail(request: HttpRequest, uid: UUID) -> HttpResponse:
     """The page."""
-    return render(request, "instances/detail.html", context_of(access.find_instance(request.user, uid)))
+    instance = access.find_instance(request.user, uid)
+    return render(request, "instances/detail.html", {**context_of(instance), **_code(instance)})
 
 
 @require_safe
@@ -44,7 +46,8 @@ def detail(request: HttpRequest, uid: UUID) -> HttpResponse:
 @signed_in
 def panel(request: HttpRequest, uid: UUID) -> HttpResponse:
     """The state as it is now."""
-    return render(request, "instances/_panel.html", context_of(access.find_instance(request.user, uid)))
+    instance = access.find_instance(request.user, uid)
+    return render(request, "instances/_panel.html", {**context_of(instance), **_code(instance)})
 
 
 @require_safe
@@ -53,14 +56,18 @@ def panel(request: HttpRequest, uid: UUID) -> HttpResponse:
 def code(request: HttpRequest, uid: UUID) -> HttpResponse:
     """The QR code of this moment, while the instance is being linked."""
     instance = access.find_instance(request.user, uid, manage=True)
-    drawn, error = None, ""
-    if instance.state == State.LINKING:
-        try:
-            text = service.connect(instance).qr
-            drawn = qr.svg(text) if text else None
-        except WhatsAppError as trouble:
-            error = str(trouble)
-    return render(request, "instances/_qr.html", {"instance": instance, "drawn": drawn, "error": error})
+    return render(request, "instances/_qr.html", {"instance": instance, **_code(instance)})
+
+
+def _code(instance: Any) -> dict[str, object]:
+    """The picture to scan, for who may; it is there as soon as the state is "linking"."""
+    if instance.state != State.LINKING or not access.may_manage(instance):
+        return {}
+    try:
+        text = service.connect(instance).qr
+    except WhatsAppError as trouble:
+        return {"error": _(str(trouble))}
+    return {"drawn": qr.svg(text) if text else None}
 
 
 @require_POST

@@ -27,6 +27,7 @@ def test_a_phone_is_linked_by_the_qr_code_on_the_page(home: House, person: MakeP
     page.get_by_role("button", name="Link a phone with a QR code").click()
     picture = page.locator("#qr svg")
     expect(picture).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(500)
     home.phone.scan(read_qr(picture.screenshot()))
     expect(page.locator("#panel .pill")).to_have_text(re.compile("Connected"), timeout=15_000)
     expect(page.locator("#panel")).to_contain_text("+5511940000001")

