@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import pins
+from chats import described, pins
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
 from instances import tokens
 from instances.models import Token
@@ -29,6 +29,7 @@ class PinMessage(InstanceView):
         AdminsOnly: 403,
     }
 
+    @described.PIN_MESSAGE
     def post(self, request: Request, name: str) -> Response:
         """Answer 200 when WhatsApp's server acknowledged the pin, or had before."""
         fields = read_fields(request._request)

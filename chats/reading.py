@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import search
+from chats import described, search
 from chats.models import Chat, Message, Pin
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.search import Cursor
@@ -24,6 +24,7 @@ MOST = 500
 class History(InstanceView):
     """POST /api/chat/history/:instance: the stored messages of a chat, newest first."""
 
+    @described.HISTORY
     def post(self, request: Request, name: str) -> Response:
         """Answer with the messages; a chat that nothing is stored of has none."""
         fields = read_fields(request._request)
@@ -60,6 +61,7 @@ class History(InstanceView):
 class Search(InstanceView):
     """GET /api/chat/search/:instance: messages by their text and properties, newest first."""
 
+    @described.SEARCH
     def get(self, request: Request, name: str) -> Response:
         """Answer with a page of hits; `q` as on the search page."""
         parameters = Parameters(request)
@@ -93,6 +95,7 @@ class Search(InstanceView):
 class Chats(InstanceView):
     """GET /api/chat/list/:instance: the chats, the one written in last first."""
 
+    @described.CHATS
     def get(self, request: Request, name: str) -> Response:
         """Answer with a page of chats; `q` looks in names and numbers."""
         parameters = Parameters(request)
@@ -105,6 +108,7 @@ class Chats(InstanceView):
 class Pins(InstanceView):
     """GET /api/chat/pins/:instance: what is pinned, by whom and until when."""
 
+    @described.PINS
     def get(self, request: Request, name: str) -> Response:
         """Answer with a page of pins, of one chat with `number`, in another state with `state`."""
         parameters = Parameters(request)

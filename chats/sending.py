@@ -3,7 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import texts
+from chats import described, texts
 from chats.errors import MessageAmbiguous, MessageNotFound, NoChat
 from chats.numbers import InvalidNumber
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, NotOnWhatsApp, Refused
@@ -24,6 +24,7 @@ class SendText(InstanceView):
         Refused: 502,
     }
 
+    @described.SEND_TEXT
     def post(self, request: Request, name: str) -> Response:
         """Answer 200 when WhatsApp's server acknowledged the message and it is stored."""
         fields = read_fields(request._request)

@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instances import lifecycle, qr, tokens
+from instances import described, lifecycle, qr, tokens
 from instances.models import Instance, valid_name
 from instances.states import sentence
 from instances.whatsapp import service
@@ -32,6 +32,7 @@ class NewInstance(ApiView):
 
     own_rate = "API_NEW_INSTANCE_RATE"
 
+    @described.NEW
     def post(self, request: Request) -> Response:
         """Answer with the instance and its token."""
         if self.token.instance_id is not None:
@@ -68,6 +69,7 @@ class NewInstance(ApiView):
 class ListInstances(ApiView):
     """GET /api/instance/list: what the token opens, or the ones named by `instanceName`."""
 
+    @described.LIST
     def get(self, request: Request) -> Response:
         """Answer with each instance and its state."""
         # A name may hold no comma, so several fit into one parameter.
@@ -93,6 +95,7 @@ class ConnectInstance(InstanceView):
 
     statuses = STATUSES
 
+    @described.CONNECT
     def get(self, request: Request, name: str) -> Response:
         """Answer with the state, and with a QR code or (`?number=`) a pairing code if no phone is linked."""
         parameters = Parameters(request)
@@ -145,6 +148,7 @@ class LogoutInstance(InstanceView):
 
     statuses = STATUSES
 
+    @described.LOGOUT
     def post(self, request: Request, name: str) -> Response:
         """Answer 200 when the keys are gone, or were not there."""
         try:
@@ -163,6 +167,7 @@ class DeleteInstance(InstanceView):
 
     statuses = STATUSES
 
+    @described.DELETE
     def delete(self, request: Request, name: str) -> Response:
         """Answer 200 when nothing is left of it."""
         lifecycle.delete(self.instance)

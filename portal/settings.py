@@ -165,8 +165,20 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "portal.rest.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
+}
+
+# `portal.rest.openapi` has the rest.
+SPECTACULAR_SETTINGS = {
+    "TITLE": "WhatsApp Portal",
+    "DESCRIPTION": "Pin messages for everyone, read and send, and run instances. Every answer carries "
+    "`X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (Unix seconds).",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SECURITY": [{"token": []}, {"bearer": []}],
+    "POSTPROCESSING_HOOKS": [],
 }
 
 # --- Pages ----------------------------------------------------------------

@@ -8,6 +8,7 @@ from chats.api import PinMessage
 from chats.sending import SendText
 from instances import api as instances
 from portal.health import healthz
+from portal.rest.openapi import OpenApi
 from portal.rest.routes import account_endpoint, instance_endpoint, unknown_endpoint
 
 urlpatterns = [
@@ -25,6 +26,7 @@ urlpatterns = [
     instance_endpoint("chat/list", reading.Chats),
     instance_endpoint("chat/pins", reading.Pins),
     instance_endpoint("message/sendText", SendText),
+    account_endpoint(r"openapi\.json", OpenApi),
     unknown_endpoint,
 ]
 

@@ -50,9 +50,7 @@ class ApiView(APIView):
         """Everything that can be refused before the body is read. Raises ApiError."""
         super().initial(request, *args, **kwargs)
         begun = call.of(request._request)
-        if request.method not in self.allowed_methods:
-            begun.check()
-            raise ApiError(405, f"Method {request.method} is not allowed here: use {' or '.join(self.allowed_methods)}")
+        self.check_method(request)
         self.check_path(**kwargs)
         self.token = begun.authenticated()
         if self.own_rate is not None:
@@ -60,6 +58,12 @@ class ApiView(APIView):
                 request._request, begun.bucket, getattr(settings, self.own_rate), group=self.own_rate
             )
             begun.check()
+
+    def check_method(self, request: Request) -> None:
+        """Refuse what this endpoint has no method for. Raises ApiError."""
+        if request.method not in self.allowed_methods:
+            call.of(request._request).check()
+            raise ApiError(405, f"Method {request.method} is not allowed here: use {' or '.join(self.allowed_methods)}")
 
     def check_path(self, **kwargs: Any) -> None:
         """What the path itself must hold, before the token is looked at. Raises ApiError."""

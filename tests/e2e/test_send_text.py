@@ -108,9 +108,12 @@ def test_texts_and_pins_take_turns(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pinned among texts")
     scene.stored(message_id)
     answers: list[tuple[int, Any]] = []
-    work = [lambda number=number: send(scene, bob.jid, f"turn {number}") for number in range(6)]
-    work.insert(3, lambda: scene.pin(message_id, "7d"))
-    threads = [threading.Thread(target=lambda one=one: answers.append(one())) for one in work]
+
+    def write(number: int) -> None:
+        answers.append(send(scene, bob.jid, f"turn {number}"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    threads.insert(3, threading.Thread(target=lambda: answers.append(scene.pin(message_id, "7d"))))
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,0 +1,236 @@
+"""The endpoints of chats, described for OpenAPI."""
+
+from chats.models import Pin
+from portal.rest.openapi import (
+    CURSOR,
+    FLAG,
+    INVALID_PARAMETER,
+    LIMIT,
+    MAYBE,
+    MAYBE_TIME,
+    NUMBER,
+    STRING,
+    TIME,
+    described,
+    parameter,
+    ref,
+    several,
+    shape,
+)
+
+ID = "3EB08FCF27E532F1B0F5"
+JID = "5511999999999@s.whatsapp.net"
+AT = "2026-02-16T18:32:39Z"
+SAID = {
+    "messageId": ID,
+    "chatJid": JID,
+    "senderJid": JID,
+    "senderName": "Ana",
+    "fromMe": False,
+    "timestamp": AT,
+    "type": "text",
+    "text": "Rua das Flores 12",
+    "quotedId": None,
+    "editedAt": None,
+    "deletedAt": None,
+}
+# Of every answer that comes page by page.
+PAGED = {"count": NUMBER, "hasMore": FLAG, "next": MAYBE}
+ENDING = {"count": 1, "hasMore": False, "next": None}
+SUCCESS = {"const": True}
+TAKEN_AS_NUMBER = "A phone number with its country code, or a JID."
+
+PIN_MESSAGE = described(
+    "Pin or unpin a message for everyone in the chat",
+    body=shape(
+        pin={**FLAG, "description": "true pins, false unpins."},
+        messageId={**STRING, "minLength": 1},
+        optional={
+            "duration": {"enum": ["24h", "7d", "30d"], "description": "Required to pin."},
+            "chatJid": {**STRING, "description": "Names the chat when the id stands in several."},
+        },
+    ),
+    sent={"pin": True, "messageId": ID, "duration": "7d"},
+    answer=shape(
+        success=SUCCESS,
+        message=STRING,
+        chat_jid=STRING,
+        message_id=STRING,
+        pinned=FLAG,
+        optional={"duration": STRING},
+    ),
+    example={
+        "success": True,
+        "message": "Message pinned successfully",
+        "chat_jid": JID,
+        "message_id": ID,
+        "pinned": True,
+        "duration": "7d",
+    },
+    errors=(
+        (400, "messageId is required"),
+        (403, "Only admins may pin messages in this group: ask an admin, or to be made one"),
+        (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
+        (500, f"message with ID {ID} not found"),
+        (500, 'invalid duration "1h": use "24h", "7d" or "30d"'),
+        (500, "WhatsApp client is not connected"),
+        (502, "WhatsApp refused the message: error 479"),
+        (504, "WhatsApp did not confirm in time"),
+    ),
+)
+
+SEND_TEXT = described(
+    "Send a text, as a reply if it quotes a message",
+    body=shape(
+        number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER},
+        text={**STRING, "minLength": 1, "maxLength": 65_536},
+        optional={"quotedId": {**STRING, "description": "A stored message of the same chat."}},
+    ),
+    sent={"number": "5511999999999", "text": "At nine.", "quotedId": ID},
+    answer=shape(success=SUCCESS, message=STRING, chat_jid=STRING, message_id=STRING, timestamp=TIME, quoted_id=MAYBE),
+    example={
+        "success": True,
+        "message": "Text sent successfully",
+        "chat_jid": JID,
+        "message_id": "3EB0A1B2C3D4E5F60718",
+        "timestamp": AT,
+        "quoted_id": ID,
+    },
+    errors=(
+        (400, "Number is required"),
+        (400, "Text is required"),
+        (400, "Number is not on WhatsApp"),
+        (404, f"message with ID {ID} not found"),
+        (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
+        (502, "WhatsApp refused the message: error 479"),
+        (503, "WhatsApp client is not connected"),
+        (503, "The instance is busy with an earlier message. Nothing was sent: try again."),
+        (504, "WhatsApp did not confirm in time"),
+    ),
+)
+
+HISTORY = described(
+    "The stored messages of a chat, newest first",
+    body=shape(
+        number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER},
+        optional={
+            "count": {**NUMBER, "minimum": 1, "maximum": 500, "default": 50},
+            "from": {**TIME, "description": "ISO 8601, included."},
+            "to": {**TIME, "description": "ISO 8601, included."},
+            "cursor": {**STRING, "description": "`next` of the answer before: goes on from there."},
+        },
+    ),
+    sent={"number": "5511999999999", "count": 50, "from": AT},
+    answer=shape(
+        success=SUCCESS,
+        messages=several(ref("Message")),
+        count=NUMBER,
+        hasMore=FLAG,
+        chat_jid=STRING,
+        next=MAYBE,
+    ),
+    example={"success": True, "messages": [SAID], "count": 1, "hasMore": False, "chat_jid": JID, "next": None},
+    errors=(
+        (400, "Number is required"),
+        (400, "invalid 'from' date format. Use ISO 8601 format (e.g., '2026-02-16T18:32:39Z')"),
+    ),
+)
+
+SEARCH = described(
+    "Search messages by text and properties, newest first",
+    parameters=[parameter("q", "Words, phrases and filters, as on the search page.", required=True), LIMIT, CURSOR],
+    answer=shape(
+        success=SUCCESS,
+        messages=several(
+            {"allOf": [ref("Message"), shape(snippet=several(shape(text=STRING, match=FLAG)))]},
+        ),
+        **PAGED,
+        suggestion=MAYBE,
+    ),
+    example={
+        "success": True,
+        "messages": [{**SAID, "snippet": [{"text": "Rua das ", "match": False}, {"text": "Flores", "match": True}]}],
+        **ENDING,
+        "suggestion": None,
+    },
+    errors=(INVALID_PARAMETER, (400, "Invalid parameter: q is required: what to search for")),
+)
+
+CHATS = described(
+    "List chats, the one written in last first",
+    parameters=[parameter("q", "A part of the name or number."), LIMIT, CURSOR],
+    answer=shape(
+        success=SUCCESS,
+        chats=several(
+            shape(
+                jid=STRING,
+                lid=MAYBE,
+                name=STRING,
+                type=STRING,
+                adminsOnly=FLAG,
+                lastMessageAt=TIME,
+                lastMessage={"oneOf": [ref("Message"), {"type": "null"}]},
+            )
+        ),
+        **PAGED,
+    ),
+    example={
+        "success": True,
+        "chats": [
+            {
+                "jid": JID,
+                "lid": None,
+                "name": "Ana",
+                "type": "direct",
+                "adminsOnly": False,
+                "lastMessageAt": AT,
+                "lastMessage": SAID,
+            }
+        ],
+        **ENDING,
+    },
+    errors=(INVALID_PARAMETER,),
+)
+
+PINS = described(
+    "List pins: what is pinned, by whom and until when",
+    parameters=[
+        parameter("number", f"One chat. {TAKEN_AS_NUMBER}"),
+        parameter("state", "In which state.", schema={"enum": [*Pin.State.values, "all"], "default": "pinned"}),
+        LIMIT,
+        CURSOR,
+    ],
+    answer=shape(
+        success=SUCCESS,
+        pins=several(
+            shape(
+                state={"enum": Pin.State.values},
+                pinnedAt=MAYBE_TIME,
+                expiresAt=MAYBE_TIME,
+                duration={"type": ["integer", "null"], "description": "Seconds."},
+                by=STRING,
+                byName=MAYBE,
+                changedAt=TIME,
+                message=ref("Message"),
+            )
+        ),
+        **PAGED,
+    ),
+    example={
+        "success": True,
+        "pins": [
+            {
+                "state": "pinned",
+                "pinnedAt": AT,
+                "expiresAt": "2026-02-23T18:32:39Z",
+                "duration": 604_800,
+                "by": "token 'CRM'",
+                "byName": None,
+                "changedAt": AT,
+                "message": SAID,
+            }
+        ],
+        **ENDING,
+    },
+    errors=(INVALID_PARAMETER,),
+)

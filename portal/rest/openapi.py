@@ -1,0 +1,188 @@
+"""The description of the API in OpenAPI 3.1, made of what stands beside each endpoint.
+
+Requests and answers are described by JSON Schema as it is, because bodies are
+read by `portal.rest.body` and not by serializers. What all endpoints share is
+added here, so that an endpoint names its own fields, answer and errors alone.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from django.urls import URLPattern, path
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.rest import call
+from portal.rest.errors import DATABASE_DOWN, UNEXPECTED, envelope
+from portal.rest.views import ApiView, InstanceView
+
+Schema = dict[str, Any]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+JSON = "application/json"
+STRING: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+NUMBER: Schema = {"type": "integer"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+MAYBE: Schema = {"type": ["string", "null"]}
+MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+# Errors every endpoint may answer with, and those of every endpoint that names an instance.
+EVERYWHERE = (
+    (401, "Missing token in header"),
+    (401, "Invalid token"),
+    (429, "Rate limit exceeded. Try again later."),
+    (500, UNEXPECTED),
+    (503, DATABASE_DOWN),
+)
+OF_AN_INSTANCE = (
+    (400, "Instance name is required"),
+    (403, "Instance token does not match the requested instance"),
+    (404, "Instance not found"),
+)
+INVALID_BODY = (400, "Invalid request body: it must be a JSON object, not a string")
+INVALID_PARAMETER = (400, "Invalid parameter: limit must be a whole number from 1 to 500")
+
+
+def shape(optional: dict[str, Schema] | None = None, **fields: Schema) -> Schema:
+    """An object with all of these fields, and with some that may be left out."""
+    return {"type": "object", "required": list(fields), "properties": {**fields, **(optional or {})}}
+
+
+def several(of: Schema) -> Schema:
+    """A list."""
+    return {"type": "array", "items": of}
+
+
+def ref(name: str) -> Schema:
+    """What all endpoints share under this name: see COMPONENTS."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def parameter(name: str, about: str, *, required: bool = False, schema: Schema | None = None) -> OpenApiParameter:
+    """A parameter behind the `?`."""
+    return OpenApiParameter(name, schema or STRING, description=about, required=required)
+
+
+LIMIT = parameter("limit", "How many to answer with.", schema={**NUMBER, "minimum": 1, "maximum": 500, "default": 50})
+CURSOR = parameter("cursor", "`next` of the answer before: goes on from there.")
+
+
+def described(
+    summary: str,
+    *,
+    answer: Schema,
+    example: dict[str, Any],
+    errors: Sequence[tuple[int, str]] = (),
+    body: Schema | None = None,
+    sent: dict[str, Any] | None = None,
+    parameters: Sequence[OpenApiParameter] = (),
+    instance: bool = True,
+) -> Callable[[Method], Method]:
+    """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors."""
+    examples = [OpenApiExample("Success", value=example, response_only=True, status_codes=["200"])]
+    if sent is not None:
+        examples.append(OpenApiExample("Request", value=sent, request_only=True))
+    named = [OpenApiParameter("instance", STRING, OpenApiParameter.PATH, description="Its name.")] if instance else []
+    given = (*errors, *(OF_AN_INSTANCE if instance else ()), *EVERYWHERE, *((INVALID_BODY,) if body else ()))
+    made: Any = extend_schema(
+        summary=summary,
+        parameters=[*named, *parameters],
+        request={JSON: body} if body else None,
+        responses={(200, JSON): OpenApiResponse(answer, "As asked."), **_errors(given)},
+        examples=examples,
+    )
+    decorate: Callable[[Method], Method] = made
+    return decorate
+
+
+def _errors(errors: Sequence[tuple[int, str]]) -> dict[tuple[int, str], OpenApiResponse]:
+    sentences: dict[int, list[str]] = {}
+    for status, sentence in sorted(errors):
+        sentences.setdefault(status, []).append(sentence)
+    return {
+        (status, JSON): OpenApiResponse(
+            ref("Error"),
+            f"{HTTPStatus(status).phrase}: " + " · ".join(said),
+            [
+                OpenApiExample(one[:60], value=envelope(one), response_only=True, status_codes=[str(status)])
+                for one in said
+            ],
+        )
+        for status, said in sentences.items()
+    }
+
+
+MESSAGE = shape(
+    messageId=STRING,
+    chatJid=STRING,
+    senderJid=STRING,
+    senderName=STRING,
+    fromMe=FLAG,
+    timestamp=TIME,
+    type=STRING,
+    text=STRING,
+    quotedId=MAYBE,
+    editedAt=MAYBE_TIME,
+    deletedAt=MAYBE_TIME,
+)
+INSTANCE = shape(
+    instanceName=STRING,
+    state=STRING,
+    sentence=STRING,
+    numberJid=MAYBE,
+    lid=MAYBE,
+    profileName=STRING,
+    linkedAt=MAYBE_TIME,
+    lastSeenAt=MAYBE_TIME,
+    createdAt=TIME,
+    optional={"token": STRING},
+)
+COMPONENTS: dict[str, Any] = {
+    "schemas": {
+        "Error": shape(success={"const": False}, error=shape(message=STRING)),
+        "Message": MESSAGE,
+        "Instance": INSTANCE,
+    },
+    "securitySchemes": {
+        "token": {"type": "apiKey", "in": "header", "name": "token"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    },
+}
+
+
+@lru_cache(maxsize=1)
+def document() -> dict[str, Any]:
+    """The whole description."""
+    from portal.urls import urlpatterns
+
+    generator: Any = SchemaGenerator
+    found = generator(patterns=list(filter(None, map(_addressed, urlpatterns)))).get_schema(public=True)
+    return {**found, "components": COMPONENTS}
+
+
+def _addressed(pattern: Any) -> URLPattern | None:
+    """An endpoint's address as OpenAPI can say it; the real ones also take what they refuse in words."""
+    view = getattr(getattr(pattern, "callback", None), "cls", None)
+    if view is None or not issubclass(view, ApiView) or not pattern.name or issubclass(view, OpenApi):
+        return None
+    end = "/<str:instance>" if issubclass(view, InstanceView) else ""
+    made: URLPattern = path(f"api/{pattern.name}{end}", view.as_view(), name=pattern.name)
+    return made
+
+
+class OpenApi(ApiView):
+    """GET /api/openapi.json: this description, for whoever asks. It holds nothing of any account."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """No token is needed; the rate limit counts all the same."""
+        call.of(request._request).check()
+        self.check_method(request)
+
+    def get(self, request: Request) -> Response:
+        """Answer with the description."""
+        return Response(document())
