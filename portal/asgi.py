@@ -12,6 +12,7 @@ from a2wsgi import WSGIMiddleware
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 
+from portal.collector import settle
 from portal.rest.asgi import App, LimitBodies, Receive, Scope, Send
 from portal.whole_body import WholeBody
 
@@ -35,6 +36,7 @@ def build() -> App:
         streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)
         await (streaming if streams else synchronous)(scope, receive, send)
 
+    settle()
     return LimitBodies(application, settings.API_MAX_BODY)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.broker import broker
+from portal.collector import settle
 
 
 class Command(BaseCommand):
@@ -20,6 +21,8 @@ class Command(BaseCommand):
         # Session files hold the keys to somebody's WhatsApp.
         os.umask(0o077)
         from instances.whatsapp.connector import AlreadyRunning, Connector
+
+        settle()
 
         async def run() -> None:
             connector = Connector()
