@@ -464,5 +464,6 @@ class TestTwoAtOnce:
     def test_pins_of_one_chat_at_once_do_not_deadlock(self, slow_owner: Owner, instance: Instance) -> None:
         messages = [make_message(instance, f"3EB{number}") for number in range(5)]
         outcomes = at_once(*[lambda message=message: pin(message, WEEK, ALICE) for message in messages])
-        assert outcomes == [Pin.State.PINNED] * 5
+        # By the time it is looked at, a pin may have lost its place already.
+        assert set(outcomes) <= {Pin.State.PINNED, Pin.State.REPLACED}
         assert Pin.objects.filter(state=Pin.State.PINNED).count() == 3
