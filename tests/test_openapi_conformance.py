@@ -1,0 +1,111 @@
+"""Schemathesis calls every endpoint with what the OpenAPI document allows and forbids, and reads the answers by it."""
+
+import json
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from django.test import override_settings
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from chats.models import Message, Pin
+from instances import lifecycle
+from instances.models import Instance
+from instances.whatsapp.commands import TextOrder
+from instances.whatsapp.service import Link
+from portal.rest import openapi
+from portal.rest.errors import UNEXPECTED
+from tests.base import BaseTestCase
+
+pytestmark = pytest.mark.slow
+
+CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
+OPERATIONS = [(method.upper(), path) for path, methods in openapi.document()["paths"].items() for method in methods]
+EXAMPLES = 25
+JID = "5511999999999@s.whatsapp.net"
+
+
+@override_settings(API_RATE="1000000/m", API_NEW_INSTANCE_RATE="1000000/m", ALLOWED_HOSTS=["*"])
+class Conformance(BaseTestCase):
+    """Alice calls; WhatsApp does whatever is asked of it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # A request's end would close the connection that holds the test's transaction.
+        for signal in (request_started, request_finished):
+            signal.disconnect(close_old_connections)
+            self.addCleanup(signal.connect, close_old_connections)
+        document = json.loads(json.dumps(openapi.document(), default=str))
+        self.schema = schemathesis.openapi.from_dict(document)
+        self.schema.app = get_wsgi_application()
+        message = self.make_message("3EB0")
+        Pin.objects.create(message=message, state="pinned")
+        front = "instances.whatsapp.service"
+        self.enterContext(patch(f"{front}.announce"))
+        self.enterContext(patch(f"{front}.logout"))
+        self.enterContext(patch(f"{front}.connect", return_value=Link("2@code", False, "linking", "Waiting.")))
+        self.enterContext(patch(f"{front}.pairing_code", return_value="ABCD-1234"))
+        # Nobody settles an attempt here, and a second pin would wait for the first one's outcome.
+        self.enterContext(patch("chats.pins.pin"))
+        self.enterContext(patch("chats.pins.unpin"))
+        self.enterContext(patch(f"{front}.send_text", side_effect=self.send_text))
+        self.enterContext(patch("instances.api.TAKE_UP_SECONDS", 0))
+        # What it deletes would be missing for the calls after it.
+        self.enterContext(patch.object(lifecycle, "delete"))
+
+    def send_text(self, instance: Instance, order: TextOrder) -> str:
+        message = self.make_message(f"S{Message.objects.count()}", instance=instance, chat=order.chat)
+        Message.objects.filter(pk=message.pk).update(from_me=True)
+        return message.message_id
+
+    def conforms(self, method: str, path: str, mode: GenerationMode) -> None:
+        operation = self.schema[path][method]
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=(Phase.explicit, Phase.generate),
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def calls(case: Any) -> None:
+            if mode == GenerationMode.POSITIVE:
+                self.aim(case)
+            response = case.call(headers={"token": self.alice})
+            case.validate_response(response, checks=CHECKS, excluded_checks=[not_a_server_error])
+            assert UNEXPECTED not in response.text
+            statuses.add(response.status_code)
+
+        statuses: set[int] = set()
+        calls()
+        assert mode == GenerationMode.NEGATIVE or 200 in statuses
+
+    def aim(self, case: Any) -> None:
+        """Name what is there: of all names the document allows, chance finds none of ours."""
+        if "instance" in case.path_parameters:
+            case.path_parameters["instance"] = "shop"
+        for name, value in {"number": JID, "messageId": "3EB0", "chatJid": JID}.items():
+            if isinstance(case.body, dict) and name in case.body:
+                case.body[name] = value
+
+    def test_what_the_document_allows(self) -> None:
+        for method, path in OPERATIONS:
+            with self.subTest(f"{method} {path}"):
+                self.conforms(method, path, GenerationMode.POSITIVE)
+
+    def test_what_it_forbids(self) -> None:
+        for method, path in OPERATIONS:
+            with self.subTest(f"{method} {path}"):
+                self.conforms(method, path, GenerationMode.NEGATIVE)
