@@ -72,6 +72,10 @@ def addresses() -> dict[str, URLPattern]:
     return found
 
 
+# What an address needs to get as far as asking who may.
+DATA: dict[str, dict[str, Any]] = {"pin": {"duration": "7d"}, "instance-new": {"account": "0"}}
+
+
 class PageAccessTest(PageTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -100,8 +104,7 @@ class PageAccessTest(PageTestCase):
             for who in PEOPLE:
                 with self.subTest(name=name, who=who or "not signed in"):
                     call = self.open if method == "GET" else self.send
-                    data: dict[str, Any] = {"duration": "7d"} if name == "pin" else {"account": "0"} if name == "instance-new" else {}
-                    answer = call(who, path, **data)
+                    answer = call(who, path, **DATA.get(name, {}))
                     assert answer.status_code == wanted[who], (answer.status_code, wanted[who])
 
     def test_every_address_is_in_the_table(self) -> None:

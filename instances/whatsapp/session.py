@@ -243,7 +243,8 @@ class Session:
             case ev.QrCode(text):
                 self._qr = text
                 await self._set_state(State.LINKING)
-                await self._news("qr", {"qr": text})
+                # Whoever holds the code can link: it is asked for, never told around.
+                await self._news("qr", {})
             case ev.QrEnded(outcome):
                 self._qr = ""
                 if outcome != "success":
@@ -252,6 +253,7 @@ class Session:
             case ev.Connected():
                 await self._on_connected(event)
             case ev.Disconnected():
+                await self._save(last_seen_at=timezone.now())
                 await self._set_state(State.DISCONNECTED)
                 self._start_at = time.monotonic() + RESTART_SECONDS
             case ev.ConnectFailed(reason) | ev.Stopped(reason):

@@ -25,7 +25,7 @@ def text(address: str, password: str | None) -> str:
     if password is not None:
         parts.append(
             f"Administrator: admin\nPassword:      {password}\n"
-            f"(shown this once; change it at {address}admin/password_change/)\n"
+            f"(shown this once; change it at {address}preferences/password/)\n"
         )
     # Not their values: these addresses hold passwords.
     with_same = f", with the same {' and '.join(GIVEN)}" if GIVEN else ""
