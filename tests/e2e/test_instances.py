@@ -37,6 +37,19 @@ class House:
 
 
 @pytest.fixture(scope="module")
+def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
+    """A server of our own: the accounts of the other tests live on theirs."""
+    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bob(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actor]:
+    with Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path_factory.mktemp("bob")) as actor:
+        yield actor
+
+
+@pytest.fixture(scope="module")
 def house(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("instances")
     with portal_database(folder / "data") as database:

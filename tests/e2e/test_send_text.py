@@ -99,9 +99,9 @@ def test_no_acknowledgement_in_time(scene: Scene, bob: Actor) -> None:
 
 def test_a_refusal_by_whatsapp(scene: Scene, bob: Actor) -> None:
     scene.wa.acks.negative(scene.ana, code=479)
-    status, answer = send(scene, bob.jid, "refused")
+    status, answer = send(scene, bob.jid, "said no to")
     assert (status, answer["error"]["message"]) == (502, "WhatsApp refused the message: error 479")
-    assert scene.database.one("SELECT COUNT(*) FROM chats_message WHERE text = ?", "refused") == 0
+    assert scene.database.one("SELECT COUNT(*) FROM chats_message WHERE text = ?", "said no to") == 0
 
 
 def test_texts_and_pins_take_turns(scene: Scene, bob: Actor) -> None:
