@@ -164,7 +164,8 @@ def looks_like_id(query: Query) -> str:
     if len(query.terms) != 1 or query.filters or query.terms[0].excluded or query.terms[0].prefix:
         return ""
     text = query.terms[0].text
-    return text if re.fullmatch(r"[A-Za-z0-9._:=/+-]{8,128}", text) else ""
+    # The phones' ids have 16 characters and more, digits among them.
+    return text if re.fullmatch(r"(?=.*[0-9])[A-Za-z0-9._:=/+-]{12,128}", text) else ""
 
 
 def ids_named(scope: Collection[int], text: str) -> list[Message]:

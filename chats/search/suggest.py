@@ -19,7 +19,8 @@ def suggestion(query: Query, found: Callable[[Query], int]) -> str:
     """The query with one word mended, or empty. `found`: how many hits a query has, up to some limit."""
     for term in query.terms:
         word = _word(term)
-        if not word or found(Query((term,), query.filters)):
+        # Of several words, the one that finds nothing is the misspelled one.
+        if not word or (len(query.terms) > 1 and found(Query((term,), query.filters))):
             continue
         best, most = "", 0
         reach = 99

@@ -35,8 +35,9 @@ NEAR = 500
 SEEN_OFTEN = 8
 # More than this is read backwards only when hits are known to be close together.
 FAR = 10_000
-# So many hits are fetched and sorted in about 2 ms.
-MANY = 1_000
+# So many hits (or more, for a longer page) are fetched and sorted in less than a
+# millisecond.
+MANY = 300
 STEPS = (2, 6)
 # GIN walks one list a week; of many, that is slower than to look at the rows.
 MANY_WEEKS = 8
@@ -179,8 +180,9 @@ class PostgresBackend(Backend):
         spans = list(_spans(week_of(last), week_of(plan.first), steps))[::-1]
         while spans and len(found) < limit:
             newer, older = spans.pop()
-            keys = self._within(plan, newer, older, last)
-            if len(keys) < MANY:
+            many = max(MANY, limit + 1)
+            keys = self._within(plan, newer, older, last, many)
+            if len(keys) < many:
                 found += sorted(keys, reverse=True)
             elif newer - older >= MANY_WEEKS:
                 older = max(older, self._oldest_week(plan))
@@ -197,8 +199,8 @@ class PostgresBackend(Backend):
             cursor.execute("SELECT min(key) FROM chats_search WHERE key >= %s", [plan.first])
             return week_of(cursor.fetchone()[0] or plan.first)
 
-    def _within(self, plan: Plan, newer: int, older: int, last: int) -> list[int]:
-        """Up to MANY hits of some weeks, in no order."""
+    def _within(self, plan: Plan, newer: int, older: int, last: int, many: int) -> list[int]:
+        """Up to `many` hits of some weeks, in no order."""
         first = max(older << WEEK_BITS, plan.first)
         last = min((newer + 1 << WEEK_BITS) - 1, last)
         required = plan.required
@@ -206,7 +208,7 @@ class PostgresBackend(Backend):
             required = (*required, tuple(Phrase((week_mark(week),)) for week in range(older, newer + 1)))
         where, parameters = _where(plan, required)
         # Left to itself, the planner may read by key instead, for all of the rest.
-        sql = f"SELECT key FROM chats_search WHERE {where} AND key + 0 BETWEEN %s AND %s LIMIT {MANY}"
+        sql = f"SELECT key FROM chats_search WHERE {where} AND key + 0 BETWEEN %s AND %s LIMIT {many}"
         with connection.cursor() as cursor:
             cursor.execute(sql, [*parameters, first, last])
             return [row[0] for row in cursor.fetchall()]
