@@ -76,3 +76,9 @@ def start_portal(tmp_path: Path) -> Iterator[Callable[..., PortalProcess]]:
             return portal
 
         yield start
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests last: its driver leaves a running event loop on the main thread for good."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

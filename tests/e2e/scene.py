@@ -1,6 +1,7 @@
 """A linked portal between a contact, a colleague and the account's own phone: what most end-to-end tests need."""
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ class Scene:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             env=buffered, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
+            stderr=subprocess.STDOUT, text=True, preexec_fn=_hear_ctrl_c,
         )  # fmt: skip
 
     def pin(self, message_id: str, duration: str | None = None, **more: Any) -> tuple[int, Any]:
@@ -82,6 +83,11 @@ class Scene:
     def pins_sent(self) -> int:
         """How many pins and unpins have gone over the wire from Ana's devices."""
         return len(self.wa.stanzas(sender=self.ana.jid, edit="2"))
+
+
+def _hear_ctrl_c() -> None:
+    # A suite that runs in the background has it ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
