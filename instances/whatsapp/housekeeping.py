@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.db import DatabaseError
 
 from chats import pinbook
+from chats.search import catch_up
 from chats.search.retention import forget_old
 
 log = logging.getLogger(__name__)
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
     (10, pinbook.expire),
     (10, pinbook.give_up_stale),
+    # What was written past the intake (the administration, an upgrade) is noted by triggers.
+    (10, catch_up),
     (60, forget_old),
 )
 
