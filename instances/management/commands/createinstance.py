@@ -7,9 +7,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
+from instances import lifecycle
 from instances.management.base import PortalCommand
 from instances.management.owners import account_named
-from instances.models import Instance
+from instances.models import valid_name
 from portal.supervisor.welcome import manage
 
 
@@ -26,19 +27,21 @@ class Command(PortalCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Make it, or say why not."""
         account = account_named(options["account"])
-        instance = Instance(account=account, name=options["name"])
-        if account.instances.filter(name=instance.name).exists():
-            raise CommandError(f"Account '{account.name}' has an instance '{instance.name}' already.")
-        if account.instances.count() >= account.instance_quota:
+        try:
+            # A form's stray blank is forgiven there; what is typed here is meant.
+            valid_name(options["name"])
+            instance = lifecycle.create(account, options["name"])
+        except lifecycle.NameTaken:
+            raise CommandError(f"Account '{account.name}' has an instance '{options['name']}' already.") from None
+        except lifecycle.QuotaExceeded:
             raise CommandError(
                 f"Account '{account.name}' may have {account.instance_quota} instances and has them. "
                 "Delete one, or raise its quota in the administration."
-            )
-        try:
-            instance.full_clean()
+            ) from None
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        instance.save()
+        except lifecycle.CannotMake as error:
+            raise CommandError(str(error)) from None
         name = shlex.quote(instance.name) + (f" --account {shlex.quote(account.name)}" if options["account"] else "")
         self.stdout.write(
             f"Instance '{instance.name}' of account '{account.name}' is made.\n"
