@@ -60,7 +60,6 @@ class Outcome(StrEnum):
 class Opening:
     """What `open_attempt` found: already so, under way by another caller, or ours to send."""
 
-    pin: Pin
     attempt: uuid.UUID | None = None
     ours: bool = False
     # Of the attempt under way: whether it wants the same.
@@ -78,10 +77,10 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
     if pin.attempt is not None:
         if pin.attempt_until is not None and pin.attempt_until > now:
             under_way = Wish(pin.attempt_duration)
-            return Opening(pin, pin.attempt, same_wish=under_way == wish)
+            return Opening(pin.attempt, same_wish=under_way == wish)
         _close(pin, Outcome.UNCONFIRMED, now, detail="nobody heard the outcome")
     if _fulfilled(pin, wish, now):
-        return Opening(pin)
+        return Opening()
     pin.attempt = uuid.uuid4()
     pin.attempt_until = until
     pin.attempt_at = now
@@ -102,7 +101,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
         attempt=pin.attempt,
     )
     news.pin_changed(message)
-    return Opening(pin, pin.attempt, ours=True)
+    return Opening(pin.attempt, ours=True)
 
 
 @transaction.atomic
