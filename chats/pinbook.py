@@ -14,15 +14,32 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, DateTimeField, QuerySet, UUIDField
 from django.utils import timezone
 
 from chats import news
 from chats.models import Chat, Message, Pin, PinEvent
 from instances.models import Token
+from portal.prepared import Prepared
 
 # WhatsApp shows three pinned messages a chat; a fourth takes the oldest one's place.
 SHOWN_A_CHAT = 3
+
+_OF_MESSAGE = Prepared(lambda message: Pin.objects.filter(message=message), message=BigIntegerField())
+_OF_ATTEMPT = Prepared(
+    lambda attempt: Pin.objects.select_related("message__instance")
+    .only(*(field.name for field in Pin._meta.concrete_fields), "message__chat", "message__instance__uid")
+    .filter(attempt=attempt),
+    attempt=UUIDField(),
+)
+_SHOWN = Prepared(
+    lambda chat, now: Pin.objects.filter(message__chat=chat, state=Pin.State.PINNED, expires_at__gt=now)
+    .only("pk")
+    .order_by("-pinned_at", "-pk"),
+    chat=BigIntegerField(),
+    now=DateTimeField(),
+)
+
 # The same request within this time is a client's retry; later it is a renewal.
 RETRY_WINDOW = timedelta(seconds=60)
 
@@ -120,7 +137,7 @@ def settle(
     still counts: then it is known after all.
     """
     now = timezone.now()
-    pin = _locked(attempt=attempt)
+    pin = _locked_of_attempt(attempt)
     if pin is not None:
         _close(pin, outcome, at or now, stanza_id=stanza_id, detail=detail)
         return True
@@ -182,9 +199,15 @@ def give_up_stale(now: datetime | None = None) -> int:
 def _locked_pin_of(message: Message) -> Pin:
     """The message's pin with its chat locked; one not yet saved if there is none."""
     _lock(Chat.objects.filter(pk=message.chat_id))
-    pin = next(iter(Pin.objects.filter(message=message)), None) or Pin(message=message)
+    pin = _OF_MESSAGE.first(message=message.pk) or Pin(message=message)
     pin.message = message
     return pin
+
+
+def _locked_of_attempt(attempt: uuid.UUID) -> Pin | None:
+    """The pin whose attempt this is, with its chat locked; None when it is settled already."""
+    _lock(Chat.objects.filter(messages__pin__attempt=attempt))
+    return _OF_ATTEMPT.first(attempt=attempt)
 
 
 def _locked(**which: object) -> Pin | None:
@@ -274,8 +297,8 @@ def _replace_oldest(pin: Pin) -> None:
     if pin.state != Pin.State.PINNED:
         return
     now = timezone.now()
-    shown = Pin.objects.filter(message__chat=pin.message.chat_id, state=Pin.State.PINNED, expires_at__gt=now)
-    hidden = list(shown.order_by("-pinned_at", "-pk").values_list("pk", flat=True)[SHOWN_A_CHAT:])
+    shown = _SHOWN.rows(chat=pin.message.chat_id, now=now)
+    hidden = [pin.pk for pin in shown[SHOWN_A_CHAT:]]
     for old in Pin.objects.select_related("message__instance").filter(pk__in=hidden) if hidden else ():
         _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from django.utils import timezone
 
 from chats import pinbook
@@ -22,6 +23,7 @@ from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.commands import PinOrder
 from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+from portal.prepared import Prepared, Slot
 
 __all__ = ["DURATIONS", "Asker", "find_message", "parse_duration", "pin", "unpin"]
 
@@ -30,6 +32,18 @@ DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 # What pinning needs of a message: reading all of it takes twice as long.
 _NEEDED = ("message_id", "from_me", "wire_chat", "wire_sender", "chat__jid", "chat__lid", "chat__kind")
+
+
+def _with_id(instance: Slot, message_id: Slot, chat: Slot | None = None) -> QuerySet[Message]:
+    found = Message.objects.select_related("chat").only(*_NEEDED).filter(instance=instance, message_id=message_id)
+    if chat is not None:
+        found = found.filter(Q(chat__jid=chat) | Q(chat__lid=chat))
+    # Two are as bad as many.
+    return found.exclude(kind__in=Message.ACTIONS)[:2]
+
+
+_WITH_ID = Prepared(_with_id, instance=BigIntegerField(), message_id=CharField())
+_WITH_ID_IN_CHAT = Prepared(_with_id, instance=BigIntegerField(), message_id=CharField(), chat=CharField())
 
 # Why an order may not have been sent.
 _NOT_SENT = (NotConnected(), Busy(), AdminsOnly())
@@ -55,11 +69,10 @@ def find_message(instance: Instance, message_id: str, chat_jid: str | None = Non
     Raises MessageNotFound, or MessageAmbiguous when the id stands in several
     chats and `chat_jid` (phone number or LID) does not name one.
     """
-    found = Message.objects.select_related("chat").only(*_NEEDED).filter(instance=instance, message_id=message_id)
-    found = found.exclude(kind__in=Message.ACTIONS)
     if chat_jid:
-        found = found.filter(chat__jid=chat_jid) | found.filter(chat__lid=chat_jid)
-    messages = list(found[:2])
+        messages = _WITH_ID_IN_CHAT.rows(instance=instance.pk, message_id=message_id, chat=chat_jid)
+    else:
+        messages = _WITH_ID.rows(instance=instance.pk, message_id=message_id)
     if not messages:
         raise MessageNotFound(message_id)
     if len(messages) > 1:

@@ -14,10 +14,12 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
+from django.db.models import BigIntegerField, CharField
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from instances.models import Account, Instance, Token
+from portal.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +33,14 @@ CHOSEN_VISIBLE = 4
 # Last use is written at most this often a token: a write for every request
 # would make reads as dear as writes.
 LAST_USE_STEP = timedelta(minutes=1)
+
+# Every call of the API asks these.
+_WITH_DIGEST = Prepared(
+    lambda digest: Token.objects.select_related("instance").filter(digest=digest), digest=CharField()
+)
+_NAMED = Prepared(
+    lambda account, name: Instance.objects.filter(account=account, name=name), account=BigIntegerField(), name=CharField()
+)
 
 
 class WrongInstance(Exception):
@@ -84,7 +94,7 @@ def issue(
 def find(secret: str) -> Token | None:
     """The usable token with this secret, or None. Notes the use."""
     wanted = digest(secret)
-    token = next(iter(Token.objects.select_related("instance").filter(digest=wanted)), None)
+    token = _WITH_DIGEST.first(digest=wanted)
     if token is None or not hmac.compare_digest(token.digest, wanted) or not token.usable:
         return None
     _note_use(token)
@@ -121,7 +131,7 @@ def open_instance(token: Token, name: str) -> Instance:
             raise WrongInstance
         return token.instance
     # PostgreSQL refuses NUL in text with an error; no name holds one.
-    found = None if "\0" in name else next(iter(Instance.objects.filter(account=token.account_id, name=name)), None)
+    found = None if "\0" in name else _NAMED.first(account=token.account_id, name=name)
     if found is None:
         raise InstanceNotFound
     return found
