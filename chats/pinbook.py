@@ -27,15 +27,19 @@ SHOWN_A_CHAT = 3
 
 _OF_MESSAGE = Prepared(lambda message: Pin.objects.filter(message=message), message=BigIntegerField())
 _OF_ATTEMPT = Prepared(
-    lambda attempt: Pin.objects.select_related("message__instance")
-    .only(*(field.name for field in Pin._meta.concrete_fields), "message__chat", "message__instance__uid")
-    .filter(attempt=attempt),
+    lambda attempt: (
+        Pin.objects.select_related("message__instance")
+        .only(*(field.name for field in Pin._meta.concrete_fields), "message__chat", "message__instance__uid")
+        .filter(attempt=attempt)
+    ),
     attempt=UUIDField(),
 )
 _SHOWN = Prepared(
-    lambda chat, now: Pin.objects.filter(message__chat=chat, state=Pin.State.PINNED, expires_at__gt=now)
-    .only("pk")
-    .order_by("-pinned_at", "-pk"),
+    lambda chat, now: (
+        Pin.objects.filter(message__chat=chat, state=Pin.State.PINNED, expires_at__gt=now)
+        .only("pk")
+        .order_by("-pinned_at", "-pk")
+    ),
     chat=BigIntegerField(),
     now=DateTimeField(),
 )

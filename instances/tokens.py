@@ -39,7 +39,9 @@ _WITH_DIGEST = Prepared(
     lambda digest: Token.objects.select_related("instance").filter(digest=digest), digest=CharField()
 )
 _NAMED = Prepared(
-    lambda account, name: Instance.objects.filter(account=account, name=name), account=BigIntegerField(), name=CharField()
+    lambda account, name: Instance.objects.filter(account=account, name=name),
+    account=BigIntegerField(),
+    name=CharField(),
 )
 
 

@@ -8,13 +8,12 @@ thread, and with it a new connection, for every request. What streams is ASGI.
 import os
 from typing import Any
 
-from a2wsgi import WSGIMiddleware
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 
+from portal.bridge import Bridge
 from portal.collector import settle
 from portal.rest.asgi import App, LimitBodies, Receive, Scope, Send
-from portal.whole_body import WholeBody
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -26,11 +25,9 @@ STREAMS = ("/live/",)
 def build() -> App:
     """The application, once Django is set up."""
     streaming: Any = get_asgi_application()
-    pages: Any = get_wsgi_application()
-    synchronous: Any = WSGIMiddleware(pages, workers=THREADS)
     from django.conf import settings
 
-    synchronous = WholeBody(synchronous, settings.API_MAX_BODY)
+    synchronous = Bridge(get_wsgi_application(), THREADS, settings.API_MAX_BODY)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)

@@ -22,7 +22,7 @@ class Slot(Expression):
         super().__init__(output_field=field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         """A placeholder, and among the parameters the slot itself."""
         return "%s", [self]
 
@@ -40,7 +40,7 @@ class Prepared(Generic[Row]):
         """What the query finds, asked once, with these values in its slots."""
         made = self._made.get(using)
         if made is None:
-            # Two threads may both make it: they make the same.
+            # Two threads may both make it; they make the same.
             slots = {name: Slot(name, field) for name, field in self._fields.items()}
             made = self._made[using] = _Statement(self._make(**slots).using(using))
         return list(made.ask(values))
@@ -54,8 +54,8 @@ class _Statement:
     """The SQL for one database, and Django's way from its rows to models."""
 
     def __init__(self, queryset: QuerySet[Any]) -> None:
-        self._queryset = queryset
-        self._compiler = queryset.query.get_compiler(using=queryset.db)
+        self._queryset: Any = queryset
+        self._compiler: Any = queryset.query.get_compiler(using=queryset.db)
         self._sql, self._parameters = self._compiler.as_sql()
 
     def ask(self, values: dict[str, Any]) -> Iterator[Any]:
@@ -66,8 +66,9 @@ class _Statement:
         )
         compiler = copy(self._compiler)
         compiler.connection = connection
-        compiler.as_sql = lambda *_, **__: (self._sql, bound)  # type: ignore[method-assign]
-        return iter(self._queryset._iterable_class(_Compiled(self._queryset, compiler)))  # type: ignore[attr-defined]
+        compiler.as_sql = lambda *_, **__: (self._sql, bound)
+        rows: Iterator[Any] = iter(self._queryset._iterable_class(_Compiled(self._queryset, compiler)))
+        return rows
 
 
 class _Compiled:

@@ -1,0 +1,70 @@
+"""Queries made once: they must find what Django's own would."""
+
+import uuid
+from datetime import timedelta
+
+from django.db.models import BigIntegerField, CharField, DateTimeField, UUIDField
+from django.test import TestCase
+from django.utils import timezone
+
+from instances.models import Account, Instance
+from portal.prepared import Prepared
+
+BY_NAME = Prepared(lambda name: Instance.objects.filter(name=name), name=CharField())
+BY_UID = Prepared(lambda uid: Instance.objects.select_related("account").filter(uid=uid), uid=UUIDField())
+SINCE = Prepared(
+    lambda account, when: (
+        Instance.objects.filter(account=account, created_at__gte=when).only("name").order_by("-pk")[:2]
+    ),
+    account=BigIntegerField(),
+    when=DateTimeField(),
+)
+
+
+class PreparedQueries(TestCase):
+    def setUp(self) -> None:
+        self.account = Account.objects.create(name="Alice")
+        self.shop, self.bar, self.pub = (
+            Instance.objects.create(account=self.account, name=name) for name in ("shop", "bar", "pub")
+        )
+
+    def test_it_works(self) -> None:
+        for _ in range(2):
+            self.assertEqual(BY_NAME.rows(name="shop"), [self.shop])
+            self.assertEqual(BY_NAME.first(name="bar"), self.bar)
+        self.assertIsNone(BY_NAME.first(name="none"))
+
+    def test_one_statement_each_time(self) -> None:
+        BY_NAME.rows(name="shop")
+        with self.assertNumQueries(1):
+            BY_NAME.rows(name="bar")
+
+    def test_a_relation_is_read_along(self) -> None:
+        found = BY_UID.first(uid=self.bar.uid)
+        assert found is not None
+        with self.assertNumQueries(0):
+            self.assertEqual(found.account.name, "Alice")
+        self.assertIsNone(BY_UID.first(uid=uuid.uuid4()))
+
+    def test_times_order_limit_and_deferred_fields(self) -> None:
+        now = timezone.now()
+        found = SINCE.rows(account=self.account.pk, when=now - timedelta(hours=1))
+        self.assertEqual(found, [self.pub, self.bar])
+        self.assertEqual(SINCE.rows(account=self.account.pk, when=now + timedelta(hours=1)), [])
+        with self.assertNumQueries(1):
+            self.assertEqual(found[0].uid, self.pub.uid)
+
+    def test_a_value_is_a_value(self) -> None:
+        self.assertEqual(BY_NAME.rows(name="' OR 1=1 --"), [])
+        self.assertEqual(BY_NAME.rows(name="%s"), [])
+
+    def test_a_missing_value_is_a_fault(self) -> None:
+        with self.assertRaises(KeyError):
+            BY_NAME.rows()
+
+    def test_rows_can_be_changed_and_saved(self) -> None:
+        found = BY_NAME.first(name="shop")
+        assert found is not None
+        found.name = "shop2"
+        found.save()
+        self.assertEqual(BY_NAME.first(name="shop2"), self.shop)
