@@ -20,10 +20,10 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 .PHONY: run demo test lint bench screenshots lock clean
 .SILENT:
 
-run: $(VENV)/run.stamp
+run: $(VENV)/run.stamp $(VENV)/bin/portal-cli
 	exec $(PY) manage.py run
 
-demo: $(VENV)/test.stamp
+demo: $(VENV)/test.stamp $(VENV)/bin/portal-cli
 	exec $(PY) -m tests.demo
 
 test: $(VENV)/test.stamp lint
@@ -81,3 +81,8 @@ $(VENV)/test.stamp: requirements/test.txt | $(VENV)/made.stamp
 	echo "Installing the packages of requirements/test.txt (about a minute) ..." >&2
 	$(PIP) install --require-hashes --requirement requirements/test.txt
 	touch $@ $(VENV)/run.stamp
+
+# `pip install .` would bring it as well; here it runs from its source. -P: whatever folder one is in.
+$(VENV)/bin/portal-cli: | $(VENV)/made.stamp
+	printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m portal.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(PY)" > $@
+	chmod +x $@

@@ -17,7 +17,10 @@ from portal.secrets import read_or_make_secret, read_secret
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
+# Templates, static files, translations and manage.py: at the top of a checkout, inside this package once installed.
+ASSETS = BASE_DIR if (BASE_DIR / "manage.py").exists() else BASE_DIR / "portal" / "assets"
+# An installed portal keeps nothing beside its code, which the next upgrade replaces.
+DATA_DIR = Path(env.str("DATA_DIR", default=str((BASE_DIR if ASSETS == BASE_DIR else Path.cwd()) / "data"))).resolve()
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_make_secret(DATA_DIR / "secret.key")
@@ -64,7 +67,7 @@ ASGI_APPLICATION = "portal.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [ASSETS / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -211,14 +214,14 @@ CONTENT_SECURITY_POLICY = (
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt", "Português"), ("es", "Español")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [ASSETS / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [ASSETS / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # Names that hold a hash may be kept by browsers for ever, and are compressed once.

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from portal.supervisor.child import Spec
 
-MANAGE = str(settings.BASE_DIR / "manage.py")
+MANAGE = str(settings.ASSETS / "manage.py")
 
 
 def web(number: int, socket_descriptor: int) -> Spec:

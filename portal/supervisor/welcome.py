@@ -13,7 +13,7 @@ GIVEN = [name for name in ("DATABASE_URL", "NATS_URL", "SECRET_KEY") if os.envir
 
 def manage(arguments: str) -> str:
     """A `manage.py` command as it can be typed in another terminal, from here and for this portal."""
-    words = [_here(sys.executable), _here(str(settings.BASE_DIR / "manage.py")), arguments]
+    words = [_here(sys.executable), _here(str(settings.ASSETS / "manage.py")), arguments]
     if settings.DATA_DIR != settings.BASE_DIR / "data":
         words.insert(0, f"DATA_DIR={shlex.quote(str(settings.DATA_DIR))}")
     return " ".join(words)

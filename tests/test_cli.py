@@ -1,0 +1,181 @@
+"""`portal-cli` without a portal: where its token comes from, what it prints, how it fails (more: `e2e/test_cli.py`)."""
+
+import json
+import resource
+import stat
+import subprocess
+import sys
+import threading
+import unicodedata
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.cli.failure import code_of
+from portal.cli.output import as_json, clean
+from tests.portal_cli import Cli
+
+pytestmark = pytest.mark.sqlite_only
+
+
+class Portal(HTTPServer):
+    """Answers everything with what a test put there, and notes the tokens it was shown."""
+
+    status, headers, body = 200, {"X-Nothing": "0"}, b'{"success": true, "instances": []}'
+
+    def __init__(self) -> None:
+        self.tokens: list[str | None] = []
+        super().__init__(("127.0.0.1", 0), Answer)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Portal
+
+    def do_GET(self) -> None:
+        self.server.tokens.append(self.headers["token"])
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    with Portal() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cli(tmp_path: Path, portal: Portal) -> Cli:
+    return Cli(tmp_path, portal.url)
+
+
+def keep_token(cli: Cli, token: str, mode: int = 0o600) -> Path:
+    path = cli.cwd / ".config" / "portal-cli" / "token"
+    path.parent.mkdir(parents=True)
+    path.write_text(token + "\n")
+    path.chmod(mode)
+    return path
+
+
+def test_it_loads_no_django_and_starts_fast(cli: Cli) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cli.ok("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of the processor, not of the clock: other tests may run beside this one.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
+    program = "import sys, portal.cli.command; print([name for name in sys.modules if name in ('django', 'segno')])"
+    done = subprocess.run([sys.executable, "-c", program], env=cli.environment, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_where_the_token_comes_from(cli: Cli, portal: Portal) -> None:
+    code, _, err = cli.run("instances", "list")
+    assert code == 3
+    assert err.startswith("No token. Write it into ")
+    kept = keep_token(cli, "kept")
+    cli.ok("instances", "list")
+    other = cli.cwd / "other"
+    other.write_text("other")
+    other.chmod(0o600)
+    cli.environment["PORTAL_TOKEN_FILE"] = str(other)
+    cli.ok("instances", "list")
+    cli.environment["PORTAL_TOKEN"] = "environment"
+    cli.ok("instances", "list")
+    cli.ok("--token-file", str(kept), "instances", "list")
+    cli.ok("--token-file", "-", "instances", "list", typed="typed\n")
+    cli.ok("--token", "argument", "--token-file", str(kept), "instances", "list")
+    assert portal.tokens == ["kept", "other", "environment", "kept", "typed", "argument"]
+
+
+def test_a_token_others_may_read(cli: Cli) -> None:
+    path = keep_token(cli, "kept", 0o644)
+    assert cli.run("instances", "list")[2] == f"Others may read your token: chmod 600 {path}\n"
+    path.chmod(stat.S_IRUSR)
+    assert cli.run("instances", "list")[2] == ""
+
+
+def test_a_token_file_that_is_not_there(cli: Cli) -> None:
+    code, _, err = cli.run("--token-file", "nowhere", "instances", "list")
+    assert (code, "nowhere" in err) == (3, True)
+
+
+def test_nothing_answers(tmp_path: Path) -> None:
+    code, out, err = Cli(tmp_path, token="x").run("instances", "list")
+    assert (code, out) == (6, "")
+    assert err.startswith("No portal could be reached at http://127.0.0.1:9: ")
+
+
+@pytest.mark.parametrize("body", [b"<h1>Welcome to nginx</h1>", b"[]", b'{"success": false}', b"\xff"])
+def test_something_else_answers(cli: Cli, portal: Portal, body: bytes) -> None:
+    portal.body = body
+    code, _, err = cli.run("--token", "x", "instances", "list")
+    assert (code, err) == (6, f"What answers at {portal.url} is no portal (HTTP 200). Is the address right?\n")
+
+
+def test_a_redirect_does_not_get_the_token(cli: Cli, portal: Portal) -> None:
+    portal.status, portal.headers = 302, {"Location": f"{portal.url}/elsewhere"}
+    assert cli.run("--token", "x", "instances", "list")[0] == 6
+    assert portal.tokens == ["x"]
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "file:///etc/passwd", "ftp://x", ""])
+def test_what_is_no_address(cli: Cli, url: str) -> None:
+    code, _, err = cli.run("--url", url, "--token", "x", "instances", "list")
+    assert (code, "is no address" in err) == (2, True)
+
+
+def test_exit_codes_of_statuses() -> None:
+    codes = {400: 1, 401: 3, 403: 3, 404: 4, 409: 1, 429: 7, 500: 5, 502: 5, 503: 5, 504: 8}
+    assert {status: code_of(status) for status in codes} == codes
+
+
+def test_an_error_is_the_apis_sentence(cli: Cli, portal: Portal) -> None:
+    sentence = "Rate limit exceeded. Try again later."
+    portal.status, portal.body = 429, json.dumps({"success": False, "error": {"message": sentence}}).encode()
+    assert cli.run("--token", "x", "instances", "list") == (7, "", f"{sentence}\n")
+    assert cli.run("--token", "x", "--json", "instances", "list") == (7, "", f"{sentence}\n")
+
+
+def test_the_shell_completes_instances(cli: Cli, portal: Portal) -> None:
+    portal.body = b'{"success": true, "instances": [{"instanceName": "shop"}, {"instanceName": "desk"}]}'
+    cli.environment |= {
+        "_PORTAL_CLI_COMPLETE": "bash_complete", "COMP_WORDS": "portal-cli search s", "COMP_CWORD": "2",
+        "PORTAL_TOKEN": "x",
+    }  # fmt: skip
+    assert cli.ok() == "plain,shop\n"
+
+
+@given(st.text())
+def test_no_message_steers_the_terminal(text: str) -> None:
+    for character in clean(text):
+        assert character == "\N{ZERO WIDTH JOINER}" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co"}
+    assert clean("\x1b]0;owned\x07 \x9b31m a\u202eb\n\nc") == "\ufffd]0;owned\ufffd \ufffd31m a\ufffdb c"
+    assert clean("família 👩‍👧 olá") == "família 👩‍👧 olá"
+
+
+@given(st.text())
+def test_json_says_the_same_and_steers_nothing(text: str) -> None:
+    printed: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("click.echo", printed.append)
+        as_json({"text": text, "é": 1})
+    assert json.loads(printed[0]) == {"text": text, "é": 1}
+    assert "é" in printed[0]
+    assert not any(ord(one) < 32 or 0x7F <= ord(one) < 0xA0 or one == "\u202e" for one in printed[0])
