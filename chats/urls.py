@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import chats, pins, search
+from chats.views import chats, media, pins, search
 
 urlpatterns = [
     path("chats/", chats.chats, name="chats"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("messages/<int:pk>/pin-control/", pins.control, name="pin-control"),
     path("messages/<int:pk>/pin/", pins.pin, name="pin"),
     path("messages/<int:pk>/unpin/", pins.unpin, name="unpin"),
+    path("messages/<int:pk>/file/", media.file, name="media"),
+    path("messages/<int:pk>/file/show/", media.show, name="media-show"),
     path("search/", search.search_page, name="search"),
     path("pins/", pins.pin_board, name="pins"),
     path("pins/history/", pins.pin_history, name="pin-history"),

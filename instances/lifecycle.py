@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from chats.media import cache
 from instances import tokens
 from instances.models import Account, Instance
 from instances.whatsapp import service
@@ -91,4 +92,6 @@ def delete(instance: Instance) -> None:
     except WhatsAppError:
         if instance.linked:
             raise
+    key = instance.pk
     instance.delete()
+    cache.forget_instance(key)

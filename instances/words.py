@@ -10,5 +10,14 @@ SHOWN = (
     gettext_noop("WhatsApp client is not connected"),
     gettext_noop("WhatsApp did not confirm in time"),
     gettext_noop("WhatsApp did not answer. Try again."),
+    gettext_noop("There is no file behind this message"),
+    gettext_noop("This was sent to be seen once: open it on the phone"),
+    gettext_noop("This file is larger than the portal fetches: open it on the phone, or raise MEDIA_MAX_MB"),
+    gettext_noop("WhatsApp no longer has this file: ask for it to be sent again, or open it on the phone"),
+    gettext_noop(
+        "This file arrived damaged: what WhatsApp has is not what the sender sent. Ask for it to be sent again"
+    ),
+    gettext_noop("WhatsApp's media server could not be reached: try again in a minute"),
+    gettext_noop("Too many files are being fetched at the moment: try again in a minute"),
     gettext_noop("A phone is linked already. Log out first to link another one."),
 )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
@@ -30,11 +30,12 @@ class ContentSecurityPolicy(MiddlewareMixin):
 
 
 class PageCompression(GZipMiddleware):
-    """Compresses pages. The API's answers are short, and their dress is the API's own business."""
+    """Compresses pages. The API's answers are short, and their dress is the API's own business; files have theirs."""
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Compress, unless it is the API's."""
-        return response if is_api(request.path_info) else super().process_response(request, response)
+        as_it_is = is_api(request.path_info) or isinstance(response, FileResponse)
+        return response if as_it_is else super().process_response(request, response)
 
 
 class ReadersTimeZone(MiddlewareMixin):

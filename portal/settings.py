@@ -146,6 +146,13 @@ LEASE = timedelta(seconds=env.int("LEASE_SECONDS", default=10))
 # How long a caller waits for WhatsApp's acknowledgement of a pin.
 ACK_TIMEOUT = timedelta(seconds=env.float("ACK_TIMEOUT_SECONDS", default=15))
 
+# Of files in messages, which are fetched when somebody asks for them: the
+# largest, how long to wait for one, and how much of them to keep here.
+MEDIA_DIR = DATA_DIR / "media"
+MEDIA_MAX_BYTES = env.int("MEDIA_MAX_MB", default=32) * 1024 * 1024
+MEDIA_CACHE_BYTES = env.int("MEDIA_CACHE_MB", default=1024) * 1024 * 1024
+MEDIA_TIMEOUT = timedelta(seconds=env.float("MEDIA_TIMEOUT_SECONDS", default=60))
+
 # --- The REST API ---------------------------------------------------------
 
 API_RATE = env.str("API_RATE", default="100/m")

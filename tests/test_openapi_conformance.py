@@ -1,6 +1,7 @@
 """Schemathesis calls every endpoint with what the OpenAPI document allows and forbids, and reads the answers by it."""
 
 import json
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +20,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from chats.media import Media
+from chats.media.reference import Reference
 from chats.models import Message, Pin
 from instances import lifecycle
 from instances.models import Instance
@@ -59,6 +62,8 @@ class Conformance(BaseTestCase):
         # Nobody settles an attempt here, and a second pin would wait for the first one's outcome.
         self.enterContext(patch("chats.pins.pin"))
         self.enterContext(patch("chats.pins.unpin"))
+        file = Media(Path(__file__), Reference("document", "/x", b"", b"", b"", 1, "text/plain", "x.txt"))
+        self.enterContext(patch("chats.media.open_media", return_value=file))
         self.enterContext(patch(f"{front}.send_text", side_effect=self.send_text))
         self.enterContext(patch("instances.api.TAKE_UP_SECONDS", 0))
         # What it deletes would be missing for the calls after it.
@@ -97,6 +102,8 @@ class Conformance(BaseTestCase):
         if "instance" in case.path_parameters:
             case.path_parameters["instance"] = "shop"
         for name, value in {"number": JID, "messageId": "3EB0", "chatJid": JID}.items():
+            if name in (case.query or {}) and "media" in case.path:
+                case.query[name] = value
             if isinstance(case.body, dict) and name in case.body:
                 case.body[name] = value
 

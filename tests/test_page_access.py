@@ -50,6 +50,9 @@ TABLE = {
     "pin-control": ("GET", SEE),
     "pin": ("POST", PIN),
     "unpin": ("POST", PIN),
+    "media-show": ("GET", SEE),
+    # A text has no file; who may not see it hears no other answer.
+    "media": ("GET", dict.fromkeys(PEOPLE, GONE) | {"": SIGN_IN}),
     "search": ("GET", ALL),
     "pins": ("GET", ALL),
     "pin-history": ("GET", ALL),

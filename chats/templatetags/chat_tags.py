@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from chats import media
 from chats.models import Message, PinEvent
 from chats.search import Filter
 from chats.selectors.pins import NO_PIN, PinView
@@ -56,6 +57,12 @@ def kind_icon(kind: str) -> str:
 def is_media(message: Message) -> bool:
     """Whether there is a file behind it."""
     return message.kind in MEDIA
+
+
+@register.filter
+def file_view(message: Message) -> media.FileView:
+    """How the file of a message stands: fetched already, to be fetched, or none to be had."""
+    return media.view_of(message)
 
 
 @register.filter

@@ -23,6 +23,10 @@ from instances.whatsapp.errors import (
     AdminsOnly,
     Busy,
     LinkingFailed,
+    MediaBroken,
+    MediaGone,
+    MediaUnreachable,
+    NoMedia,
     NotConfirmed,
     NotConnected,
     NotOnWhatsApp,
@@ -55,12 +59,17 @@ from neonize.proto import Neonize_pb2 as pb  # noqa: E402
 from neonize.proto.waCommon.WACommon_pb2 import MessageKey  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
+    AudioMessage,
     ContextInfo,
+    DocumentMessage,
     ExtendedTextMessage,
+    ImageMessage,
     Message,
     MessageContextInfo,
     PinInChatMessage,
     ProtocolMessage,
+    StickerMessage,
+    VideoMessage,
 )
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync  # noqa: E402
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo  # noqa: E402
@@ -249,6 +258,23 @@ class Client:
             quoted_id=quoted[0] if quoted is not None else "",
         )
 
+    def download(self, kind: str, path: str, key: bytes, sha256: bytes, encrypted_sha256: bytes) -> bytes:
+        """Fetch a file from WhatsApp's media host, decrypt it and check its hashes.
+
+        The library asks WhatsApp for the host; `path` only follows its name. It
+        tries again by itself for about 15 s, and holds the whole file in memory.
+        Raises NoMedia, MediaGone, MediaBroken, MediaUnreachable or NotConnected.
+        """
+        field, part = _DOWNLOADABLE[kind]
+        media = part(directPath=path, fileSHA256=sha256)
+        if key:
+            media.mediaKey, media.fileEncSHA256 = key, encrypted_sha256
+        _gate.passing()
+        try:
+            return bytes(self._client.download_any(Message(**{field: media})))
+        except exc.DownloadError as error:
+            raise _media_error(str(error)) from None
+
     def _whose_number(self, chat: str) -> pb.JID:
         """The account that has a phone number; it may be spelled otherwise (Brazil's ninth digit)."""
         _gate.passing()
@@ -385,6 +411,24 @@ def _send_error(text: str) -> Exception:
     if "info query timed out" in text:  # Asking for the chat's devices, before anything was sent.
         return Busy()
     return Refused(text)
+
+
+# errors.go and download.go.
+_BROKEN = ("hash of media", "hash of unencrypted media", "invalid media hmac", "file too short", "failed to decrypt")
+
+
+def _media_error(text: str) -> Exception:
+    if any(f"status code {code}" in text for code in (403, 404, 410)):
+        return MediaGone()
+    if any(words in text for words in _BROKEN):
+        return MediaBroken()
+    if any(words in text for words in _NOT_CONNECTED):
+        return NotConnected()
+    if "no url present" in text:
+        return NoMedia()
+    # Not what exactly: it quotes the address, with what opens it.
+    log.warning("a file could not be fetched")
+    return MediaUnreachable()
 
 
 def _pairing_sentence(text: str) -> str:
@@ -542,6 +586,17 @@ def _media(kind: str, media: Any) -> Content:
     caption = media.caption if "caption" in fields else ""
     name = data.get("fileName") or data.get("title") or ""
     return kind, _lines(caption, name), data
+
+
+# Which field of a message a file is fetched as; its key is derived by the name of that.
+_DOWNLOADABLE: dict[str, tuple[str, type[Any]]] = {
+    "image": ("imageMessage", ImageMessage),
+    "video": ("videoMessage", VideoMessage),
+    "audio": ("audioMessage", AudioMessage),
+    "voice": ("audioMessage", AudioMessage),
+    "document": ("documentMessage", DocumentMessage),
+    "sticker": ("stickerMessage", StickerMessage),
+}
 
 
 def _protocol(message: ProtocolMessage) -> Content:

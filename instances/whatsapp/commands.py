@@ -13,10 +13,17 @@ from instances.whatsapp.errors import (
     AdminsOnly,
     Busy,
     LinkingFailed,
+    MediaBroken,
+    MediaBusy,
+    MediaGone,
+    MediaTooLarge,
+    MediaUnreachable,
+    NoMedia,
     NotConfirmed,
     NotConnected,
     NotOnWhatsApp,
     Refused,
+    ViewOnce,
     WhatsAppError,
 )
 
@@ -26,6 +33,9 @@ CONNECT = "connect"
 PAIRING_CODE = "pairing_code"
 DISCONNECT = "disconnect"
 LOGOUT = "logout"
+# Fetch the file of a message; then give a piece of it.
+MEDIA = "media"
+MEDIA_PIECE = "media_piece"
 
 # A connector looks for instances that nobody holds when it hears this.
 WAKE = "connector.wake"
@@ -94,7 +104,22 @@ class PinOrder(Order):
 # logged where it arose.
 _ERRORS: dict[str, type[WhatsAppError]] = {
     kind.__name__: kind
-    for kind in (NotConnected, NotConfirmed, NotOnWhatsApp, Busy, AdminsOnly, Refused, LinkingFailed)
+    for kind in (
+        NotConnected,
+        NotConfirmed,
+        NotOnWhatsApp,
+        Busy,
+        AdminsOnly,
+        Refused,
+        LinkingFailed,
+        NoMedia,
+        ViewOnce,
+        MediaTooLarge,
+        MediaGone,
+        MediaBroken,
+        MediaUnreachable,
+        MediaBusy,
+    )
 }
 
 

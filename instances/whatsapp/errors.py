@@ -51,5 +51,56 @@ class NotOnWhatsApp(WhatsAppError):
         super().__init__("Number is not on WhatsApp")
 
 
+class MediaError(WhatsAppError):
+    """The file of a message cannot be had."""
+
+    sentence = ""
+
+    def __init__(self) -> None:
+        super().__init__(self.sentence)
+
+
+class NoMedia(MediaError):
+    """There is no file behind the message, or it does not say where."""
+
+    sentence = "There is no file behind this message"
+
+
+class ViewOnce(MediaError):
+    """The sender meant it to be seen once, on the phone."""
+
+    sentence = "This was sent to be seen once: open it on the phone"
+
+
+class MediaTooLarge(MediaError):
+    """Larger than MEDIA_MAX_MB allows."""
+
+    sentence = "This file is larger than the portal fetches: open it on the phone, or raise MEDIA_MAX_MB"
+
+
+class MediaGone(MediaError):
+    """WhatsApp has deleted it (404, 410), or does not give it out any more (403)."""
+
+    sentence = "WhatsApp no longer has this file: ask for it to be sent again, or open it on the phone"
+
+
+class MediaBroken(MediaError):
+    """What WhatsApp gave is not what the sender described: a hash or a signature is wrong."""
+
+    sentence = "This file arrived damaged: what WhatsApp has is not what the sender sent. Ask for it to be sent again"
+
+
+class MediaUnreachable(MediaError):
+    """WhatsApp's media server did not answer, or in a way nobody expected."""
+
+    sentence = "WhatsApp's media server could not be reached: try again in a minute"
+
+
+class MediaBusy(MediaError):
+    """Too many files are being fetched at this moment."""
+
+    sentence = "Too many files are being fetched at the moment: try again in a minute"
+
+
 class LinkingFailed(WhatsAppError):
     """No QR code or pairing code could be had; the text says why."""

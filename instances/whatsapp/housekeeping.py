@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.db import DatabaseError
 
 from chats import pinbook
+from chats.media import cache
 from chats.search import catch_up
 from chats.search.retention import forget_old
 
@@ -18,6 +19,8 @@ JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
     # What was written past the intake (the administration, an upgrade) is noted by triggers.
     (10, catch_up),
     (60, forget_old),
+    # The files of what was deleted meanwhile, by whatever way.
+    (300, cache.forget_gone),
 )
 
 

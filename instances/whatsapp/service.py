@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from instances.models import Instance
 from instances.whatsapp import commands
-from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected, WhatsAppError
+from instances.whatsapp.errors import LinkingFailed, MediaUnreachable, NotConfirmed, NotConnected, WhatsAppError
 from portal.broker import NobodyListens, NoReply, broker
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 0.5
 # Linking talks to WhatsApp's server before there is a code to show.
 LINK_SECONDS = 20.0
+# For half a megabyte from the connector's disk.
+PIECE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,25 @@ def send_text(instance: Instance, order: commands.TextOrder) -> str:
         "message_id"
     ]
     return message_id
+
+
+def fetch_media(instance: Instance, message: int) -> int:
+    """Let the connector have a message's file on its machine; how many bytes that are. `message`: its primary key.
+
+    Blocks until it is there, at most MEDIA_TIMEOUT_SECONDS; then the connector
+    goes on alone, and who asks again finds it. The key does not travel: the
+    connector reads it from the message. Raises a MediaError, or NotConnected.
+    """
+    seconds = settings.MEDIA_TIMEOUT.total_seconds()
+    size: int = _ask(instance, commands.MEDIA, {"message": message}, seconds, MediaUnreachable())["size"]
+    return size
+
+
+def media_piece(instance: Instance, message: int, offset: int) -> str:
+    """What follows `offset` in a file that was fetched, in base64, at most 512 KiB; empty at its end."""
+    payload = {"message": message, "offset": offset}
+    piece: str = _ask(instance, commands.MEDIA_PIECE, payload, PIECE_SECONDS, MediaUnreachable())["piece"]
+    return piece
 
 
 def connect(instance: Instance) -> Link:

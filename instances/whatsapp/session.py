@@ -25,6 +25,7 @@ from instances.whatsapp import commands, database
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, TextOrder, error_reply
+from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
 from instances.whatsapp.sending import Sending, send_pin, send_text
@@ -56,6 +57,7 @@ class Session:
         self._events: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
         self._changed = asyncio.Condition()
         self._sending = Sending(pool)
+        self._downloads = Downloads(instance, pool)
         self._changing = asyncio.Lock()
         self._starting = asyncio.Lock()
         self._qr = ""
@@ -108,6 +110,11 @@ class Session:
                 text = TextOrder(**payload)
                 store = partial(self._writer.write_now, self.instance)
                 return await self._sending.carry_out(text, self._ready_for(text.epoch), partial(send_text, text, store))
+            if verb == commands.MEDIA:
+                client = self._client if self.instance.state == State.CONNECTED else None
+                return await self._downloads.fetch(payload["message"], client)
+            if verb == commands.MEDIA_PIECE:
+                return await self._downloads.piece(**payload)
             async with self._changing:
                 if verb == commands.CONNECT:
                     return await self._connect()

@@ -75,16 +75,22 @@ CURSOR = parameter("cursor", "`next` of the answer before: goes on from there.")
 def described(
     summary: str,
     *,
-    answer: Schema,
-    example: dict[str, Any],
+    answer: Schema | None = None,
+    example: dict[str, Any] | None = None,
+    files: Sequence[str] = (),
     errors: Sequence[tuple[int, str]] = (),
     body: Schema | None = None,
     sent: dict[str, Any] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     instance: bool = True,
 ) -> Callable[[Method], Method]:
-    """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors."""
-    examples = [OpenApiExample("Success", value=example, response_only=True, status_codes=["200"])]
+    """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors.
+
+    `files`: the types of what it answers with, where that is a file and no object.
+    """
+    examples = []
+    if example is not None:
+        examples.append(OpenApiExample("Success", value=example, response_only=True, status_codes=["200"]))
     if sent is not None:
         examples.append(OpenApiExample("Request", value=sent, request_only=True))
     named = [OpenApiParameter("instance", STRING, OpenApiParameter.PATH, description="Its name.")] if instance else []
@@ -93,11 +99,16 @@ def described(
         summary=summary,
         parameters=[*named, *parameters],
         request={JSON: body} if body else None,
-        responses={(200, JSON): OpenApiResponse(answer, "As asked."), **_errors(given)},
+        responses={**_success(answer, files), **_errors(given)},
         examples=examples,
     )
     decorate: Callable[[Method], Method] = made
     return decorate
+
+
+def _success(answer: Schema | None, files: Sequence[str]) -> dict[tuple[int, str], OpenApiResponse]:
+    found = {(200, kind): OpenApiResponse({"type": "string", "format": "binary"}, "The file.") for kind in files}
+    return found if answer is None else {(200, JSON): OpenApiResponse(answer, "As asked."), **found}
 
 
 def _errors(errors: Sequence[tuple[int, str]]) -> dict[tuple[int, str], OpenApiResponse]:

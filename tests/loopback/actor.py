@@ -9,6 +9,7 @@ standard error first, and the answers go out on a duplicate of the original.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from neonize import events as ev  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.proto.Neonize_pb2 import MutationInfo, PatchInfo  # noqa: E402
 from neonize.proto.waSyncAction.WAWebProtobufSyncAction_pb2 import PinAction, SyncActionValue  # noqa: E402
-from neonize.utils.enum import ParticipantChange, Presence, ReceiptType  # noqa: E402
+from neonize.utils.enum import MediaType, ParticipantChange, Presence, ReceiptType  # noqa: E402
 from neonize.utils.jid import build_jid  # noqa: E402
 
 from . import actor_events, actor_messages  # noqa: E402
@@ -150,6 +151,12 @@ class ActorProcess:
         began = time.monotonic()
         sent = self.client.send_message(jid(to), message)
         return {"id": sent.ID, "timestamp": sent.Timestamp, "seconds": time.monotonic() - began}
+
+    def do_send_media(self, to: str, kind: str, content: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Upload a file and send it; ``args`` are further fields of the message, which win over the true ones."""
+        uploaded = self.client.upload(base64.b64decode(content), MediaType[f"Media{kind.capitalize()}"])
+        sent = self.client.send_message(jid(to), actor_messages.uploaded(kind, uploaded, args))
+        return {"id": sent.ID, "path": uploaded.DirectPath}
 
     def do_send_many(self, to: str, count: int, prefix: str, first: int = 0) -> dict[str, Any]:
         chat, began, ids = jid(to), time.monotonic(), []

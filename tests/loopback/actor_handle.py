@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -280,6 +281,12 @@ class Actor:
 
     def send_document(self, to: str, name: str = "report.pdf", caption: str = "") -> str:
         return self.send(to, "document", name=name, caption=caption or None)
+
+    def send_file(self, to: str, kind: str, content: bytes, **fields: Any) -> Record:
+        """Upload a file to WhatsApp and send it: its ``id`` and ``path``. ``fields`` of the message, bytes in hex."""
+        encoded = base64.b64encode(content).decode()
+        sent: Record = self.ask("send_media", to=to, kind=kind, content=encoded, args=fields)
+        return sent
 
     def send_sticker(self, to: str) -> str:
         return self.send(to, "sticker")

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-untyped"
-"""Message protobufs an actor sends, built directly: media get made-up keys, nothing is uploaded."""
+"""Message protobufs an actor sends, built directly. Media get made-up keys, unless ``uploaded`` builds them."""
 
 from __future__ import annotations
 
@@ -104,6 +104,24 @@ def document(to: str, args: Args) -> Any:
 
 def sticker(to: str, args: Args) -> Any:
     return Message(stickerMessage=e2e.StickerMessage(**_media("image/webp"), width=512, height=512))
+
+
+def uploaded(kind: str, upload: Any, args: Args) -> Any:
+    """Media of which WhatsApp has the file. ``args``: fields by their names, bytes in hex."""
+    part = getattr(e2e, f"{kind.capitalize()}Message")
+    fields = {
+        "URL": upload.url,
+        "directPath": upload.DirectPath,
+        "mediaKey": upload.MediaKey,
+        "fileSHA256": upload.FileSHA256,
+        "fileEncSHA256": upload.FileEncSHA256,
+        "fileLength": upload.FileLength,
+        "mediaKeyTimestamp": int(time.time()),
+    }
+    for name, value in args.items():
+        is_bytes = part.DESCRIPTOR.fields_by_name[name].type == part.DESCRIPTOR.fields_by_name["mediaKey"].type
+        fields[name] = bytes.fromhex(value) if is_bytes else value
+    return Message(**{f"{kind}Message": part(**fields)})
 
 
 def location(to: str, args: Args) -> Any:

@@ -1,4 +1,4 @@
-"""The two chains of trust a client checks: TLS for web.whatsapp.com, and WhatsApp's own Noise certificate inside it."""
+"""The two chains of trust a client checks: TLS for WhatsApp's hosts, and WhatsApp's own Noise certificate inside it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .curve import KeyPair
+from .media import HOST as MEDIA_HOST
 from .protos import wa_cert
 
 HOST = "web.whatsapp.com"
@@ -20,7 +21,7 @@ _YEAR = 365 * 24 * 3600
 
 
 def make_tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """A fresh test authority and a server context for WhatsApp's host. Returns the authority's file and the context."""
+    """A fresh test authority and a context for WhatsApp's hosts. Returns the authority's file and the context."""
     now = datetime.datetime.now(datetime.UTC)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Loopback test authority")])
@@ -42,7 +43,8 @@ def make_tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    certificate = builder(name, key).add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+    names = x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(MEDIA_HOST)])
+    certificate = builder(name, key).add_extension(names, critical=False)
     server_file = directory / "server.pem"
     server_file.touch(mode=0o600)
     server_file.write_bytes(

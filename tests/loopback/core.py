@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from . import appstate, certs, groups, iq, prekeys, usync
+from . import appstate, certs, groups, iq, media, prekeys, usync
 from .acks import AckPlans
 from .binary import Codec
 from .connection import Connection
@@ -17,6 +17,7 @@ from .curve import KeyPair
 from .devices import Devices
 from .groups import Groups
 from .jid import JID, PN_SERVER
+from .media import MediaStore
 from .node import Node
 from .outbox import acknowledged_by
 from .pairing import Pairing
@@ -26,7 +27,7 @@ from .state import Device, Directory, LoginFailure
 from .tokens import load_tokens
 
 log = logging.getLogger(__name__)
-_REGISTERED = (appstate, groups, iq, prekeys, usync)  # importing them registers their handlers
+_REGISTERED = (appstate, groups, iq, media, prekeys, usync)  # importing them registers their handlers
 
 
 class Core:
@@ -40,6 +41,7 @@ class Core:
         self.directory = Directory()
         self.devices = Devices(self)
         self.groups = Groups(self)
+        self.media = MediaStore()
         self.pairing = Pairing(self)
         self.relay = Relay(self)
         self.acks = AckPlans(call)

@@ -1,4 +1,4 @@
-"""The way in: a CONNECT proxy on 127.0.0.1 behind which web.whatsapp.com is this server.
+"""The way in: a CONNECT proxy on 127.0.0.1 behind which WhatsApp's two hosts, chat and media, are this server.
 
 A client finds it by ``https_proxy`` and believes it by ``SSL_CERT_FILE``. Any other host is refused and noted: nothing
 a test starts may reach the real network.
@@ -13,6 +13,7 @@ from enum import Enum
 from .certs import HOST
 from .connection import Connection
 from .core import Core
+from .media import HOST as MEDIA_HOST
 from .websocket import NotAWebSocket, accept, read_request
 
 log = logging.getLogger(__name__)
@@ -48,26 +49,31 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if await self._tunnel(reader, writer):
+            host = await self._tunnel(reader, writer)
+            if host == HOST:
                 await self._websocket(reader, writer)
+            elif host == MEDIA_HOST:
+                await self.core.media.serve(reader, writer)
         except (OSError, EOFError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, NotAWebSocket) as error:
             log.debug("a dial ended: %r", error)
         finally:
             writer.close()
 
-    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+        """The host the client now talks to in TLS; empty when it is refused."""
         line, _ = await read_request(reader)
         method, target, _ = line.split(" ", 2)
-        if method != "CONNECT" or target != f"{HOST}:443":
+        host, _, port = target.partition(":")
+        if method != "CONNECT" or port != "443" or host not in (HOST, MEDIA_HOST):
             self.refused_hosts.append(target)
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-            return False
-        self.dials += 1
+            return ""
+        self.dials += host == HOST
         if self.network is Network.DOWN:
-            return False
+            return ""
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.start_tls(self.core.tls)
-        return True
+        return host
 
     async def _websocket(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line, headers = await read_request(reader)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from .account import Account
 from .acks import AckPlan
 from .core import Core
+from .media import MediaStore
 from .pairing import QrTiming
 from .proxy import Network, Proxy
 from .stanzas import Stanza
@@ -145,6 +146,11 @@ class LoopbackServer:
     def receipts(self, **wanted: object) -> list[Stanza]:
         """The receipts clients sent, in order."""
         return _filter(self.core.receipts, wanted)
+
+    @property
+    def media(self) -> MediaStore:
+        """The files clients uploaded, encrypted as they are, and how they are given out."""
+        return self.core.media
 
     @property
     def unknown_iqs(self) -> list[str]:
