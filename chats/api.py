@@ -12,12 +12,14 @@ from instances.models import Token
 from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError
-from portal.rest.views import InstanceView
+from portal.rest.views import PINNING, InstanceView
 
 
 class PinMessage(InstanceView):
     """POST /api/chat/pinMessage/:instance pins or unpins a message for everyone in the chat."""
 
+    scopes = PINNING
+    repeatable = True
     statuses = {
         MessageNotFound: 500,
         MessageAmbiguous: 409,

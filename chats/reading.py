@@ -15,7 +15,7 @@ from chats.selectors.places import Place
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import InvalidParameter, Parameters
-from portal.rest.views import InstanceView
+from portal.rest.views import READING, InstanceView
 
 COUNT = 50
 MOST = 500
@@ -23,6 +23,9 @@ MOST = 500
 
 class History(InstanceView):
     """POST /api/chat/history/:instance: the stored messages of a chat, newest first."""
+
+    scopes = READING
+    repeatable = True
 
     @described.HISTORY
     def post(self, request: Request, name: str) -> Response:
@@ -61,6 +64,8 @@ class History(InstanceView):
 class Search(InstanceView):
     """GET /api/chat/search/:instance: messages by their text and properties, newest first."""
 
+    scopes = READING
+
     @described.SEARCH
     def get(self, request: Request, name: str) -> Response:
         """Answer with a page of hits; `q` as on the search page."""
@@ -95,6 +100,8 @@ class Search(InstanceView):
 class Chats(InstanceView):
     """GET /api/chat/list/:instance: the chats, the one written in last first."""
 
+    scopes = READING
+
     @described.CHATS
     def get(self, request: Request, name: str) -> Response:
         """Answer with a page of chats; `q` looks in names and numbers."""
@@ -107,6 +114,8 @@ class Chats(InstanceView):
 
 class Pins(InstanceView):
     """GET /api/chat/pins/:instance: what is pinned, by whom and until when."""
+
+    scopes = READING
 
     @described.PINS
     def get(self, request: Request, name: str) -> Response:

@@ -17,7 +17,7 @@ from portal import audit
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import InvalidParameter, Parameters
-from portal.rest.views import ApiView, InstanceView
+from portal.rest.views import READING, ApiView, InstanceView
 
 # A new instance is taken up by a connector within a second. Whoever asks for
 # its code right after making it waits that long, instead of hearing an error.
@@ -31,6 +31,11 @@ class NewInstance(ApiView):
     """POST /api/instance/new makes an instance, with a token of its own that is shown this once."""
 
     own_rate = "API_NEW_INSTANCE_RATE"
+
+    def kept(self, data: Any) -> Any:
+        """The token is shown once, and kept nowhere: who missed it rotates, or uses the account's."""
+        made = data.get("instance")
+        return {**data, "instance": {**made, "token": None}} if made else data
 
     @described.NEW
     def post(self, request: Request) -> Response:
@@ -68,6 +73,8 @@ class NewInstance(ApiView):
 
 class ListInstances(ApiView):
     """GET /api/instance/list: what the token opens, or the ones named by `instanceName`."""
+
+    scopes = READING
 
     @described.LIST
     def get(self, request: Request) -> Response:
@@ -147,6 +154,7 @@ class LogoutInstance(InstanceView):
     """POST /api/instance/logout/:instance unlinks the phone and deletes the keys; what is stored stays."""
 
     statuses = STATUSES
+    repeatable = True
 
     @described.LOGOUT
     def post(self, request: Request, name: str) -> Response:

@@ -1,7 +1,19 @@
 """The endpoints of instances, described for OpenAPI."""
 
 from instances.models import NAME_PATTERN
-from portal.rest.openapi import INVALID_PARAMETER, STRING, described, parameter, ref, several, shape
+from portal.rest.openapi import (
+    INVALID_PARAMETER,
+    MAYBE,
+    MAYBE_TIME,
+    NUMBER,
+    STRING,
+    TIME,
+    described,
+    parameter,
+    ref,
+    several,
+    shape,
+)
 
 SUCCESS = {"const": True}
 SHOP = {
@@ -98,4 +110,24 @@ DELETE = described(
     answer=shape(success=SUCCESS, message=STRING, instanceName=STRING),
     example={"success": True, "message": "Instance deleted successfully", "instanceName": "shop"},
     errors=UNREACHABLE,
+)
+
+ROTATE = described(
+    "Make a successor of this token; the old one is good for some hours more",
+    instance=False,
+    every_scope=True,
+    body=shape(optional={"overlapHours": {**NUMBER, "minimum": 1, "maximum": 168, "default": 24}}),
+    sent={"overlapHours": 24},
+    answer=shape(
+        success=SUCCESS, message=STRING, token=MAYBE, scope=STRING, expiresAt=MAYBE_TIME, oldTokenExpiresAt=TIME
+    ),
+    example={
+        "success": True,
+        "message": "Token rotated successfully",
+        "token": "wap_…",
+        "scope": "full",
+        "expiresAt": None,
+        "oldTokenExpiresAt": "2026-02-17T18:32:39Z",
+    },
+    errors=((409, "This token was rotated already: rotate its successor"),),
 )

@@ -88,6 +88,13 @@ class Token(models.Model):
     Only a keyed hash is kept: `instances.tokens` makes and finds tokens.
     """
 
+    class Scope(models.TextChoices):
+        """What the holder may do there."""
+
+        FULL = "full", _("Everything")
+        PIN = "pin", _("Pin only")
+        READ = "read", _("Read only")
+
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="tokens")
     # None: a TokenAccount. Else a TokenInstance for this instance alone.
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
@@ -98,6 +105,16 @@ class Token(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    scope = models.CharField(
+        max_length=4,
+        choices=Scope.choices,
+        default=Scope.FULL,
+        help_text=_("Everything; only pin and unpin; or only read chats, messages and pins."),
+    )
+    # The token that takes this one's place; both are good for a while (`tokens.rotate`).
+    successor = models.OneToOneField(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="predecessor"
+    )
 
     def __str__(self) -> str:
         return f"{self.label or 'token'} ({self.prefix}…)"

@@ -70,6 +70,7 @@ def issue(
     instance: Instance | None = None,
     label: str = "",
     expires_at: datetime | None = None,
+    scope: str = Token.Scope.FULL,
     chosen: str = "",
 ) -> tuple[Token, str]:
     """Make a token; the second value is the secret, to be shown this once.
@@ -89,8 +90,49 @@ def issue(
         prefix=secret[: CHOSEN_VISIBLE if chosen else VISIBLE],
         digest=digest(secret),
         expires_at=expires_at,
+        scope=scope,
     )
     return token, secret
+
+
+class RotatedAlready(Exception):
+    """The token has a successor, which may be rotated instead."""
+
+    def __init__(self) -> None:
+        super().__init__("This token was rotated already: rotate its successor")
+
+
+@transaction.atomic
+def rotate(token: Token, overlap: timedelta) -> tuple[Token, str]:
+    """Make a token that opens the same as this one, which ends after `overlap`; the second value is the secret.
+
+    Both are good until then, so that nobody is locked out while they change
+    over. The new one ends when the old one would have. Raises RotatedAlready.
+    """
+    successor, secret = issue(
+        token.account, instance=token.instance, label=token.label, expires_at=token.expires_at, scope=token.scope
+    )
+    end = timezone.now() + overlap
+    if token.expires_at is not None:
+        end = min(end, token.expires_at)
+    # Of two who rotate it at once, one does.
+    if not Token.objects.filter(pk=token.pk, successor=None).update(successor=successor, expires_at=end):
+        raise RotatedAlready
+    token.successor, token.expires_at = successor, end
+    return successor, secret
+
+
+def revoke(token: Token) -> int:
+    """Let a token open nothing any more, nor those it was rotated into; returns how many were still good.
+
+    Whoever stole a token may have rotated it.
+    """
+    now, count, one = timezone.now(), 0, token
+    while True:
+        count += Token.objects.filter(pk=one.pk, revoked_at=None).update(revoked_at=now)
+        if one.successor is None:
+            return count
+        one = one.successor
 
 
 def find(secret: str) -> Token | None:

@@ -49,7 +49,7 @@ class AuditAdmin(AccountScopedAdmin):
 
     list_display = ("at", "actor", "action", "target", "detail", "account")
     list_filter = ("action", "account")
-    search_fields = ("actor", "action", "target", "detail")
+    search_fields = ("actor", "action", "target", "detail", "=request_id")
     date_hierarchy = "at"
     list_per_page = 50
     show_full_result_count = False

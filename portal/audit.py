@@ -4,6 +4,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 from instances import tokens
 from instances.models import Account, Token
+from portal import tracing
 from portal.models import AuditLine
 
 
@@ -29,6 +30,7 @@ def record(
         target=str(target)[:200],
         detail=detail[:300],
         account=account,
+        request_id=tracing.request_id(),
     )
 
 
@@ -40,4 +42,5 @@ def record_token(token: Token, action: str, target: object = "", *, detail: str 
         target=str(target)[:200],
         detail=detail[:300],
         account_id=token.account_id,
+        request_id=tracing.request_id(),
     )

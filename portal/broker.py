@@ -20,7 +20,12 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
+from portal import tracing
+
 log = logging.getLogger(__name__)
+
+# Beside a command's own fields: the request on whose behalf it is given.
+REQUEST_ID = "~request"
 
 Payload = dict[str, Any]
 Handler = Callable[[str, Payload], Awaitable[Payload | None]]
@@ -58,6 +63,8 @@ class Broker:
 
         `timeout` in seconds. Raises NobodyListens (at once) or NoReply.
         """
+        if name := tracing.request_id():
+            payload = {**payload, REQUEST_ID: name}
         return self.run(self._request(subject, payload, timeout))
 
     def publish(self, subject: str, payload: Payload) -> None:
@@ -94,7 +101,9 @@ class Broker:
 
         async def answer(message: Msg) -> None:
             try:
-                reply = await handler(message.subject, json.loads(message.data))
+                payload = json.loads(message.data)
+                tracing.go_on(payload.pop(REQUEST_ID, ""))
+                reply = await handler(message.subject, payload)
             except Exception:
                 # No reply: the caller's own time limit speaks, which is true.
                 log.exception("a handler of %s failed", message.subject)

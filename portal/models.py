@@ -22,6 +22,8 @@ class AuditLine(models.Model):
         "instances.Account", on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("account")
     )
 
+    request_id = models.CharField(_("request"), max_length=64, blank=True, help_text="As in the answer's X-Request-ID.")
+
     class Meta:
         ordering = ["-pk"]
         verbose_name = _("audit line")
@@ -39,3 +41,24 @@ class AuditLine(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused."""
         raise TypeError("the audit is append-only")
+
+
+class KeptAnswer(models.Model):
+    """What a request with an Idempotency-Key was answered, for whoever sends it again: `portal.rest.idempotency`."""
+
+    token = models.ForeignKey("instances.Token", on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    # A hash of method, address and body: the key belongs to this request alone.
+    request = models.CharField(max_length=64)
+    made_at = models.DateTimeField(default=timezone.now, db_index=True)
+    # Until when it may still be under way; afterwards the process that answered it must have died.
+    until = models.DateTimeField()
+    # Empty while it is under way.
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["token", "key"], name="one_answer_a_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.tracing.Tracing",
     "portal.rest.middleware.ApiMiddleware",
     "portal.middleware.PageCompression",
     "django.middleware.security.SecurityMiddleware",
@@ -166,9 +167,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_ALLOW_ALL_ORIGINS = env.bool("CORS_ALLOW_ALL_ORIGINS", default=False)
-CORS_ALLOW_HEADERS = ["content-type", "authorization", "token"]
+CORS_ALLOW_HEADERS = ["content-type", "authorization", "token", "idempotency-key", "x-request-id"]
 CORS_ALLOW_CREDENTIALS = False
-CORS_EXPOSE_HEADERS = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"]
+CORS_EXPOSE_HEADERS = [
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "Retry-After",
+    "X-Request-ID",
+    "Idempotency-Replayed",
+]
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -184,7 +192,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "WhatsApp Portal",
     "DESCRIPTION": "Pin messages for everyone, read and send, and run instances. Every answer carries "
-    "`X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (Unix seconds).",
+    "`X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (Unix seconds), and `X-Request-ID`: yours if "
+    "you sent one, by which logs and audit name the request. `security` names the scopes of tokens: any one of them.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SECURITY": [{"token": []}, {"bearer": []}],
@@ -249,8 +258,18 @@ if HTTPS:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"named": {"()": "portal.tracing.Named"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}:{about} {message}", "style": "{"},
+        "json": {"()": "portal.tracing.JsonLines"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["named"],
+            "formatter": "json" if env.str("LOG_FORMAT", default="line") == "json" else "line",
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         # An unauthorised call is an answer, not a fault of ours.

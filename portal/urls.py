@@ -8,6 +8,7 @@ from chats.api import PinMessage
 from chats.media.api import GetMedia
 from chats.sending import SendText
 from instances import api as instances
+from instances.token_api import RotateToken
 from portal.health import healthz
 from portal.rest.openapi import OpenApi
 from portal.rest.routes import account_endpoint, instance_endpoint, unknown_endpoint
@@ -21,6 +22,7 @@ urlpatterns = [
     instance_endpoint("instance/connect", instances.ConnectInstance),
     instance_endpoint("instance/logout", instances.LogoutInstance),
     instance_endpoint("instance/delete", instances.DeleteInstance),
+    account_endpoint("token/rotate", RotateToken),
     instance_endpoint("chat/pinMessage", PinMessage),
     instance_endpoint("chat/history", reading.History),
     instance_endpoint("chat/search", reading.Search),

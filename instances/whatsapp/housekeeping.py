@@ -9,6 +9,7 @@ from chats import pinbook
 from chats.media import cache
 from chats.search import catch_up
 from chats.search.retention import forget_old
+from portal.rest.idempotency import forget_keys
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
     (60, forget_old),
     # The files of what was deleted meanwhile, by whatever way.
     (300, cache.forget_gone),
+    (600, forget_keys),
 )
 
 

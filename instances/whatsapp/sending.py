@@ -17,6 +17,7 @@ from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import Order, PinOrder, TextOrder, error_reply
 from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
 from instances.whatsapp.events import MessageArrived
+from portal import tracing
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Sending:
             if order.seconds_left <= 0:
                 return error_reply(Busy())
             begun.set()
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work, client)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, tracing.carried(work), client)
 
 
 def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], None], client: Client) -> dict[str, Any]:

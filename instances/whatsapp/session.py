@@ -30,6 +30,7 @@ from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
 from instances.whatsapp.sending import Sending, send_pin, send_text
 from instances.whatsapp.writer import Writer
+from portal import tracing
 from portal.broker import NobodyListens, broker
 
 log = logging.getLogger(__name__)
@@ -364,7 +365,7 @@ class Session:
     async def _thread(
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        return await self._loop.run_in_executor(self._pool, lambda: work(*args, **kwargs))
+        return await self._loop.run_in_executor(self._pool, tracing.carried(lambda: work(*args, **kwargs)))
 
     async def _database(
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs

@@ -5,7 +5,7 @@ form, and the bytes say clearly enough what they are.
 """
 
 import json
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -22,6 +22,8 @@ _NAMES = {
     dict: "an object",
 }
 MIB = 1024 * 1024
+# Where a body that was read stays, beside WSGI's own entries: it can be read from the connection once.
+_KEY = "portal.rest.body"
 
 
 class Fields:
@@ -72,6 +74,8 @@ def read_fields(request: HttpRequest) -> Fields:
 
 def read(request: HttpRequest, limit: int) -> bytes:
     """The body, of which at most one byte beyond `limit` is read. Raises InvalidBody."""
+    if _KEY in request.META:
+        return cast(bytes, request.META[_KEY])
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise InvalidBody("send it uncompressed, without Content-Encoding")
@@ -86,6 +90,7 @@ def read(request: HttpRequest, limit: int) -> bytes:
         raise InvalidBody("it ended before it was complete") from None
     if len(body) > limit:
         _too_large(limit)
+    request.META[_KEY] = bytes(body)
     return bytes(body)
 
 

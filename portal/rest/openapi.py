@@ -16,7 +16,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.rest import call
+from instances.models import Token
+from portal.rest import call, idempotency
 from portal.rest.errors import DATABASE_DOWN, UNEXPECTED, envelope
 from portal.rest.views import ApiView, InstanceView
 
@@ -43,6 +44,19 @@ OF_AN_INSTANCE = (
     (400, "Instance name is required"),
     (403, "Instance token does not match the requested instance"),
     (404, "Instance not found"),
+)
+OF_A_SCOPE = (403, "This token may only read: use a token with the scope full, or pin to pin")
+WITH_A_KEY = (
+    (400, idempotency.INVALID),
+    (409, idempotency.UNDER_WAY),
+    (422, idempotency.OTHER),
+    (504, idempotency.UNKNOWN),
+)
+KEY = OpenApiParameter(
+    idempotency.HEADER,
+    STRING,
+    OpenApiParameter.HEADER,
+    description="The same key gives the same answer for 24 hours, with `Idempotency-Replayed: true`.",
 )
 INVALID_BODY = (400, "Invalid request body: it must be a JSON object, not a string")
 INVALID_PARAMETER = (400, "Invalid parameter: limit must be a whole number from 1 to 500")
@@ -83,6 +97,7 @@ def described(
     sent: dict[str, Any] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     instance: bool = True,
+    every_scope: bool = False,
 ) -> Callable[[Method], Method]:
     """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors.
 
@@ -94,15 +109,29 @@ def described(
     if sent is not None:
         examples.append(OpenApiExample("Request", value=sent, request_only=True))
     named = [OpenApiParameter("instance", STRING, OpenApiParameter.PATH, description="Its name.")] if instance else []
-    given = (*errors, *(OF_AN_INSTANCE if instance else ()), *EVERYWHERE, *((INVALID_BODY,) if body else ()))
-    made: Any = extend_schema(
-        summary=summary,
-        parameters=[*named, *parameters],
-        request={JSON: body} if body else None,
-        responses={**_success(answer, files), **_errors(given)},
-        examples=examples,
+    given = (
+        *errors,
+        *(OF_AN_INSTANCE if instance else ()),
+        *(() if every_scope else (OF_A_SCOPE,)),
+        *EVERYWHERE,
+        *((INVALID_BODY,) if body else ()),
     )
-    decorate: Callable[[Method], Method] = made
+
+    def decorate(method: Method) -> Method:
+        posts = method.__name__ == "post"
+        describe: Any = extend_schema(
+            summary=summary,
+            parameters=[*named, *parameters, *([KEY] if posts else [])],
+            request={JSON: body} if body else None,
+            responses={
+                **_success(answer, files),
+                **_errors((*given, *(WITH_A_KEY if posts else ()))),
+            },
+            examples=examples,
+        )
+        described_method: Method = describe(method)
+        return described_method
+
     return decorate
 
 
@@ -151,7 +180,7 @@ INSTANCE = shape(
     linkedAt=MAYBE_TIME,
     lastSeenAt=MAYBE_TIME,
     createdAt=TIME,
-    optional={"token": STRING},
+    optional={"token": MAYBE},
 )
 COMPONENTS: dict[str, Any] = {
     "schemas": {
@@ -172,8 +201,19 @@ def document() -> dict[str, Any]:
     from portal.urls import urlpatterns
 
     generator: Any = SchemaGenerator
-    found = generator(patterns=list(filter(None, map(_addressed, urlpatterns)))).get_schema(public=True)
+    addressed = list(filter(None, map(_addressed, urlpatterns)))
+    found = generator(patterns=addressed).get_schema(public=True)
+    for pattern in addressed:
+        view: Any = pattern.callback
+        for operation in found["paths"][f"/{pattern.pattern}".replace("<str:instance>", "{instance}")].values():
+            operation["security"] = _security(view.cls)
     return {**found, "components": COMPONENTS}
+
+
+def _security(view: type[ApiView]) -> list[dict[str, list[str]]]:
+    """Any one of these: a token in either header, with one of the scopes that open the endpoint."""
+    scopes = [Token.Scope.FULL.value, *sorted(view.scopes)]
+    return [{header: [scope]} for header in ("token", "bearer") for scope in scopes]
 
 
 def _addressed(pattern: Any) -> URLPattern | None:

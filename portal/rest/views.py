@@ -5,14 +5,25 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from instances import tokens
 from instances.models import Instance, Token
-from portal.rest import call, rate
+from instances.whatsapp.errors import NotConfirmed
+from portal.models import KeptAnswer
+from portal.rest import call, idempotency, rate
 from portal.rest.errors import SENTENCES, ApiError
+
+
+FORBIDDEN = {
+    Token.Scope.PIN: "This token may only pin: use a token with the scope full",
+    Token.Scope.READ: "This token may only read: use a token with the scope full, or pin to pin",
+}
+PINNING = frozenset({Token.Scope.PIN})
+READING = frozenset({Token.Scope.READ})
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -43,8 +54,14 @@ class ApiView(APIView):
     statuses: ClassVar[Mapping[type[Exception], int]] = {}
     # The setting of a limit this endpoint has besides the general one.
     own_rate: ClassVar[str | None] = None
+    # The scopes beside "full" whose tokens may call it. None is the safe default for a new endpoint.
+    scopes: ClassVar[frozenset[str]] = frozenset()
+    # Whether carrying a request out twice does no more than once (see `portal.rest.idempotency`).
+    repeatable: ClassVar[bool] = False
 
     token: Token
+    claimed: KeptAnswer | None = None
+    fault: Exception | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Everything that can be refused before the body is read. Raises ApiError."""
@@ -58,6 +75,42 @@ class ApiView(APIView):
                 request._request, begun.bucket, getattr(settings, self.own_rate), group=self.own_rate
             )
             begun.check()
+        if self.token.scope != Token.Scope.FULL and self.token.scope not in self.scopes:
+            raise ApiError(403, FORBIDDEN[self.token.scope])
+        self.resolve(**kwargs)
+        self.claimed = idempotency.claim(request._request, self.token, repeatable=self.repeatable)
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """The answer to what went wrong, or the one that was given before."""
+        if isinstance(exc, idempotency.Replay):
+            return exc.response
+        self.fault = exc
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Also keep the answer, if the request has an Idempotency-Key of its own."""
+        if self.claimed is not None:
+            self._keep(self.claimed, response)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def _keep(self, claimed: KeptAnswer, response: Response) -> None:
+        fault = self.fault
+        known = isinstance(fault, ApiError) or any(kind in self.statuses for kind in type(fault).__mro__)
+        nothing_done = known and not isinstance(fault, NotConfirmed)
+        if fault is None or (nothing_done and response.status_code < 500):
+            pass
+        elif nothing_done or self.repeatable:
+            idempotency.release(claimed)
+            return
+        text = JSONRenderer().render(self.kept(response.data)).decode()
+        idempotency.settle(claimed, response.status_code, text)
+
+    def kept(self, data: Any) -> Any:
+        """The answer as it may be kept: a secret that is shown once must not be."""
+        return data
+
+    def resolve(self, **kwargs: Any) -> None:
+        """Find what the path names, within what the token opens. Raises ApiError."""
 
     def check_method(self, request: Request) -> None:
         """Refuse what this endpoint has no method for. Raises ApiError."""
@@ -74,9 +127,8 @@ class InstanceView(ApiView):
 
     instance: Instance
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Also resolve the instance, within what the token opens. Raises ApiError."""
-        super().initial(request, *args, **kwargs)
+    def resolve(self, **kwargs: Any) -> None:
+        """The instance."""
         try:
             self.instance = tokens.open_instance(self.token, kwargs["name"])
         except tokens.WrongInstance as error:

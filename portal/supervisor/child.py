@@ -1,6 +1,7 @@
 """One process of the portal: its start, its log lines, its end."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -27,10 +28,14 @@ class Spec:
 
 def say(name: str, line: str) -> None:
     """Write one log line to stderr, under the name of the process it is about."""
+    if os.environ.get("LOG_FORMAT") == "json":
+        text = line if line.startswith("{") else json.dumps({"process": name, "message": line}, ensure_ascii=False)
+    else:
+        text = f"{name:<{NAME_WIDTH}} | {line}"
     # One write a line, so that the lines of two processes never mix. Nobody
     # left to read them is no reason to stop.
     with contextlib.suppress(OSError):
-        os.write(2, f"{name:<{NAME_WIDTH}} | {line}\n".encode())
+        os.write(2, f"{text}\n".encode())
 
 
 class Child:

@@ -1,0 +1,90 @@
+"""The name of the request that is being answered: in its answer, in every log line about it, and in the audit.
+
+It travels to the connector with each command (`portal.broker`), so that what a
+caller quotes from an answer finds the lines of both processes.
+"""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from datetime import UTC, datetime
+from functools import partial
+from typing import ParamSpec, TypeVar
+from uuid import uuid4
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+HEADER = "X-Request-ID"
+# What a caller may call their request: it stands in log lines and in a header.
+SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,64}")
+
+_current: ContextVar[str] = ContextVar("request_id", default="")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def request_id() -> str:
+    """The present request's name; empty outside of one."""
+    return _current.get()
+
+
+def go_on(name: object) -> None:
+    """Let this context be about the request of that name, which another process told."""
+    _current.set(name if isinstance(name, str) and SANE.fullmatch(name) else "")
+
+
+def carried(work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """`work`, to be called on another thread, which otherwise would not know what it works for."""
+    return partial(copy_context().run, work)
+
+
+class Tracing:
+    """The outermost middleware: names each request and each answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Take the caller's own name for it where it is sane, else make one."""
+        given = request.headers.get(HEADER, "")
+        name = given if SANE.fullmatch(given) else uuid4().hex
+        token = _current.set(name)
+        try:
+            response = self.get_response(request)
+        finally:
+            _current.reset(token)
+        response.headers[HEADER] = name
+        return response
+
+
+class Named(logging.Filter):
+    """Gives each log record the name of the request it is about."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes."""
+        record.request_id = name = _current.get()
+        record.about = f" [{name}]" if name else ""
+        return True
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, for whoever collects logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time in UTC, process, level, logger, message; the request and the traceback where there is one."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "process": os.environ.get("PROCESS_NAME", "portal"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if name := getattr(record, "request_id", ""):
+            line["request_id"] = name
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
