@@ -1,12 +1,14 @@
 """Accounts, roles and tokens in the administration."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -84,7 +86,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Token
-        fields = ("account", "instance", "label", "expires_at")
+        fields = ("account", "instance", "scope", "label", "expires_at")
 
     def clean(self) -> dict[str, Any]:
         """The instance must be the account's own; the expiry lies ahead."""
@@ -96,6 +98,14 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         if expires and expires <= timezone.now():
             self.add_error("expires_at", _("This time is over already."))
         return data
+
+
+class RotateForm(forms.Form):
+    """How long the old token is good beside the new one."""
+
+    hours = forms.IntegerField(
+        label=_("Hours"), min_value=0, max_value=24 * 365, initial=24, help_text=_("0: the old token ends at once.")
+    )
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -125,26 +135,29 @@ class TokenAdmin(AccountScopedAdmin):
     """Tokens: issued here, shown once, and revoked; never deleted, so that histories keep their names."""
 
     form = TokenForm
-    list_display = ("named", "account", "opens", "state", "last_used_at", "expires_at", "created_at")
-    list_filter = (StateFilter, "account")
+    list_display = ("named", "account", "opens", "scope", "state", "last_used_at", "expires_at", "created_at")
+    list_filter = (StateFilter, "scope", "account")
     search_fields = ("label", "prefix", "instance__name", "account__name")
-    list_select_related = ("account", "instance")
+    list_select_related = ("account", "instance", "successor")
     actions = ("revoke",)
+    change_form_template = "admin/token_change.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Of an existing token more is known."""
         if obj is None:
-            return ("account", "instance", "label", "expires_at")
+            return ("account", "instance", "scope", "label", "expires_at")
         return (
             "label",
             "prefix",
             "account",
             "opens",
+            "scope",
             "state",
             "created_at",
             "last_used_at",
             "expires_at",
             "revoked_at",
+            "successor",
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -167,7 +180,9 @@ class TokenAdmin(AccountScopedAdmin):
         if change:
             obj.save(update_fields=["label"])
             return
-        made, secret = tokens.issue(obj.account, instance=obj.instance, label=obj.label, expires_at=obj.expires_at)
+        made, secret = tokens.issue(
+            obj.account, instance=obj.instance, label=obj.label, expires_at=obj.expires_at, scope=obj.scope
+        )
         obj.pk, obj.prefix, obj.digest = made.pk, made.prefix, made.digest
         obj._state.adding = False
         request.issued_secret = secret  # type: ignore[attr-defined]
@@ -175,21 +190,44 @@ class TokenAdmin(AccountScopedAdmin):
 
     def response_add(self, request: HttpRequest, obj: Token, post_url_continue: str | None = None) -> HttpResponse:
         """Show the secret this once, in the answer itself."""
-        secret = request.issued_secret  # type: ignore[attr-defined]
+        return self._show(request, obj, request.issued_secret)  # type: ignore[attr-defined]
+
+    def _show(self, request: HttpRequest, obj: Token, secret: str) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "token": obj, "secret": secret, "title": _("Token issued")}
         response = TemplateResponse(request, "admin/token_issued.html", {**context, "opts": self.opts})
         response["Cache-Control"] = "no-store"
         return response
 
+    def get_urls(self) -> list[Any]:
+        """Also the page that rotates a token."""
+        rotate = self.admin_site.admin_view(self.rotate_view)
+        return [path("<int:pk>/rotate/", rotate, name="instances_token_rotate"), *super().get_urls()]
+
+    def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for how long both are good, then make the successor and show it this once."""
+        token = self.get_object(request, str(pk))
+        if token is None or not self.has_change_permission(request, token):
+            raise Http404
+        form = RotateForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                successor, secret = tokens.rotate(token, timedelta(hours=form.cleaned_data["hours"]))
+            except tokens.RotatedAlready:
+                form.add_error(None, _("This token was rotated already: rotate its successor."))
+            else:
+                audit.record(request.user, "token rotated", token, account=token.account, detail=str(successor))
+                return self._show(request, successor, secret)
+        context = {**self.admin_site.each_context(request), "title": _("Rotate"), "token": token, "form": form}
+        return TemplateResponse(request, "admin/token_rotate.html", {**context, "opts": self.opts})
+
     @admin.action(description=_("Revoke the chosen tokens"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
-        """They open nothing any more, from the next request on."""
+        """They, and what they were rotated into, open nothing any more, from the next request on."""
         count = 0
         for token in queryset.filter(revoked_at__isnull=True):
-            token.revoked_at = timezone.now()
-            token.save(update_fields=["revoked_at"])
-            audit.record(request.user, "token revoked", token, account=token.account)
-            count += 1
+            if revoked := tokens.revoke(token):
+                audit.record(request.user, "token revoked", token, account=token.account)
+                count += revoked
         messages.success(request, _("%(count)d revoked.") % {"count": count})
 
     @admin.display(description=_("token"), ordering="label")

@@ -192,9 +192,11 @@ class Killed(KeyTestCase):
         slow = KeptAnswer.objects.get()
         self.age(minutes=2)
         self.ask(PIN, body)
-        idempotency.release(slow)
         idempotency.settle(slow, 500, "{}")
         assert KeptAnswer.objects.get().status == 200
+        self.left_open()
+        idempotency.release(slow)
+        assert KeptAnswer.objects.exists()
 
     def test_housekeeping(self) -> None:
         self.ask()
@@ -251,4 +253,3 @@ class Fingerprints(PropertyTestCase):
 
         assert (of(one) == of(other)) == (json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
         assert of(one) == of(dict(reversed(one.items())))
-

@@ -1,5 +1,6 @@
 """Every endpoint by every scope of a token: the one table of what a scope opens."""
 
+from collections.abc import Set
 from typing import Any
 from unittest.mock import patch
 
@@ -12,10 +13,10 @@ from portal.urls import urlpatterns
 from tests.base import ApiTestCase
 
 FULL, PIN, READ = Token.Scope.FULL, Token.Scope.PIN, Token.Scope.READ
-ALL = {FULL, PIN, READ}
+ALL: set[str] = {FULL, PIN, READ}
 
 # name of the address: (method, scopes that open it)
-TABLE: dict[str, tuple[str, set[str]]] = {
+TABLE: dict[str, tuple[str, Set[str]]] = {
     "instance/new": ("POST", {FULL}),
     "instance/list": ("GET", {FULL, READ}),
     "instance/connect": ("GET", {FULL}),
@@ -33,7 +34,7 @@ TABLE: dict[str, tuple[str, set[str]]] = {
 
 
 def endpoints() -> dict[str, tuple[str, str, type[ApiView]]]:
-    """Each endpoint's methods: (address, method) by a name that is the address's, and the method where it has several."""
+    """Address, method and view by name: the route's, with the method in front where it has several."""
     found: dict[str, tuple[str, str, type[ApiView]]] = {}
     patterns: list[Any] = list(urlpatterns)
     for pattern in patterns:

@@ -2,13 +2,14 @@
 
 import json
 import logging
+import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.http import HttpResponse
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ MADE = re.compile(r"[0-9a-f]{32}")
 
 
 class Answers(ApiTestCase):
-    def named(self, response: HttpResponse) -> str:
+    def named(self, response: Any) -> str:
         return response.headers[tracing.HEADER]
 
     def test_every_answer_has_one(self) -> None:
@@ -106,7 +107,7 @@ def test_whatever_is_logged_is_one_line_of_json(message: str) -> None:
 
 def test_the_run_command_leaves_json_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[bytes] = []
-    monkeypatch.setattr(child.os, "write", lambda _, data: written.append(data))
+    monkeypatch.setattr(os, "write", lambda _, data: written.append(data))
     child.say("web", '{"message": "x"}')
     monkeypatch.setenv("LOG_FORMAT", "json")
     child.say("web", '{"message": "x"}')

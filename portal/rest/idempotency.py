@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -36,16 +37,17 @@ LONGEST = settings.ACK_TIMEOUT + timedelta(seconds=45)
 INVALID = "Idempotency-Key must have 1 to 255 visible ASCII characters and no blank, for example a UUID"
 OTHER = "This Idempotency-Key was used for another request: make a new key for each request"
 UNDER_WAY = "A request with this Idempotency-Key is still under way: wait a moment and send it again"
-UNKNOWN = "The portal stopped while it carried this request out, so its outcome is unknown: look first, then use a new key"
+UNKNOWN = (
+    "The portal stopped while it carried this request out, so its outcome is unknown: look first, then use a new key"
+)
 
 
 class Replay(Exception):
     """The request was answered before; `response` is that answer."""
 
-    def __init__(self, kept: KeptAnswer) -> None:
-        super().__init__(kept.key)
-        assert kept.status is not None
-        self.response = HttpResponse(kept.body, status=kept.status, content_type="application/json")
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(status)
+        self.response = HttpResponse(body, status=status, content_type="application/json")
         self.response.headers[REPLAYED] = "true"
 
 
@@ -71,21 +73,26 @@ def claim(request: HttpRequest, token: Token, *, repeatable: bool) -> KeptAnswer
     if kept is None:
         raise _under_way()  # Given up this very moment; the next try finds it free.
     if kept.made_at > now - KEPT:
-        if kept.request != values["request"]:
-            raise ApiError(422, OTHER)
-        if kept.status is not None:
-            raise Replay(kept)
-        if kept.until > now:
-            raise _under_way()
-        if not repeatable:
-            kept.status, kept.body = 504, json.dumps(envelope(UNKNOWN))
-            KeptAnswer.objects.filter(pk=kept.pk, status=None).update(status=kept.status, body=kept.body)
-            raise Replay(kept)
+        _answer_again(kept, str(values["request"]), repeatable=repeatable)
     # Compare and set: of several that find it abandoned or outdated, one carries the request out.
     if not KeptAnswer.objects.filter(pk=kept.pk, made_at=kept.made_at, until=kept.until).update(**values):
         raise _under_way()
     kept.refresh_from_db()
     return kept
+
+
+def _answer_again(kept: KeptAnswer, wanted: str, *, repeatable: bool) -> None:
+    """Raise what a key that is there says; return when its request may be carried out anew."""
+    if kept.request != wanted:
+        raise ApiError(422, OTHER)
+    if kept.status is not None:
+        raise Replay(kept.status, kept.body)
+    if kept.until > timezone.now():
+        raise _under_way()
+    if not repeatable:
+        unknown = json.dumps(envelope(UNKNOWN))
+        KeptAnswer.objects.filter(pk=kept.pk, status=None).update(status=504, body=unknown)
+        raise Replay(504, unknown)
 
 
 def settle(claimed: KeptAnswer, status: int, text: str) -> None:
@@ -113,10 +120,9 @@ def forget_keys() -> int:
 def fingerprint(request: HttpRequest) -> str:
     """A hash of method, address and body. The order of a JSON object's keys, and blanks, make no difference."""
     sent = body.read(request, settings.API_MAX_BODY)
-    try:
+    # What is no JSON its endpoint will refuse, or it takes none.
+    with suppress(InvalidBody):
         sent = json.dumps(body.parse(sent), sort_keys=True).encode()
-    except InvalidBody:
-        pass  # Its endpoint will say so, or takes none.
     where = f"{request.method} {request.path_info}?{request.META.get('QUERY_STRING', '')}\0".encode()
     return hashlib.sha256(where + sent).hexdigest()
 

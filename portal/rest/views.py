@@ -17,8 +17,7 @@ from portal.models import KeptAnswer
 from portal.rest import call, idempotency, rate
 from portal.rest.errors import SENTENCES, ApiError
 
-
-FORBIDDEN = {
+FORBIDDEN: Mapping[str, str] = {
     Token.Scope.PIN: "This token may only pin: use a token with the scope full",
     Token.Scope.READ: "This token may only read: use a token with the scope full, or pin to pin",
 }

@@ -26,6 +26,7 @@ class Command(PortalCommand):
         parser.add_argument("--account", help="the account it opens; not needed while there is only one")
         parser.add_argument("--instance", help="open this instance alone, not the whole account")
         parser.add_argument("--label", default="", help="what it is for, to recognise it by")
+        parser.add_argument("--scope", choices=Token.Scope.values, default="full", help="what it may do (full)")
         parser.add_argument("--expires-in-days", type=int, metavar="N", help="without it the token does not expire")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,9 +40,12 @@ class Command(PortalCommand):
             expires_at = timezone.now() + timedelta(days=days)
         instance = instance_named(options["instance"], options["account"]) if options["instance"] else None
         account = instance.account if instance else account_named(options["account"])
-        _, secret = tokens.issue(account, instance=instance, label=options["label"], expires_at=expires_at)
+        _, secret = tokens.issue(
+            account, instance=instance, label=options["label"], expires_at=expires_at, scope=options["scope"]
+        )
         opens = f"instance '{instance.name}'" if instance else f"account '{account.name}' and all its instances"
+        only = {Token.Scope.PIN: ", to pin only", Token.Scope.READ: ", to read only"}.get(options["scope"], "")
         until = f", until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         # The token alone on stdout, so that a script can take it from there.
-        self.stderr.write(f"This token opens {opens}{until}. It is shown this once; keep it like a password.")
+        self.stderr.write(f"This token opens {opens}{only}{until}. It is shown this once; keep it like a password.")
         self.stdout.write(secret)
