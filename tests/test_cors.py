@@ -25,7 +25,8 @@ class Cors(ApiTestCase):
         response = self.preflight()
         assert response.status_code == 200
         assert response.headers["Access-Control-Allow-Origin"] == APP
-        assert response.headers["Access-Control-Allow-Headers"] == "content-type, authorization, token"
+        allowed = "content-type, authorization, token, idempotency-key, x-request-id"
+        assert response.headers["Access-Control-Allow-Headers"] == allowed
         assert "POST" in response.headers["Access-Control-Allow-Methods"]
         assert "origin" in response.headers["Vary"]
 

@@ -106,7 +106,7 @@ class Administration(PageTestCase):
         assert f'<code id="secret">{successor.prefix}' in text
         assert 'data-copy="#secret"' in text
         assert "no-store" in answer["Cache-Control"]
-        assert AuditLine.objects.get().action == "token rotated"
+        assert AuditLine.objects.filter(action="token rotated").count() == 1
         assert "rotate/" not in self.open("alice", change).content.decode()
         assert "rotated already" in self.page("alice", hours=5).content.decode()
 

@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, Set[str]]] = {
     "chat/search": ("GET", {FULL, READ}),
     "chat/list": ("GET", {FULL, READ}),
     "chat/pins": ("GET", {FULL, READ}),
+    "chat/media": ("GET", {FULL, READ}),
     "message/sendText": ("POST", {FULL}),
     r"openapi\.json": ("GET", ALL),
 }

@@ -26,7 +26,7 @@ MADE = re.compile(r"[0-9a-f]{32}")
 
 class Answers(ApiTestCase):
     def named(self, response: Any) -> str:
-        return response.headers[tracing.HEADER]
+        return str(response.headers[tracing.HEADER])
 
     def test_every_answer_has_one(self) -> None:
         answers = [

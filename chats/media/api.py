@@ -10,12 +10,13 @@ from chats.models import Message
 from instances.whatsapp import errors
 from portal.rest.errors import ApiError
 from portal.rest.query import Parameters
-from portal.rest.views import InstanceView
+from portal.rest.views import READING, InstanceView
 
 
 class GetMedia(InstanceView):
     """GET /api/chat/media/:instance: the file of a message, fetched from WhatsApp if need be."""
 
+    scopes = READING
     statuses = {
         MessageNotFound: 404,
         MessageAmbiguous: 409,
