@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
+from chats import events as told
 from chats import pinbook, search
 from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
+from instances.events import outbox
+from instances.events.kinds import Event
 from instances.models import Instance
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Receipt, Stored
 
 # They change their target; reactions and votes only stand beside it.
 CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN)
@@ -34,11 +38,16 @@ class Taken:
     changed: set[int] = field(default_factory=set)
     # Groups of which nothing but the JID is known yet.
     unnamed_groups: list[str] = field(default_factory=list)
+    # What happened without a row of its own: receipts.
+    events: list[Event] = field(default_factory=list)
 
 
 @transaction.atomic
-def take_in(instance: Instance, events: Sequence[Stored]) -> Taken:
-    """Store a batch of one instance's events. Raises what the database raises; then nothing is stored."""
+def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) -> Taken:
+    """Store a batch of one instance's events. Raises what the database raises; then nothing is stored.
+
+    `live`: it happens now, so that others are told; not so the phone's history.
+    """
     directory = Directory(instance)
     taken = Taken()
     # All names first: a later event may tell that two chats are one, and rows
@@ -59,7 +68,34 @@ def take_in(instance: Instance, events: Sequence[Stored]) -> Taken:
     # In the same transaction: a message and its place in the index come into being together.
     search.catch_up()
     taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
+    if live:
+        taken.events = _receipts(instance, events)
+        _tell(instance, taken)
     return taken
+
+
+def _tell(instance: Instance, taken: Taken) -> None:
+    """Write down the events of a batch that some webhook wants, in the batch's own transaction."""
+    if not taken.messages and not taken.events:
+        return
+    # The connector holds its instances for weeks: what is wanted may be news to it.
+    wanted = Instance.objects.filter(pk=instance.pk).values_list("wanted_events", flat=True)
+    instance.wanted_events = wanted.first() or ""
+    if instance.wanted_events:
+        outbox.put([*filter(None, map(told.of_message, taken.messages)), *taken.events])
+
+
+def _receipts(instance: Instance, events: Sequence[Stored]) -> list[Event]:
+    receipts = [event for event in events if isinstance(event, Receipt)]
+    if not receipts:
+        return []
+    jids = {jid for event in receipts for jid in (event.chat.jid, event.chat.alt) if jid}
+    chats: dict[str, Chat] = {}
+    for chat in Chat.objects.filter(Q(jid__in=jids) | Q(lid__in=jids), instance=instance):
+        chats |= {jid: chat for jid in (chat.jid, chat.lid) if jid}
+    return [
+        told.of_receipt(instance, event, chats.get(event.chat.jid) or chats.get(event.chat.alt)) for event in receipts
+    ]
 
 
 def _meet(directory: Directory, event: Stored) -> None:
@@ -69,6 +105,8 @@ def _meet(directory: Directory, event: Stored) -> None:
         return
     if isinstance(event, PersonKnown):
         directory.person(event.person, clean(event.push_name))
+        return
+    if isinstance(event, Receipt):
         return
     for person in event.people:
         directory.person(person)
@@ -128,6 +166,7 @@ def _group_change(directory: Directory, event: GroupChanged) -> list[Message]:
             sent_at=event.at,
             kind=Message.Kind.SYSTEM,
             text=clean(event.text),
+            data=event.change,
             wire_chat=event.jid,
             wire_sender=event.actor.jid if event.actor else event.jid,
         )

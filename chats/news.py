@@ -1,19 +1,28 @@
 """Telling live pages what has changed, after it is in the database.
 
-News carry keys alone, no text: whoever may see a message reads it from the
-database, and nobody else learns anything by listening.
+News carry keys and pins, no text: whoever may see a message reads it from the
+database, and nobody else learns what it says by listening.
 """
 
 from django.db import transaction
 
-from chats.models import Message
+from chats import events
+from chats.models import Pin, PinEvent
+from instances.events import outbox
 from instances.whatsapp import service
 
 PINS = "pins"
 MESSAGES = "messages"
 
 
-def pin_changed(message: Message) -> None:
-    """A pin's state or attempt has changed; told once the transaction is through."""
-    uid, payload = message.instance.uid, {"message": message.pk, "chat": message.chat_id}
+def pin_changed(pin: Pin, line: PinEvent) -> None:
+    """A pin's state or attempt has changed, as `line` says; told once the transaction is through.
+
+    For other programs it is an event, written in the same transaction if some
+    webhook wants it; the WebSocket's readers get it from the news.
+    """
+    event = events.of_pin(pin, line)
+    outbox.put([event])
+    message = pin.message
+    uid, payload = message.instance.uid, {"message": message.pk, "chat": message.chat_id, "events": [event.body]}
     transaction.on_commit(lambda: service.publish(uid, PINS, payload))

@@ -25,11 +25,20 @@ from portal.prepared import Prepared
 # WhatsApp shows three pinned messages a chat; a fourth takes the oldest one's place.
 SHOWN_A_CHAT = 3
 
+# What is told of a pin's message (`chats.events`); reading all of it takes much longer.
+_TOLD = (
+    "message__message_id",
+    "message__from_me",
+    "message__chat__jid",
+    "message__instance__uid",
+    "message__instance__name",
+    "message__instance__wanted_events",
+)
 _OF_MESSAGE = Prepared(lambda message: Pin.objects.filter(message=message), message=BigIntegerField())
 _OF_ATTEMPT = Prepared(
     lambda attempt: (
-        Pin.objects.select_related("message__instance")
-        .only(*(field.name for field in Pin._meta.concrete_fields), "message__chat", "message__instance__uid")
+        Pin.objects.select_related("message__instance", "message__chat")
+        .only(*(field.name for field in Pin._meta.concrete_fields), *_TOLD)
         .filter(attempt=attempt)
     ),
     attempt=UUIDField(),
@@ -111,7 +120,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
         pin.state = Pin.State.REQUESTED
         pin.changed_at = now
     pin.save()
-    PinEvent.objects.create(
+    line = PinEvent.objects.create(
         pin=pin,
         at=now,
         kind=PinEvent.Kind.ASKED,
@@ -121,7 +130,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
         token=asker.token,
         attempt=pin.attempt,
     )
-    news.pin_changed(message)
+    news.pin_changed(pin, line)
     return Opening(pin.attempt, ours=True)
 
 
@@ -157,7 +166,7 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     unheard_of = pin.pk is None
     if unheard_of:
         pin.save()
-    PinEvent.objects.create(
+    line = PinEvent.objects.create(
         pin=pin,
         at=at,
         kind=PinEvent.Kind.SEEN,
@@ -174,7 +183,7 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     pin.asked_at = None
     pin.save()
     _replace_oldest(pin)
-    news.pin_changed(message)
+    news.pin_changed(pin, line)
 
 
 def expire(now: datetime | None = None, batch: int = 500) -> int:
@@ -216,7 +225,7 @@ def _locked_of_attempt(attempt: uuid.UUID) -> Pin | None:
 
 def _locked(**which: object) -> Pin | None:
     """The pin these fields name, as it stands once its chat is locked; None when there is none (any more)."""
-    pins = Pin.objects.select_related("message__instance").filter(**which)
+    pins = Pin.objects.select_related("message__instance", "message__chat").filter(**which)
     _lock(Chat.objects.filter(pk__in=pins.values("message__chat")))
     return next(iter(pins), None)
 
@@ -303,7 +312,7 @@ def _replace_oldest(pin: Pin) -> None:
     now = timezone.now()
     shown = _SHOWN.rows(chat=pin.message.chat_id, now=now)
     hidden = [pin.pk for pin in shown[SHOWN_A_CHAT:]]
-    for old in Pin.objects.select_related("message__instance").filter(pk__in=hidden) if hidden else ():
+    for old in Pin.objects.select_related("message__instance", "message__chat").filter(pk__in=hidden) if hidden else ():
         _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
 
 
@@ -312,8 +321,8 @@ def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime) -> None:
     pin.changed_at = at
     pin.asked_at = None
     pin.save()
-    PinEvent.objects.create(pin=pin, at=at, kind=kind, pinning=False)
-    news.pin_changed(pin.message)
+    line = PinEvent.objects.create(pin=pin, at=at, kind=kind, pinning=False)
+    news.pin_changed(pin, line)
 
 
 def _line(
@@ -326,7 +335,7 @@ def _line(
     stanza_id: str,
     detail: str,
 ) -> None:
-    PinEvent.objects.create(
+    line = PinEvent.objects.create(
         pin=pin,
         at=at,
         kind=PinEvent.Kind(outcome.value),
@@ -337,4 +346,4 @@ def _line(
         stanza_id=stanza_id,
         detail=detail[:300],
     )
-    news.pin_changed(pin.message)
+    news.pin_changed(pin, line)

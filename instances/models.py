@@ -8,7 +8,21 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
 from instances.states import State, sentence
+
+__all__ = [
+    "NAME_PATTERN",
+    "Account",
+    "Attempt",
+    "Delivery",
+    "Instance",
+    "Membership",
+    "OutgoingEvent",
+    "Token",
+    "Webhook",
+    "valid_name",
+]
 
 # A name stands in URLs and file names of integrators, so no slash, no control
 # character, and no blank at either end.
@@ -53,6 +67,10 @@ class Instance(models.Model):
     keep_days = models.PositiveIntegerField(
         null=True, blank=True, help_text="Messages older than this many days are deleted. Empty: they are kept."
     )
+
+    # The kinds of events that some webhook wants, with blanks between: whoever
+    # changes something knows from the row in hand whether to write an event.
+    wanted_events = models.CharField(max_length=200, blank=True, default="", editable=False)
 
     # How much of the phone's history is here, as the phone counts it.
     history_percent = models.PositiveSmallIntegerField(null=True, blank=True)

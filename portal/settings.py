@@ -5,6 +5,7 @@ and rate limits in the memory of the single web process. `docs/configuration.md`
 lists the variables.
 """
 
+import ipaddress
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -153,6 +154,20 @@ MEDIA_DIR = DATA_DIR / "media"
 MEDIA_MAX_BYTES = env.int("MEDIA_MAX_MB", default=32) * 1024 * 1024
 MEDIA_CACHE_BYTES = env.int("MEDIA_CACHE_MB", default=1024) * 1024 * 1024
 MEDIA_TIMEOUT = timedelta(seconds=env.float("MEDIA_TIMEOUT_SECONDS", default=60))
+
+# --- Events to webhooks ----------------------------------------------------
+
+# Networks inside a house that webhooks may go to, "10.1.0.0/16,127.0.0.0/8".
+WEBHOOK_ALLOWED_NETWORKS = [
+    ipaddress.ip_network(text.strip()) for text in env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
+]
+WEBHOOK_TIMEOUT = timedelta(seconds=env.float("WEBHOOK_TIMEOUT_SECONDS", default=10))
+# Requests that are under way to one address at the same moment.
+WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", default=4)
+# The wait before the second attempt, which doubles from there; and for how long.
+WEBHOOK_FIRST_WAIT = timedelta(seconds=env.float("WEBHOOK_FIRST_WAIT_SECONDS", default=5))
+WEBHOOK_RETRY = timedelta(hours=env.float("WEBHOOK_RETRY_HOURS", default=24))
+WEBHOOK_LOG_DAYS = env.int("WEBHOOK_LOG_DAYS", default=14)
 
 # --- The REST API ---------------------------------------------------------
 

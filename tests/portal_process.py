@@ -120,10 +120,10 @@ class PortalProcess:
         )  # fmt: skip
 
     def pids(self) -> dict[str, int]:
-        """Its processes by name, as `web`, `connector` or `nats`, with the newest number of each."""
+        """Its processes by name, as `web`, `connector`, `worker` or `nats`, with the newest number of each."""
         found = {}
         for pid, command in descendants(self.process.pid).items():
-            for name in ("web", "connector", "nats-server"):
+            for name in ("web", "connector", "worker", "nats-server"):
                 if any(Path(word).name == name for word in command):
                     found[name.removesuffix("-server")] = pid
         return found

@@ -120,7 +120,7 @@ def test_commands_work_from_a_second_terminal(portal: PortalProcess) -> None:
     assert (status, body) == (500, {"success": False, "error": {"message": "message with ID X not found"}})
 
 
-@pytest.mark.parametrize("name", ["connector", "web", "nats"])
+@pytest.mark.parametrize("name", ["connector", "web", "worker", "nats"])
 def test_a_process_that_dies_comes_back(portal: PortalProcess, name: str) -> None:
     portal.wait_for(lambda: name in portal.pids())
     before = portal.pids()[name]
@@ -133,7 +133,7 @@ def test_a_process_that_dies_comes_back(portal: PortalProcess, name: str) -> Non
 def test_ctrl_c_leaves_nothing_and_the_password_is_shown_once(start_portal: Start) -> None:
     first = start_portal().wait_ready()
     pids = descendants(first.process.pid)
-    assert {"web", "connector", "nats"} >= set(first.pids())
+    assert {"web", "connector", "worker", "nats"} >= set(first.pids())
     assert first.password is not None
     assert first.stop(signal.SIGINT) == 0
     assert [pid for pid in pids if alive(pid)] == []

@@ -50,6 +50,7 @@ from neonize.events import (  # noqa: E402
     JoinedGroupEv,
     LoggedOutEv,
     MessageEv,
+    ReceiptEv,
     StreamErrorEv,
     StreamReplacedEv,
     TemporaryBanEv,
@@ -378,6 +379,7 @@ class Client:
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
         on(MessageEv, _message)
         on(UndecryptableMessageEv, _unreadable)
+        on(ReceiptEv, _receipt)
         on(GroupInfoEv, self._group_changed)
         on(HistorySyncEv, lambda e: ev.HistoryArrived(e.Data.SerializeToString()))
         on(JoinedGroupEv, lambda e: _group_joined(e.GroupInfo))
@@ -739,6 +741,26 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
     )
 
 
+# --- Receipts ---------------------------------------------------------------
+
+# Those of our own devices, and of what they do among themselves, tell nobody anything.
+_STATUSES = {pb.Receipt.DELIVERED: "delivered", pb.Receipt.READ: "read", pb.Receipt.PLAYED: "played"}
+
+
+def _receipt(event: pb.Receipt) -> ev.Receipt | None:
+    source = event.MessageSource
+    status = _STATUSES.get(event.Type)
+    if status is None or source.IsFromMe:
+        return None
+    return ev.Receipt(
+        chat=ev.Party(_text(source.Chat), "" if source.IsGroup else _text(source.SenderAlt)),
+        sender=ev.Party(_text(source.Sender), _text(source.SenderAlt)),
+        message_ids=tuple(event.MessageIDs),
+        status=status,
+        at=datetime.fromtimestamp(event.Timestamp, UTC) if event.Timestamp else datetime.now(UTC),
+    )
+
+
 # --- Groups ----------------------------------------------------------------
 
 
@@ -759,23 +781,29 @@ def _group_joined(group: pb.GroupInfo) -> ev.GroupChanged:
 
 def _group_change(event: pb.GroupInfoEvent) -> ev.GroupChanged:
     words = []
+    change: dict[str, Any] = {}
     if event.HasField("Name"):
         words.append(f"changed the group's name to “{event.Name.Name}”")
+        change["name"] = event.Name.Name
     if event.HasField("Topic"):
         words.append("changed the group's description")
+        change["description"] = event.Topic.Topic
     if event.HasField("Locked"):
         words.append(
             "let only admins change the group" if event.Locked.isLocked else "let all members change the group"
         )
+        change["locked"] = event.Locked.isLocked
     if event.HasField("Announce"):
         words.append("let only admins write" if event.Announce.IsAnnounce else "let all members write")
-    for people, what in (
-        (event.Join, "added {}"),
-        (event.Leave, "removed {}"),
-        (event.Promote, "made {} an admin"),
-        (event.Demote, "made {} no longer an admin"),
+        change["announce"] = event.Announce.IsAnnounce
+    for people, name, what in (
+        (event.Join, "added", "added {}"),
+        (event.Leave, "removed", "removed {}"),
+        (event.Promote, "promoted", "made {} an admin"),
+        (event.Demote, "demoted", "made {} no longer an admin"),
     ):
         if people:
+            change[name] = [_text(jid) for jid in people]
             words.append(what.format(", ".join(jid.User for jid in people)))
     return ev.GroupChanged(
         jid=_text(event.JID),
@@ -785,4 +813,5 @@ def _group_change(event: pb.GroupInfoEvent) -> ev.GroupChanged:
         announce=event.Announce.IsAnnounce if event.HasField("Announce") else None,
         text="; ".join(words),
         actor=ev.Party(_text(event.Sender)) if event.HasField("Sender") else None,
+        change=change,
     )

@@ -107,12 +107,14 @@ class Connector:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
 
-    def _on_taken(self, instance: Instance, taken: Taken) -> None:
+    def _on_taken(self, instance: Instance, taken: Taken, live: bool) -> None:
         """On the writer's thread: tell live pages, and ask for the names of new groups."""
-        if taken.messages or taken.changed:
+        if taken.messages or taken.changed or taken.events:
             payload = {
                 "messages": [message.pk for message in taken.messages],
                 "changed": sorted(taken.changed),
+                "live": live,
+                "events": [event.body for event in taken.events],
             }
             broker().publish(commands.news_subject(instance.uid, "messages"), payload)
         session = self._sessions.get(instance.pk)

@@ -130,6 +130,20 @@ class GroupChanged:
     actor: Party | None = None
     # The people this names, so that both of their names are learnt.
     people: tuple[Party, ...] = ()
+    # The same for programs: {"added": ["…@lid"]}, {"name": "…"}.
+    change: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Messages of ours have come to somebody's device, or were read or played there."""
+
+    chat: Party
+    sender: Party
+    message_ids: tuple[str, ...]
+    # "delivered", "read" or "played".
+    status: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +174,9 @@ Event = (
     | Stopped
     | MessageArrived
     | GroupChanged
+    | Receipt
     | HistoryArrived
 )
 
 # What becomes rows (`chats.intake`); the others are about the connection.
-Stored = MessageArrived | GroupChanged | PersonKnown
+Stored = MessageArrived | GroupChanged | PersonKnown | Receipt

@@ -89,7 +89,7 @@ class History:
         while batch := list(islice(events, BATCH)):
             if self._ending:
                 return False
-            self._writer.write_now(instance, batch)
+            self._writer.write_now(instance, batch, live=False)
             time.sleep(PAUSE_SECONDS)
         self._note(instance, percent)
         return True

@@ -29,6 +29,7 @@ from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
 from instances.whatsapp.sending import Sending, send_pin, send_text
+from instances.whatsapp.stating import save_state
 from instances.whatsapp.writer import Writer
 from portal import tracing
 from portal.broker import NobodyListens, broker
@@ -329,9 +330,12 @@ class Session:
     async def _set_state(self, state: State, detail: str = "") -> None:
         """Record the state, if it is one, and tell everybody."""
         if (self.instance.state, self.instance.state_detail) != (state, detail):
-            await self._save(state=state, state_detail=detail[:300], state_at=timezone.now())
+            self.instance.state, self.instance.state_detail = state, detail[:300]
+            self.instance.state_at = timezone.now()
+            event = await self._database(save_state, self.instance)
             log.info("instance %s: %s", self.instance.uid, state)
-            await self._news("state", {"state": state, "sentence": sentence(state, detail)})
+            payload = {"state": state, "sentence": sentence(state, detail)}
+            await self._news("state", payload | {"events": [event.body] if event else []})
         async with self._changed:
             self._changed.notify_all()
 

@@ -27,7 +27,7 @@ RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 class Writer:
     """Takes events from any thread, in order for each instance."""
 
-    def __init__(self, on_taken: Callable[[Instance, Taken], None]) -> None:
+    def __init__(self, on_taken: Callable[[Instance, Taken, bool], None]) -> None:
         self._queue: queue.Queue[tuple[Instance, Stored] | None] = queue.Queue(QUEUE)
         self._on_taken = on_taken
         # Two that take in at once for one instance would both make the same chat.
@@ -39,9 +39,9 @@ class Writer:
         """Hand an event over; waits while the queue is full."""
         self._queue.put((instance, event))
 
-    def write_now(self, instance: Instance, events: list[Stored]) -> None:
-        """Store a batch on the caller's thread, between the batches of the queue."""
-        self._write(instance, events)
+    def write_now(self, instance: Instance, events: list[Stored], *, live: bool = True) -> None:
+        """Store a batch on the caller's thread, between the batches of the queue. `live` as of `take_in`."""
+        self._write(instance, events, live)
 
     def close(self) -> None:
         """Write what is still queued, and end."""
@@ -62,12 +62,12 @@ class Writer:
             if ending:
                 return
 
-    def _write(self, instance: Instance, events: list[Stored]) -> None:
+    def _write(self, instance: Instance, events: list[Stored], live: bool = True) -> None:
         """Store a batch; if something in it cannot be stored, all the rest is."""
         for attempt in range(1_000_000):
             try:
                 with self._turn:
-                    taken = database.call(take_in, instance, events)
+                    taken = database.call(take_in, instance, events, live=live)
             except (OperationalError, InterfaceError):
                 # Locked, full or gone: nothing is lost by waiting, all by giving up.
                 wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
@@ -76,21 +76,21 @@ class Writer:
             except (DatabaseError, ValueError, TypeError):
                 if not database.call(Instance.objects.filter(pk=instance.pk).exists):
                     return  # Deleted meanwhile, with all that is its own.
-                self._write_singly(instance, events)
+                self._write_singly(instance, events, live)
                 return
             else:
-                self._tell(instance, taken)
+                self._tell(instance, taken, live)
                 return
 
-    def _write_singly(self, instance: Instance, events: list[Stored]) -> None:
+    def _write_singly(self, instance: Instance, events: list[Stored], live: bool) -> None:
         if len(events) == 1:
             log.exception("an event cannot be stored: %s", type(events[0]).__name__)
             return
         for event in events:
-            self._write(instance, [event])
+            self._write(instance, [event], live)
 
-    def _tell(self, instance: Instance, taken: Taken) -> None:
+    def _tell(self, instance: Instance, taken: Taken, live: bool) -> None:
         try:
-            self._on_taken(instance, taken)
+            self._on_taken(instance, taken, live)
         except Exception:
             log.exception("stored, but not told")

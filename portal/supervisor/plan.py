@@ -1,7 +1,4 @@
-"""Which processes make a portal.
-
-Another one (a worker, say) is another line here.
-"""
+"""Which processes make a portal."""
 
 import sys
 
@@ -26,3 +23,8 @@ def connector() -> Spec:
     # Else neonize puts <bot biz_bot="1"/> into every direct message it sends
     # (goneonize/main.go reads this variable), which no phone does.
     return Spec("connector", [sys.executable, MANAGE, "connector"], {"NEONIZE_BOT_TAG": "off"})
+
+
+def worker() -> Spec:
+    """The process that delivers events."""
+    return Spec("worker", [sys.executable, MANAGE, "worker"])

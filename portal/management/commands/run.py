@@ -65,6 +65,7 @@ class Command(BaseCommand):
             loop.start(server.spec, keep=(lock,))
             loop.until(server.ready, server.spec.name, NATS_SECONDS)
             os.environ["NATS_URL"] = server.url
+        loop.start(plan.worker(), keep=(lock,))
         loop.start(plan.connector(), keep=(lock,))
         for number in range(processes):
             # The socket stays ours: a web process that is restarted finds the

@@ -1,0 +1,49 @@
+"""Secrets and signatures of webhooks, by the Standard Webhooks specification (standardwebhooks.com).
+
+The secret is derived, not stored: whoever copies the database has none, and
+what may be shown once cannot be shown again by any query. Changing SECRET_KEY
+changes every secret, as it voids every token.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from instances.events.models import Webhook
+
+PREFIX = "whsec_"
+# After a rotation the old secret signs too, so that a receiver can change over without a gap.
+OVERLAP = timedelta(hours=24)
+
+
+def new_salt() -> str:
+    """What makes the next secret another one; 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def secret(webhook: Webhook) -> str:
+    """The secret as its owner is shown it, once."""
+    return PREFIX + base64.b64encode(_key(webhook, webhook.salt)).decode()
+
+
+def headers(webhook: Webhook, event_id: str, at: int, body: bytes) -> dict[str, str]:
+    """The headers by which a receiver knows an event as ours. `at`: Unix seconds, when this request is made."""
+    salts = [webhook.salt]
+    if webhook.old_salt and webhook.old_until is not None and webhook.old_until > timezone.now():
+        salts.append(webhook.old_salt)
+    signed = f"{event_id}.{at}.".encode() + body
+    signatures = (base64.b64encode(hmac.digest(_key(webhook, salt), signed, hashlib.sha256)).decode() for salt in salts)
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+    }
+
+
+def _key(webhook: Webhook, salt: str) -> bytes:
+    return salted_hmac("instances.events.signing", f"{webhook.uid.hex}:{salt}", algorithm="sha256").digest()

@@ -1,0 +1,39 @@
+"""Recording an instance's state, and telling of it."""
+
+import logging
+
+from django.db import transaction
+
+from instances.events import outbox
+from instances.events.kinds import STATE, Event
+from instances.models import Instance
+from instances.states import sentence
+
+log = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def save_state(instance: Instance) -> Event | None:
+    """Write the state that `instance` holds, with the event that tells of it; None when another owns it by now."""
+    mine = Instance.objects.filter(pk=instance.pk, epoch=instance.epoch)
+    saved = mine.update(state=instance.state, state_detail=instance.state_detail, state_at=instance.state_at)
+    if not saved:
+        log.warning("instance %s is no longer ours", instance.uid)
+        return None
+    # The connector holds its instances for weeks: what is wanted may be news to it.
+    instance.wanted_events = mine.values_list("wanted_events", flat=True).first() or ""
+    event = Event(
+        instance,
+        STATE,
+        f"{instance.epoch}:{instance.state_at.isoformat()}",
+        {
+            "state": instance.state,
+            "sentence": sentence(instance.state, instance.state_detail),
+            "detail": instance.state_detail,
+            "numberJid": instance.jid or None,
+            "at": instance.state_at,
+        },
+        at=instance.state_at,
+    )
+    outbox.put([event])
+    return event

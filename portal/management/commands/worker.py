@@ -1,0 +1,44 @@
+"""`manage.py worker`: what goes on beside requests and connections, the delivery of events above all."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from portal.broker import broker
+from portal.collector import settle
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or Ctrl-C; then lets what is under way come to its end."""
+
+    help = "Delivers events to webhooks. `manage.py run` starts one; several may run."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run on the broker's event loop."""
+        from instances.events.worker import Worker
+
+        settle()
+
+        async def run() -> None:
+            worker = Worker()
+            signals.append(worker.stop)
+            await worker.run()
+
+        signals: list[Any] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: signals[0]() if signals else os._exit(0))
+        work = asyncio.run_coroutine_threadsafe(run(), broker().loop)
+        while True:
+            try:
+                # Not for ever at once: a signal is heard between two waits.
+                work.result(timeout=0.5)
+                break
+            except TimeoutError:
+                if work.done():
+                    raise
+        broker().close()
+        # A name that is still being looked up on a thread holds nobody up.
+        os._exit(0)
