@@ -6,10 +6,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chats import described, pins
-from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
+from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
 from instances import tokens
 from instances.models import Token
-from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, Refused
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError
 from portal.rest.views import PINNING, InstanceView
@@ -28,7 +28,8 @@ class PinMessage(InstanceView):
         NotConfirmed: 504,
         Busy: 504,
         Refused: 502,
-        AdminsOnly: 403,
+        NotAllowed: 403,
+        MessageGone: 409,
     }
 
     @described.PIN_MESSAGE

@@ -19,6 +19,24 @@ class MessageAmbiguous(RequestError):
         super().__init__(f"message with ID {message_id} exists in more than one chat: send chatJid")
 
 
+class MessageGone(RequestError):
+    """The phones do not have the message any more: there is nothing to pin."""
+
+
+class MessageDeleted(MessageGone):
+    """It was deleted for everyone."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"message with ID {message_id} was deleted for everyone: it cannot be pinned")
+
+
+class MessageDisappeared(MessageGone):
+    """The time of a disappearing message is over, and nobody kept it."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"message with ID {message_id} has disappeared from the phones: it cannot be pinned")
+
+
 class InvalidDuration(RequestError):
     """WhatsApp knows three durations of a pin, and this is none of them."""
 

@@ -9,7 +9,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -25,7 +26,7 @@ from instances.models import Instance
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Receipt, Stored
 
 # They change their target; reactions and votes only stand beside it.
-CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN)
+CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN, Message.Kind.KEEP)
 
 
 @dataclass(slots=True)
@@ -127,6 +128,8 @@ def _row(directory: Directory, event: MessageArrived) -> Message:
         data["same_author"] = event.target.by_same_author
     if event.kind == Message.Kind.PIN:
         data["duration"] = event.pin_duration
+    if event.disappears_after:
+        data["disappears"] = event.disappears_after
     return Message(
         instance=directory.instance,
         chat=chat,
@@ -140,9 +143,15 @@ def _row(directory: Directory, event: MessageArrived) -> Message:
         quoted_id=clean(event.quoted_id)[:128],
         target_id=clean(event.target.message_id)[:128] if event.target else "",
         data=data,
+        disappears_at=_disappears_at(event.sent_at, data),
         wire_chat=event.chat.jid,
         wire_sender=event.sender.jid,
     )
+
+
+def _disappears_at(sent_at: datetime, data: dict[str, Any]) -> datetime | None:
+    seconds = data.get("disappears")
+    return sent_at + timedelta(seconds=seconds) if seconds else None
 
 
 def _group_change(directory: Directory, event: GroupChanged) -> list[Message]:
@@ -228,7 +237,15 @@ def _change(target: Message, action: Message) -> bool:
         # In a group an admin may delete for others; in a direct chat only the author may.
         if action.sender != target.sender and target.chat.kind != Chat.Kind.GROUP:
             return False
-        return _set_once(target, "deleted_at", action.sent_at)
+        if not _set_once(target, "deleted_at", action.sent_at):
+            return False
+        pinbook.message_deleted(target)
+        return True
+    if action.kind == Message.Kind.KEEP:
+        target.disappears_at = None if action.data.get("kept") else _disappears_at(target.sent_at, target.data)
+        target.save(update_fields=["disappears_at"])
+        pinbook.message_kept(target)
+        return True
     if action.sender != target.sender or target.deleted_at is not None:
         return False
     if target.edited_at is not None and target.edited_at > action.sent_at:

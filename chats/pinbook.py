@@ -29,6 +29,8 @@ SHOWN_A_CHAT = 3
 _TOLD = (
     "message__message_id",
     "message__from_me",
+    "message__deleted_at",
+    "message__disappears_at",
     "message__chat__jid",
     "message__instance__uid",
     "message__instance__name",
@@ -182,8 +184,27 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     # from here on is no retry.
     pin.asked_at = None
     pin.save()
-    _replace_oldest(pin)
+    _find_its_place(pin)
     news.pin_changed(pin, line)
+
+
+@transaction.atomic
+def message_deleted(message: Message) -> None:
+    """End the pin of a message that was deleted for everyone: phones show no pin of what is not there."""
+    pin = _locked_pin_of(message)
+    if pin.pk is not None:
+        _find_its_place(pin)
+
+
+@transaction.atomic
+def message_kept(message: Message) -> None:
+    """Count a pin's time anew: its disappearing message is kept from now on, or no longer."""
+    pin = _locked_pin_of(message)
+    if pin.state == Pin.State.PINNED and pin.pinned_at is not None:
+        pin.expires_at = _end_of(pin, pin.pinned_at)
+        pin.save()
+        line = PinEvent.objects.create(pin=pin, kind=PinEvent.Kind.KEPT, pinning=message.disappears_at is None)
+        news.pin_changed(pin, line)
 
 
 def expire(now: datetime | None = None, batch: int = 500) -> int:
@@ -265,8 +286,8 @@ def _close(pin: Pin, outcome: Outcome, at: datetime, *, stanza_id: str = "", det
         pin.changed_at = timezone.now()
     pin.save()
     _line(pin, outcome, wish, at, actor, attempt, stanza_id, detail)
-    if outcome is Outcome.ACKNOWLEDGED:
-        _replace_oldest(pin)
+    if outcome in (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED):
+        _find_its_place(pin)
 
 
 def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: str, detail: str) -> bool:
@@ -291,7 +312,7 @@ def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: 
         pin.save()
     _line(pin, outcome, wish, at, given_up.actor, attempt, stanza_id, detail or "heard late")
     if untouched and outcome is Outcome.ACKNOWLEDGED:
-        _replace_oldest(pin)
+        _find_its_place(pin)
     return True
 
 
@@ -300,13 +321,25 @@ def _apply(pin: Pin, wish: Wish, at: datetime, actor: str) -> None:
     pin.state = Pin.State.PINNED if wish.pinning else Pin.State.UNPINNED
     pin.duration = wish.duration
     pin.pinned_at = at if wish.pinning else None
-    pin.expires_at = at + timedelta(seconds=wish.duration) if wish.duration is not None else None
+    pin.expires_at = _end_of(pin, at)
     pin.actor = actor
     pin.changed_at = at
 
 
-def _replace_oldest(pin: Pin) -> None:
-    """Note which pins WhatsApp no longer shows, now that this one has its place."""
+def _end_of(pin: Pin, at: datetime) -> datetime | None:
+    """Until when phones show a pin made `at`: its time, but no longer than they have its message."""
+    if pin.duration is None:
+        return None
+    end = at + timedelta(seconds=pin.duration)
+    gone = pin.message.disappears_at
+    return end if gone is None else min(end, gone)
+
+
+def _find_its_place(pin: Pin) -> None:
+    """Note which pins WhatsApp no longer shows, now that this one is there; itself, if its message is gone."""
+    if pin.message.deleted_at is not None and pin.state in (Pin.State.PINNED, Pin.State.UNKNOWN):
+        pin.duration = pin.pinned_at = pin.expires_at = None
+        _end(pin, Pin.State.UNPINNED, PinEvent.Kind.DELETED, pin.message.deleted_at)
     if pin.state != Pin.State.PINNED:
         return
     now = timezone.now()

@@ -16,13 +16,23 @@ from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from django.utils import timezone
 
 from chats import pinbook
-from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
+from chats.errors import InvalidDuration, MessageAmbiguous, MessageDeleted, MessageDisappeared, MessageNotFound
 from chats.models import Chat, Message, Pin, PinEvent
 from chats.pinbook import Asker, Outcome, Wish
 from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.commands import PinOrder
-from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.errors import (
+    AdminsOnly,
+    AdminsWrite,
+    Blocked,
+    Busy,
+    NotConfirmed,
+    NotConnected,
+    NotInGroup,
+    Refused,
+    WhatsAppError,
+)
 from portal.prepared import Prepared, Slot
 
 __all__ = ["DURATIONS", "Asker", "find_message", "parse_duration", "pin", "unpin"]
@@ -31,7 +41,17 @@ __all__ = ["DURATIONS", "Asker", "find_message", "parse_duration", "pin", "unpin
 DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 # What pinning needs of a message: reading all of it takes twice as long.
-_NEEDED = ("message_id", "from_me", "wire_chat", "wire_sender", "chat__jid", "chat__lid", "chat__kind")
+_NEEDED = (
+    "message_id",
+    "from_me",
+    "deleted_at",
+    "disappears_at",
+    "wire_chat",
+    "wire_sender",
+    "chat__jid",
+    "chat__lid",
+    "chat__kind",
+)
 
 
 def _with_id(instance: Slot, message_id: Slot, chat: Slot | None = None) -> QuerySet[Message]:
@@ -46,7 +66,7 @@ _WITH_ID = Prepared(_with_id, instance=BigIntegerField(), message_id=CharField()
 _WITH_ID_IN_CHAT = Prepared(_with_id, instance=BigIntegerField(), message_id=CharField(), chat=CharField())
 
 # Why an order may not have been sent.
-_NOT_SENT = (NotConnected(), Busy(), AdminsOnly())
+_NOT_SENT = (NotConnected(), Busy(), AdminsOnly(), AdminsWrite(), NotInGroup(), Blocked())
 
 # How often a caller looks whether the other one's attempt has ended, in seconds.
 LOOK_AGAIN = 0.03
@@ -84,9 +104,13 @@ def find_message(instance: Instance, message_id: str, chat_jid: str | None = Non
 def pin(message: Message, duration: int, asker: Asker) -> None:
     """Pin a message for everyone in its chat, for `duration` seconds.
 
-    Raises NotConnected, Busy, Refused (nothing changed) or NotConfirmed
-    (recorded as unknown).
+    Raises MessageDeleted, MessageDisappeared, NotConnected, Busy, NotAllowed,
+    Refused (nothing changed) or NotConfirmed (recorded as unknown).
     """
+    if message.deleted_at is not None:
+        raise MessageDeleted(message.message_id)
+    if message.disappears_at is not None and message.disappears_at <= timezone.now():
+        raise MessageDisappeared(message.message_id)
     _bring_about(message, Wish(duration), asker)
 
 

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from chats import described, texts
 from chats.errors import MessageAmbiguous, MessageNotFound, NoChat
 from chats.numbers import InvalidNumber
-from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, NotOnWhatsApp, Refused
+from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, NotOnWhatsApp, Refused
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.views import InstanceView
@@ -18,6 +18,7 @@ class SendText(InstanceView):
     statuses = {
         MessageNotFound: 404,
         MessageAmbiguous: 409,
+        NotAllowed: 403,
         NotConnected: 503,
         NotOnWhatsApp: 400,
         NotConfirmed: 504,

@@ -5,9 +5,18 @@ from unittest.mock import patch
 
 from django.http import HttpResponse
 
-from chats.errors import InvalidDuration
+from chats.errors import InvalidDuration, MessageDeleted, MessageDisappeared
 from chats.models import Pin
-from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import (
+    AdminsOnly,
+    AdminsWrite,
+    Blocked,
+    Busy,
+    NotConfirmed,
+    NotConnected,
+    NotInGroup,
+    Refused,
+)
 from tests.base import ApiTestCase
 
 ID = "3EB08FCF27E532F1B0F5"
@@ -271,6 +280,20 @@ class Rows(PinMessageTestCase):
     def test_whatsapp_refused(self) -> None:
         self.pin.side_effect = Refused("forbidden (403)")
         self.assert_error(self.ask(), 502, "WhatsApp refused the message: forbidden (403)")
+
+    def test_what_nobody_would_see_is_refused_beforehand(self) -> None:
+        for error in (AdminsOnly, AdminsWrite, NotInGroup, Blocked):
+            self.pin.side_effect = self.unpin.side_effect = error
+            self.assert_error(self.ask(), 403, error.sentence)
+            self.assert_error(self.ask(pin=False), 403, error.sentence)
+
+    def test_a_message_the_phones_do_not_have_any_more(self) -> None:
+        self.pin.side_effect = MessageDeleted(ID)
+        words = f"message with ID {ID} was deleted for everyone: it cannot be pinned"
+        self.assert_error(self.ask(), 409, words)
+        self.pin.side_effect = MessageDisappeared(ID)
+        words = f"message with ID {ID} has disappeared from the phones: it cannot be pinned"
+        self.assert_error(self.ask(), 409, words)
 
     def test_other_methods(self) -> None:
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PIN"):

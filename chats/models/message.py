@@ -33,12 +33,13 @@ class Message(models.Model):
         DELETE = "delete"
         PIN = "pin"
         POLL_VOTE = "poll_vote"
+        KEEP = "keep", "keep: a disappearing message is kept, or no longer"
         SYSTEM = "system"
         UNREADABLE = "unreadable"
         OTHER = "other"
 
     # These act on another message (`target_id`) instead of saying something.
-    ACTIONS = frozenset({Kind.REACTION, Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.POLL_VOTE})
+    ACTIONS = frozenset({Kind.REACTION, Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.POLL_VOTE, Kind.KEEP})
 
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="messages")
     chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
@@ -57,7 +58,9 @@ class Message(models.Model):
     target_id = models.CharField(max_length=128, blank=True)
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
-    # Of media: how to fetch and decrypt it. Of a pin: its action and duration.
+    # Of a disappearing message that nobody keeps: from when the phones do not have it any more.
+    disappears_at = models.DateTimeField(null=True, blank=True)
+    # Of media: how to fetch and decrypt it. Of a pin: its duration. Of a disappearing message: its seconds.
     data = models.JSONField(default=dict, blank=True)
 
     # Chat and sender exactly as the stanza named them. A pin's key must repeat
@@ -77,3 +80,9 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.message_id}"
+
+    @property
+    def gone(self) -> bool:
+        """Whether the phones do not have it any more."""
+        disappeared = self.disappears_at is not None and self.disappears_at <= timezone.now()
+        return disappeared or self.deleted_at is not None

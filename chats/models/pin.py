@@ -73,6 +73,8 @@ class PinEvent(models.Model):
         SEEN = "seen", "seen: made by a phone or a contact"
         EXPIRED = "expired"
         REPLACED = "replaced"
+        DELETED = "deleted", "deleted: its message was, for everyone"
+        KEPT = "kept", "kept: its disappearing message is kept, or no longer"
 
     pin = models.ForeignKey(Pin, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)

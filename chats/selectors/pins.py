@@ -102,7 +102,7 @@ def _reason(pin: Any) -> str:
         return _("The instance is not connected to WhatsApp.")
     if pin.last_detail == str(NotConfirmed()):
         return _("The instance was busy with another message.")
-    return str(pin.last_detail)
+    return _(pin.last_detail) if pin.last_detail else ""
 
 
 def of_chat(chat: int, messages: Iterable[int] = ()) -> list[Any]:

@@ -177,6 +177,10 @@ def event_words(event: PinEvent) -> str:
     }
     if event.kind == PinEvent.Kind.EXPIRED:
         return _("Its time was over")
+    if event.kind == PinEvent.Kind.DELETED:
+        return _("Its message was deleted for everyone")
+    if event.kind == PinEvent.Kind.KEPT:
+        return _("Its message was kept") if event.pinning else _("Its message is no longer kept")
     if event.kind == PinEvent.Kind.REPLACED:
         return _("A newer pin took its place")
     return happened.get((PinEvent.Kind(event.kind), event.pinning), "")
@@ -189,6 +193,7 @@ _ANY_KEY = 7_777_777_777_777_777
 @register.simple_tag
 def pin_control(message: Any, pin: PinView, may_pin: bool) -> SafeString:
     """The control beside a message. Most messages have no pin: theirs is drawn once a language."""
+    may_pin = may_pin and not message.gone
     if pin.state != "none":
         context = {"message": message, "pin": pin, "may_pin": may_pin}
         return mark_safe(render_to_string("chats/_pin_control.html", context))  # noqa: S308  # a template's output

@@ -21,14 +21,18 @@ from typing import Any
 from instances.whatsapp import events as ev
 from instances.whatsapp.errors import (
     AdminsOnly,
+    AdminsWrite,
+    Blocked,
     Busy,
     LinkingFailed,
     MediaBroken,
     MediaGone,
     MediaUnreachable,
     NoMedia,
+    NotAllowed,
     NotConfirmed,
     NotConnected,
+    NotInGroup,
     NotOnWhatsApp,
     Refused,
 )
@@ -41,6 +45,7 @@ from google.protobuf.message import DecodeError  # noqa: E402
 from neonize import exc  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.events import (  # noqa: E402
+    BlocklistEv,
     ClientOutdatedEv,
     ConnectedEv,
     ConnectFailureEv,
@@ -60,6 +65,7 @@ from neonize.proto import Neonize_pb2 as pb  # noqa: E402
 from neonize.proto.waCommon.WACommon_pb2 import MessageKey  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
+    KEEP_FOR_ALL,
     AudioMessage,
     ContextInfo,
     DocumentMessage,
@@ -123,7 +129,10 @@ class Client:
         self._alive = threading.Event()
         self._stopping = False
         self._last_event = 0.0
-        self._pinnable: dict[str, bool] = {}
+        # By group: why a pin of ours would not be seen, None when it would.
+        self._hindrances: dict[str, type[NotAllowed] | None] = {}
+        # Whom the account has blocked, under either name; None: not asked yet.
+        self._blocked: frozenset[str] | None = None
         props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
         self._client = _Neonize(f"{session_file}{STORE_OPTIONS}", props=props, uuid=uuid)
         self._client.on_login_status = self._on_login_status
@@ -195,14 +204,16 @@ class Client:
         """Pin (`duration` in seconds) or unpin (None); returns the stanza's id and the time it says.
 
         Blocks until WhatsApp's server acknowledged, at most the library's own
-        75 seconds. Raises NotConnected, AdminsOnly or Refused (not sent), NotConfirmed.
+        75 seconds. Raises NotConnected, NotAllowed or Refused (not sent), NotConfirmed.
 
         The message is built here because the library's `pin_message` can
         neither unpin nor leave the participant out. whatsmeow gives the stanza
         `edit="2"`, without which phones ignore a pin.
         """
-        if participant is not None and not self._may_pin(chat):
-            raise AdminsOnly
+        if participant is not None:
+            self._check_group(chat)
+        else:
+            self._check_contact(chat)
         sent_at = datetime.now(UTC)
         key = MessageKey(remoteJID=chat, fromMe=from_me, ID=message_id)
         if participant is not None:
@@ -298,29 +309,46 @@ class Client:
                 return ev.Party(_text(jid), _text(other)) if by_lid else ev.Party(_text(other), _text(jid))
         return ev.Party(_text(jid))
 
-    def _may_pin(self, group: str) -> bool:
-        """Whether the other members' phones will show a pin of ours: WhatsApp's server does not check.
+    def _check_group(self, group: str) -> None:
+        """See whether the other members' phones will show a pin of ours: WhatsApp's server does not check.
 
         Asked once a group, and again after every change that WhatsApp tells of.
+        Raises NotAllowed.
         """
-        may = self._pinnable.get(group)
-        if may is None:
+        if group not in self._hindrances:
             _gate.passing()
             try:
                 info = self._client.get_group_info(_jid(group))
                 me = self._client.get_me()
             except exc.GetGroupInfoError as error:
                 raise _send_error(str(error)) from error
-            own = {_text(me.JID), _text(me.LID)}
-            admins = [one for one in info.Participants if one.IsAdmin or one.IsSuperAdmin]
-            may = not info.GroupLocked.isLocked or any(
-                own & {_text(one.JID), _text(one.LID), _text(one.PhoneNumber)} for one in admins
-            )
-            self._pinnable[group] = may
-        return may
+            self._hindrances[group] = _hindrance(info, {_text(me.JID), _text(me.LID)})
+        hindrance = self._hindrances.get(group)
+        if hindrance is not None:
+            raise hindrance
+
+    def _check_contact(self, chat: str) -> None:
+        """Raise Blocked if the account has blocked this contact. Asked once, and again after every change."""
+        blocked = self._blocked
+        if blocked is None:
+            _gate.passing()
+            try:
+                listed = self._client.get_blocklist().JIDs
+            except exc.GetBlocklistError as error:
+                log.info("the list of blocked contacts could not be had: %s", error)
+                listed = []
+            blocked = self._blocked = frozenset(map(_text, listed))
+        if not blocked:
+            return
+        names = self._both_names(_jid(chat))
+        if blocked & {names.jid, names.alt}:
+            raise Blocked
+
+    def _blocklist_changed(self, _: pb.BlocklistEvent) -> None:
+        self._blocked = None
 
     def _group_changed(self, event: pb.GroupInfoEvent) -> ev.GroupChanged:
-        self._pinnable.pop(_text(event.JID), None)
+        self._hindrances.pop(_text(event.JID), None)
         return _group_change(event)
 
     def _run(self) -> None:
@@ -381,6 +409,7 @@ class Client:
         on(UndecryptableMessageEv, _unreadable)
         on(ReceiptEv, _receipt)
         on(GroupInfoEv, self._group_changed)
+        on(BlocklistEv, self._blocklist_changed)
         on(HistorySyncEv, lambda e: ev.HistoryArrived(e.Data.SerializeToString()))
         on(JoinedGroupEv, lambda e: _group_joined(e.GroupInfo))
 
@@ -402,12 +431,16 @@ _NOT_CONNECTED = (
     "store doesn't contain a device JID",
 )
 
+_NOT_IN_GROUP = ("not participating in that group", "that group does not exist")
+
 
 def _send_error(text: str) -> Exception:
     if "timed out waiting for message send response" in text or "before message send returned" in text:
         return NotConfirmed()
     if "server returned error" in text:
         return Refused(f"error {text.rsplit(' ', 1)[-1]}")
+    if any(words in text for words in _NOT_IN_GROUP):
+        return NotInGroup()
     if any(words in text for words in _NOT_CONNECTED):
         return NotConnected()
     if "info query timed out" in text:  # Asking for the chat's devices, before anything was sent.
@@ -495,7 +528,13 @@ def _about_others(kind: str, message: Message) -> dict[str, Any]:
         pinning = message.pinInChatMessage.type == PinInChatMessage.PIN_FOR_ALL
         # A pin without a duration is WhatsApp's default of seven days.
         found["pin_duration"] = (seconds or 604_800) if pinning else None
+    if context is not None and context.expiration and kind not in _ACTING:
+        found["disappears_after"] = context.expiration
     return found
+
+
+# What acts on another message does not disappear by itself.
+_ACTING = ("pin", "keep", "edit", "delete", "reaction", "poll_vote")
 
 
 def _unwrapped(message: Message, depth: int = 5) -> Message:
@@ -628,6 +667,7 @@ _READERS: dict[str, Callable[[Any], Content]] = {
     "reactionMessage": _says("reaction", "text"),
     "encReactionMessage": _says("reaction"),
     "pinInChatMessage": _says("pin"),
+    "keepInChatMessage": lambda keep: ("keep", "", {"kept": keep.keepType == KEEP_FOR_ALL}),
     "protocolMessage": _protocol,
     "pollUpdateMessage": _says("poll_vote"),
     "locationMessage": _place("name", "address", "comment"),
@@ -643,7 +683,7 @@ _READERS: dict[str, Callable[[Any], Content]] = {
 
 
 def _target(message: Message) -> ev.Target | None:
-    for field in ("reactionMessage", "pinInChatMessage", "protocolMessage", "encReactionMessage"):
+    for field in ("reactionMessage", "pinInChatMessage", "keepInChatMessage", "protocolMessage", "encReactionMessage"):
         if message.HasField(field):
             part = getattr(message, field)
             key = part.key if field != "encReactionMessage" else part.targetMessageKey
@@ -777,6 +817,17 @@ def _group_joined(group: pb.GroupInfo) -> ev.GroupChanged:
         announce=group.GroupAnnounce.IsAnnounce,
         people=tuple(people),
     )
+
+
+def _hindrance(group: pb.GroupInfo, own: set[str]) -> type[NotAllowed] | None:
+    """Why a pin by `own` would not be seen in a group: its rules bind whoever is no admin."""
+    for one in group.Participants:
+        ours = own & {_text(one.JID), _text(one.LID), _text(one.PhoneNumber)}
+        if ours - {""} and (one.IsAdmin or one.IsSuperAdmin):
+            return None
+    if group.GroupAnnounce.IsAnnounce:
+        return AdminsWrite
+    return AdminsOnly if group.GroupLocked.isLocked else None
 
 
 def _group_change(event: pb.GroupInfoEvent) -> ev.GroupChanged:

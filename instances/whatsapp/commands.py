@@ -11,6 +11,8 @@ from uuid import UUID
 
 from instances.whatsapp.errors import (
     AdminsOnly,
+    AdminsWrite,
+    Blocked,
     Busy,
     LinkingFailed,
     MediaBroken,
@@ -21,6 +23,7 @@ from instances.whatsapp.errors import (
     NoMedia,
     NotConfirmed,
     NotConnected,
+    NotInGroup,
     NotOnWhatsApp,
     Refused,
     ViewOnce,
@@ -110,6 +113,9 @@ _ERRORS: dict[str, type[WhatsAppError]] = {
         NotOnWhatsApp,
         Busy,
         AdminsOnly,
+        AdminsWrite,
+        NotInGroup,
+        Blocked,
         Refused,
         LinkingFailed,
         NoMedia,

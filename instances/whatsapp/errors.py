@@ -37,11 +37,37 @@ class Refused(WhatsAppError):
         self.reason = reason
 
 
-class AdminsOnly(WhatsAppError):
-    """Not sent: the group lets only admins pin, and we are none. Phones would ignore the pin without a word."""
+class NotAllowed(WhatsAppError):
+    """Not sent: the chat is such that nobody would see it. WhatsApp's server would not say so."""
+
+    sentence = ""
 
     def __init__(self) -> None:
-        super().__init__("Only admins may pin messages in this group: ask an admin, or to be made one")
+        super().__init__(self.sentence)
+
+
+class AdminsOnly(NotAllowed):
+    """The group lets only admins pin, and we are none. Phones would ignore the pin without a word."""
+
+    sentence = "Only admins may pin messages in this group: ask an admin, or to be made one"
+
+
+class AdminsWrite(NotAllowed):
+    """The group lets only admins write, and we are none; a pin is a message like any other."""
+
+    sentence = "Only admins may write in this group, and so only they may pin: ask an admin, or to be made one"
+
+
+class NotInGroup(NotAllowed):
+    """We left the group, were removed from it, or it is no more."""
+
+    sentence = "This account is not in the group any more: ask a member to add it again"
+
+
+class Blocked(NotAllowed):
+    """We blocked the contact: WhatsApp delivers nothing to them. (That a contact blocked us, nobody is told.)"""
+
+    sentence = "This contact is blocked: unblock them on the phone first"
 
 
 class NotOnWhatsApp(WhatsAppError):

@@ -113,6 +113,8 @@ class MessageArrived:
     target: Target | None = None
     # Of a pin: seconds, None for an unpin.
     pin_duration: int | None = None
+    # Of a disappearing message: seconds after which the phones delete it, as it was sent. 0: never.
+    disappears_after: int = 0
     data: dict[str, Any] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from chats.pinbook import Outcome
 from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import Order, PinOrder, TextOrder, error_reply
-from instances.whatsapp.errors import AdminsOnly, Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, Refused, WhatsAppError
 from instances.whatsapp.events import MessageArrived
 from portal import tracing
 
@@ -90,7 +90,7 @@ def send_pin(order: PinOrder, client: Client) -> dict[str, Any]:
     except Refused as error:
         _record(attempt, Outcome.REFUSED, detail=error.reason)
         return error_reply(error)
-    except (NotConnected, Busy, AdminsOnly) as error:
+    except (NotConnected, Busy, NotAllowed) as error:
         _record(attempt, Outcome.NOT_SENT, detail=str(error))
         return error_reply(error)
     except NotConfirmed as error:

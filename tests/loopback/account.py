@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from typing import TYPE_CHECKING
 
 from .appstate import Mutation, read
 from .curve import KeyPair
-from .node import node
+from .node import Attrs, node
 from .state import AccountState, Device, LoginFailure
 
 if TYPE_CHECKING:
@@ -83,6 +85,20 @@ class Account:
         """The changes of shared settings so far, decrypted; those whose index begins so: ``app_state("pin_v1")``."""
         found = self._server.call(lambda: read(self.state))
         return [mutation for mutation in found if mutation.index[: len(index)] == list(index)]
+
+    def block(self, other: Account, on: bool = True) -> None:
+        """Block or unblock somebody on the phone; the companions are told. Source: whatsmeow notification.go."""
+
+        def change() -> None:
+            (self.state.blocked.add if on else self.state.blocked.discard)(other.state)
+            item = node("item", {"jid": other.state.lid, "action": "block" if on else "unblock"})
+            attrs: Attrs = {"from": self.state.lid, "type": "account_sync", "t": int(time.time())}
+            for device in self.state.devices.values():
+                if not device.simulated:
+                    told = {**attrs, "id": secrets.token_hex(5)}
+                    device.outbox.deliver(node("notification", told, node("blocklist", {"dhash": "0"}, item)))
+
+        self._server.call(change)
 
     # -- what befalls its connections
 

@@ -99,7 +99,9 @@ def privacy_tokens(core: Core, connection: Connection, query: Node) -> list[Node
 
 @handles("blocklist", "get")
 def blocklist(core: Core, connection: Connection, query: Node) -> list[Node]:
-    return [node("list", {"dhash": "0"})]
+    assert connection.device
+    blocked = connection.device.account.blocked
+    return [node("list", {"dhash": str(len(blocked))}, *(node("item", {"jid": account.lid}) for account in blocked))]
 
 
 @handles("w:profile:picture", "get", "picture")

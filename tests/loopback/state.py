@@ -78,6 +78,7 @@ class AccountState:
         self.next_device = 1
         self.app_state: dict[str, list[bytes]] = {}  # each collection's patches, the first is version 1
         self.app_state_keys: dict[bytes, bytes] = {}  # those a test knows, to read the patches
+        self.blocked: set[AccountState] = set()
         self.simulate_phone()
 
     def simulate_phone(self) -> None:
