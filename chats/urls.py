@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import chats, media, pins, search
+from chats.views import chats, export, media, pins, search
 
 urlpatterns = [
     path("chats/", chats.chats, name="chats"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("messages/<int:pk>/file/", media.file, name="media"),
     path("messages/<int:pk>/file/show/", media.show, name="media-show"),
     path("search/", search.search_page, name="search"),
+    path("search/export/", export.export, name="search-export"),
     path("pins/", pins.pin_board, name="pins"),
     path("pins/history/", pins.pin_history, name="pin-history"),
 ]

@@ -2,7 +2,8 @@
 
 A superuser runs the house and may do everything. Everybody else is a member of
 accounts: an administrator may do everything with the account's instances, an
-operator may search and pin on those given to them, a viewer may search there.
+operator may search, export and pin on those given to them, a viewer may search
+and read there.
 What somebody may not see does not exist for them: they get a 404, never a 403.
 """
 
@@ -18,6 +19,8 @@ User = AbstractBaseUser | AnonymousUser
 Role = Membership.Role
 
 MAY_PIN = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+# A viewer is there to look. An export leaves the house, whole and in one go.
+MAY_EXPORT = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 
 
 def is_superuser(user: User) -> bool:
@@ -56,6 +59,11 @@ def may_pin(row: Any) -> bool:
     return row.role in MAY_PIN
 
 
+def may_export(row: Any) -> bool:
+    """Whether the person for whom this row was found may take its instance's messages away in a file."""
+    return row.role in MAY_EXPORT
+
+
 def may_manage(row: Any) -> bool:
     """Whether the person for whom this row was found may link, disconnect and delete its instance."""
     return bool(row.role == Role.ADMINISTRATOR)
@@ -82,6 +90,7 @@ __all__ = [
     "administered",
     "find_instance",
     "is_superuser",
+    "may_export",
     "may_manage",
     "may_pin",
     "role_of",

@@ -23,5 +23,6 @@ SHOWN = (
     ),
     gettext_noop("WhatsApp's media server could not be reached: try again in a minute"),
     gettext_noop("Too many files are being fetched at the moment: try again in a minute"),
+    gettext_noop("Too many exports are running: try again in a few minutes"),
     gettext_noop("A phone is linked already. Log out first to link another one."),
 )

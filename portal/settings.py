@@ -173,6 +173,8 @@ WEBHOOK_LOG_DAYS = env.int("WEBHOOK_LOG_DAYS", default=14)
 
 API_RATE = env.str("API_RATE", default="100/m")
 API_NEW_INSTANCE_RATE = env.str("API_NEW_INSTANCE_RATE", default="20/m")
+# Exports of a search: how often a person or a token may begin one.
+EXPORT_RATE = env.str("EXPORT_RATE", default="10/m")
 API_MAX_BODY = 1024 * 1024
 # How many proxies in front of the portal add to X-Forwarded-For. 0: the
 # address of the connection counts, and the header, which anyone can send, not.

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from chats import reading
 from chats.api import PinMessage
+from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
 from chats.sending import SendText
 from instances import api as instances
@@ -29,6 +30,7 @@ urlpatterns = [
     instance_endpoint("chat/list", reading.Chats),
     instance_endpoint("chat/pins", reading.Pins),
     instance_endpoint("chat/media", GetMedia),
+    instance_endpoint("chat/export", ExportSearch),
     instance_endpoint("message/sendText", SendText),
     account_endpoint(r"openapi\.json", OpenApi),
     unknown_endpoint,

@@ -39,7 +39,9 @@ EXAMPLES = 25
 JID = "5511999999999@s.whatsapp.net"
 
 
-@override_settings(API_RATE="1000000/m", API_NEW_INSTANCE_RATE="1000000/m", ALLOWED_HOSTS=["*"])
+@override_settings(
+    EXPORT_RATE="1000000/m", API_RATE="1000000/m", API_NEW_INSTANCE_RATE="1000000/m", ALLOWED_HOSTS=["*"]
+)
 class Conformance(BaseTestCase):
     """Alice calls; WhatsApp does whatever is asked of it."""
 

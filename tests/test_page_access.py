@@ -54,6 +54,8 @@ TABLE = {
     # A text has no file; who may not see it hears no other answer.
     "media": ("GET", dict.fromkeys(PEOPLE, GONE) | {"": SIGN_IN}),
     "search": ("GET", ALL),
+    # Who may export nothing at all; the others are asked what for.
+    "search-export": ("GET", dict.fromkeys(PEOPLE, 400) | {"vera": 403, "nobody": 403, "": SIGN_IN}),
     "pins": ("GET", ALL),
     "pin-history": ("GET", ALL),
 }

@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[str, Set[str]]] = {
     "chat/list": ("GET", {FULL, READ}),
     "chat/pins": ("GET", {FULL, READ}),
     "chat/media": ("GET", {FULL, READ}),
+    "chat/export": ("GET", {FULL}),
     "message/sendText": ("POST", {FULL}),
     r"openapi\.json": ("GET", ALL),
 }

@@ -5,7 +5,7 @@ that reaches the database; nothing from elsewhere is ever read. `catch_up`
 brings the index up to date and belongs at the end of whatever writes messages.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from chats.models import Message
 from chats.search.backends import backend
@@ -26,13 +26,16 @@ __all__ = [
     "Query",
     "Term",
     "catch_up",
+    "count",
     "forget_old",
     "parse",
     "rebuild",
     "search",
+    "walk",
 ]
 
 MAX_LIMIT = 1_000
+COUNTED_AT_ONCE = 10_000
 
 
 def search(scope: Collection[int], query: Query, before: Cursor | None = None, limit: int = 50) -> Page:
@@ -53,6 +56,31 @@ def search(scope: Collection[int], query: Query, before: Cursor | None = None, l
     if page or before is not None:
         return Page(hits, more)
     return Page(hits, more, suggestion(query, lambda other: len(_keys(scope, other, None, limit))))
+
+
+def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:
+    """All hits, newest first, in batches of up to MAX_LIMIT; each with its chat, none with its `data`.
+
+    Between two batches nothing is held: no transaction, no cursor, no lock.
+    What arrives meanwhile is not among them, unless it is older than where the
+    walk has come to.
+    """
+    rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).select_related("chat").defer("data")
+    before: Cursor | None = None
+    while keys := _keys(scope, query, before, MAX_LIMIT):
+        messages = rows.in_bulk([pk_of(key) for key in keys])
+        yield [messages[pk_of(key)] for key in keys if pk_of(key) in messages]
+        before = Cursor(keys[-1])
+
+
+def count(scope: Collection[int], query: Query) -> int:
+    """How many hits there are; their keys are read for it, ten thousand at a time."""
+    total = 0
+    before: Cursor | None = None
+    while keys := _keys(scope, query, before, COUNTED_AT_ONCE):
+        total += len(keys)
+        before = Cursor(keys[-1])
+    return total
 
 
 def _keys(scope: Collection[int], query: Query, before: Cursor | None, limit: int) -> list[int]:

@@ -1,5 +1,6 @@
 """The search page. The address bar always holds the search; everything on the page follows from it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -12,12 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from chats.export import FORMATS
 from chats.models import Message
 from chats.search import Cursor, Filter, Query, parse, search
 from chats.search.query import TYPES
 from chats.selectors import pins
 from chats.templatetags.chat_tags import chat_name, kind_words, sender_words
 from instances import access
+from instances.models import Instance
 from portal.views.page import is_fragment, signed_in
 
 PAGE = 25
@@ -57,6 +60,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "next": found.next if found else None,
         "next_url": _url(text, before=str(found.next)) if found and found.next else "",
         "continued": before is not None,
+        "export_urls": _export_urls(text, scope.values()) if hits else [],
         "suggestion": getattr(found, "suggestion", "") if found else "",
         "suggestion_url": _url(getattr(found, "suggestion", "")) if found else "",
     }
@@ -75,6 +79,13 @@ def search_page(request: HttpRequest) -> HttpResponse:
 
 def _url(text: str, **more: str) -> str:
     return f"{reverse('search')}?{urlencode({'q': text, **more})}"
+
+
+def _export_urls(text: str, scope: Iterable[Instance]) -> list[tuple[str, str]]:
+    """(format, address) of the exports offered: none to whoever may not export any of the instances."""
+    if not any(map(access.may_export, scope)):
+        return []
+    return [(name, f"{reverse('search-export')}?{urlencode({'q': text, 'format': name})}") for name in FORMATS]
 
 
 def _on(query: Query, part: Filter, messages: list[Message]) -> Chip:

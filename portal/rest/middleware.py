@@ -24,6 +24,7 @@ class ApiMiddleware:
         # A rate nobody can read stops the start, not every request.
         rate.parse(settings.API_RATE)
         rate.parse(settings.API_NEW_INSTANCE_RATE)
+        rate.parse(settings.EXPORT_RATE)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on, with the API's dress where the path is the API's."""
