@@ -9,6 +9,7 @@ from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
 from chats.sending import SendText
 from instances import api as instances
+from instances.events import api as webhooks
 from instances.token_api import RotateToken
 from portal.health import healthz
 from portal.rest.openapi import OpenApi
@@ -24,6 +25,14 @@ urlpatterns = [
     instance_endpoint("instance/logout", instances.LogoutInstance),
     instance_endpoint("instance/delete", instances.DeleteInstance),
     account_endpoint("token/rotate", RotateToken),
+    instance_endpoint("webhook/add", webhooks.AddWebhook),
+    instance_endpoint("webhook/list", webhooks.ListWebhooks),
+    instance_endpoint("webhook/change", webhooks.ChangeWebhook),
+    instance_endpoint("webhook/delete", webhooks.DeleteWebhook),
+    instance_endpoint("webhook/rotate", webhooks.RotateWebhook),
+    instance_endpoint("webhook/test", webhooks.TestWebhook),
+    instance_endpoint("webhook/deliveries", webhooks.Deliveries),
+    instance_endpoint("webhook/resend", webhooks.Resend),
     instance_endpoint("chat/pinMessage", PinMessage),
     instance_endpoint("chat/history", reading.History),
     instance_endpoint("chat/search", reading.Search),

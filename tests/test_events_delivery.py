@@ -2,6 +2,7 @@
 
 import ipaddress
 import itertools
+import re
 import subprocess
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -17,12 +19,13 @@ from django.test import override_settings
 from django.utils import timezone
 
 import portal.broker
-from instances.events import book, outbox, webhooks
+from instances.events import book, outbox, signing, webhooks
 from instances.events.kinds import GROUP, PIN, Event
 from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
 from instances.models import Account, Instance
 from portal.broker import Broker
 from portal.supervisor import nats
+from tests.portal_process import ROOT
 from tests.receiver import Receiver, receiver
 from tests.worker_process import WorkerProcess, wait
 
@@ -77,7 +80,7 @@ def happen(shop: Instance, *names: str, kind: str = PIN, chat: str = "") -> list
 
 
 def test_it_works(shop: Instance, there: Receiver, start: Start) -> None:
-    hook(shop, there.url("/ok"))
+    webhook = hook(shop, there.url("/ok"))
     worker = start()
     (event_id,) = happen(shop, "a")
     (request,) = wait(lambda: there.at("/ok"), log=lambda: worker.log)
@@ -88,6 +91,18 @@ def test_it_works(shop: Instance, there: Receiver, start: Start) -> None:
         "timestamp": request.event["timestamp"],
         "data": {"name": "a"},
     }
+    # By the very words of the documentation, as any receiver would.
+    documented: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.*?)```", (ROOT / "docs/events.md").read_text(), re.DOTALL)[1], documented)  # type: ignore[index]
+    secret, verify = signing.secret(webhook), documented["verify"]
+    assert verify(secret, request.headers, request.body)
+    assert not verify(secret, request.headers, request.body + b" ")
+    assert not verify(secret, request.headers | {"webhook-timestamp": str(int(time.time()) - 400)}, request.body)
+    new = webhooks.rotate(webhook)
+    both = signing.headers(webhook, event_id, int(time.time()), request.body)
+    assert verify(secret, both, request.body)
+    assert verify(new, both, request.body)
+    assert not verify(secret[:-4] + "AAA=", both, request.body)
     attempt = wait(Attempt.objects.first)
     assert (attempt.status, attempt.answer, attempt.error) == (200, "answer 200", "")
     assert attempt.delivery.state == Delivery.State.DELIVERED

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 import schemathesis
@@ -11,6 +12,7 @@ from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.test import override_settings
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -24,6 +26,8 @@ from chats.media import Media
 from chats.media.reference import Reference
 from chats.models import Message, Pin
 from instances import lifecycle
+from instances.events import webhooks
+from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
 from instances.models import Instance
 from instances.whatsapp.commands import TextOrder
 from instances.whatsapp.service import Link
@@ -70,11 +74,21 @@ class Conformance(BaseTestCase):
         self.enterContext(patch("instances.api.TAKE_UP_SECONDS", 0))
         # What it deletes would be missing for the calls after it.
         self.enterContext(patch.object(lifecycle, "delete"))
+        self.enterContext(patch.object(webhooks, "delete"))
+        self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
+        self.enterContext(patch.object(webhooks, "test", side_effect=self.send_test))
 
     def send_text(self, instance: Instance, order: TextOrder) -> str:
         message = self.make_message(f"S{Message.objects.count()}", instance=instance, chat=order.chat)
         Message.objects.filter(pk=message.pk).update(from_me=True)
         return message.message_id
+
+    def send_test(self, webhook: Webhook) -> Delivery:
+        now = timezone.now()
+        event = OutgoingEvent.objects.create(instance=self.shop, uid=uuid4(), kind="webhook.test", at=now, body="{}")
+        delivery = Delivery.objects.create(webhook=webhook, event=event, give_up_at=now)
+        Attempt.objects.create(delivery=delivery, status=200, milliseconds=1)
+        return delivery
 
     def conforms(self, method: str, path: str, mode: GenerationMode) -> None:
         operation = self.schema[path][method]
@@ -103,6 +117,15 @@ class Conformance(BaseTestCase):
         """Name what is there: of all names the document allows, chance finds none of ours."""
         if "instance" in case.path_parameters:
             case.path_parameters["instance"] = "shop"
+        if "/webhook/" in case.path:
+            where = case.query if case.method == "DELETE" else case.body
+            if isinstance(where, dict) and "id" in where:
+                where["id"] = str(self.hook.uid)
+            if isinstance(case.query, dict) and case.method == "GET":
+                case.query.pop("id", None)
+            for name, value in {"url": "https://crm.example.com/", "delivery": ""}.items():
+                if isinstance(case.body, dict) and name in case.body:
+                    case.body[name] = value
         for name, value in {"number": JID, "messageId": "3EB0", "chatJid": JID}.items():
             if name in (case.query or {}) and "media" in case.path:
                 case.query[name] = value

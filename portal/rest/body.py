@@ -53,6 +53,22 @@ class Fields:
             raise InvalidBody(f"{name} must be a whole number from 1 to {most}")
         return int(value)
 
+    def given(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._values.get(name) is not None
+
+    def texts(self, name: str) -> list[str] | None:
+        """An array of strings; None when the field is missing or null."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise InvalidBody(f"{name} must be an array of strings, not {_describe(value)}")
+        for one in value:
+            if not isinstance(one, str):
+                raise InvalidBody(f"{name} must be an array of strings, and holds {_describe(one)}")
+        return value
+
     def text(self, name: str) -> str:
         """A string; empty when the field is missing or null."""
         value = self._values.get(name)
