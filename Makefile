@@ -17,7 +17,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: run demo test lint bench screenshots lock clean
+.PHONY: run demo test typescript lint bench screenshots lock clean
 .SILENT:
 
 run: $(VENV)/run.stamp $(VENV)/bin/portal-cli
@@ -26,7 +26,7 @@ run: $(VENV)/run.stamp $(VENV)/bin/portal-cli
 demo: $(VENV)/test.stamp $(VENV)/bin/portal-cli
 	exec $(PY) -m tests.demo
 
-test: $(VENV)/test.stamp lint
+test: $(VENV)/test.stamp lint $(if $(QUICK),,typescript)
 ifeq ($(QUICK),)
 	$(PY) -m pytest
 	$(PY) -m tests.postgres $(PY) -m pytest -m "not sqlite_only"
@@ -57,7 +57,7 @@ lock: $(VENV)/made.stamp
 	! grep -nE '://|^-' requirements/*.txt || { echo "An address or an option got into the requirements."; exit 1; }
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	rm -rf $(VENV) tests/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- The environment, made once and again when the requirements change -------
@@ -86,3 +86,10 @@ $(VENV)/test.stamp: requirements/test.txt | $(VENV)/made.stamp
 $(VENV)/bin/portal-cli: | $(VENV)/made.stamp
 	printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m portal.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(PY)" > $@
 	chmod +x $@
+
+# Whoever names a certificate for pip means it for npm as well. The test that needs these says so and is skipped.
+typescript:
+	test -e tests/typescript/node_modules/.package-lock.json || ! command -v npm >/dev/null || \
+		NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$PIP_CERT}" npm ci --prefix tests/typescript \
+			--silent --no-audit --no-fund --ignore-scripts --fetch-retries=0 || \
+		echo "npm could not bring the packages of tests/typescript: its test will be skipped." >&2

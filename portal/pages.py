@@ -12,6 +12,7 @@ urlpatterns = [
     path("preferences/", home.preferences, name="preferences"),
     path("preferences/password/", account.ChangePassword.as_view(), name="password"),
     path("preferences/language/", account.set_language, name="language"),
+    path("reference/", home.reference, name="reference"),
     path("live/", live.live, name="live"),
     path("", include("instances.urls")),
     path("", include("chats.urls")),

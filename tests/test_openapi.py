@@ -50,6 +50,11 @@ class Document(ApiTestCase):
         assert named == {route for route in routes if "openapi" not in route}
         assert len(self.operations()) == len(named)
 
+    def test_each_has_a_name_for_generated_clients(self) -> None:
+        names = [operation["operationId"] for _, _, operation in self.operations()]
+        assert "chatPinMessage" in names
+        assert len(set(names)) == len(names)
+
     def test_each_tells_of_its_errors_and_has_examples(self) -> None:
         for path, method, operation in self.operations():
             with self.subTest(f"{method} {path}"):

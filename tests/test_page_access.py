@@ -28,6 +28,7 @@ TABLE = {
     "sign-in": ("GET", dict.fromkeys(PEOPLE, 302) | {"": 200}),
     "sign-out": ("POST", MOVED),
     "preferences": ("GET", ALL),
+    "reference": ("GET", ALL),
     "password": ("GET", ALL),
     "language": ("POST", MOVED),
     "live": ("GET", dict.fromkeys(PEOPLE, 200) | {"": 401}),
