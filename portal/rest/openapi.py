@@ -205,7 +205,7 @@ def document() -> dict[str, Any]:
     found = generator(patterns=addressed).get_schema(public=True)
     for pattern in addressed:
         view: Any = pattern.callback
-        module, verb = pattern.name.split("/")
+        module, verb = str(pattern.name).split("/")
         for operation in found["paths"][f"/{pattern.pattern}".replace("<str:instance>", "{instance}")].values():
             operation["security"] = _security(view.cls)
             # What generated clients call it: chatPinMessage.
