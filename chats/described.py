@@ -31,6 +31,7 @@ SAID = {
     "type": "text",
     "text": "Rua das Flores 12",
     "quotedId": None,
+    "status": None,
     "editedAt": None,
     "deletedAt": None,
 }

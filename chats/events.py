@@ -40,9 +40,9 @@ def of_pin(pin: Pin, line: PinEvent) -> Event:
     return Event(message.instance, PIN, str(line.pk), data, message.chat.jid)
 
 
-def of_receipt(instance: Instance, receipt: Receipt, chat: Chat | None) -> Event:
+def of_receipt(instance: Instance, receipt: Receipt, chat: Chat) -> Event:
     """How far messages of ours have come at somebody's devices."""
-    jid = chat.jid if chat is not None else receipt.chat.jid
+    jid = chat.jid
     data = {
         "chatJid": jid,
         "messageIds": list(receipt.message_ids),

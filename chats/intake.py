@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from chats import events as told
 from chats import pinbook, search
@@ -21,9 +20,8 @@ from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
 from instances.events import outbox
-from instances.events.kinds import Event
 from instances.models import Instance
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Receipt, Stored
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
 
 # They change their target; reactions and votes only stand beside it.
 CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN, Message.Kind.KEEP)
@@ -39,8 +37,6 @@ class Taken:
     changed: set[int] = field(default_factory=set)
     # Groups of which nothing but the JID is known yet.
     unnamed_groups: list[str] = field(default_factory=list)
-    # What happened without a row of its own: receipts.
-    events: list[Event] = field(default_factory=list)
 
 
 @transaction.atomic
@@ -70,33 +66,19 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     search.catch_up()
     taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
     if live:
-        taken.events = _receipts(instance, events)
         _tell(instance, taken)
     return taken
 
 
 def _tell(instance: Instance, taken: Taken) -> None:
     """Write down the events of a batch that some webhook wants, in the batch's own transaction."""
-    if not taken.messages and not taken.events:
+    if not taken.messages:
         return
     # The connector holds its instances for weeks: what is wanted may be news to it.
     wanted = Instance.objects.filter(pk=instance.pk).values_list("wanted_events", flat=True)
     instance.wanted_events = wanted.first() or ""
     if instance.wanted_events:
-        outbox.put([*filter(None, map(told.of_message, taken.messages)), *taken.events])
-
-
-def _receipts(instance: Instance, events: Sequence[Stored]) -> list[Event]:
-    receipts = [event for event in events if isinstance(event, Receipt)]
-    if not receipts:
-        return []
-    jids = {jid for event in receipts for jid in (event.chat.jid, event.chat.alt) if jid}
-    chats: dict[str, Chat] = {}
-    for chat in Chat.objects.filter(Q(jid__in=jids) | Q(lid__in=jids), instance=instance):
-        chats |= {jid: chat for jid in (chat.jid, chat.lid) if jid}
-    return [
-        told.of_receipt(instance, event, chats.get(event.chat.jid) or chats.get(event.chat.alt)) for event in receipts
-    ]
+        outbox.put(filter(None, map(told.of_message, taken.messages)))
 
 
 def _meet(directory: Directory, event: Stored) -> None:
@@ -106,8 +88,6 @@ def _meet(directory: Directory, event: Stored) -> None:
         return
     if isinstance(event, PersonKnown):
         directory.person(event.person, clean(event.push_name))
-        return
-    if isinstance(event, Receipt):
         return
     for person in event.people:
         directory.person(person)
@@ -142,6 +122,7 @@ def _row(directory: Directory, event: MessageArrived) -> Message:
         sender_name=name[:200],
         quoted_id=clean(event.quoted_id)[:128],
         target_id=clean(event.target.message_id)[:128] if event.target else "",
+        status=Message.Status(event.status or Message.Status.SENT) if event.from_me else None,
         data=data,
         disappears_at=_disappears_at(event.sent_at, data),
         wire_chat=event.chat.jid,

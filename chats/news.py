@@ -4,15 +4,21 @@ News carry keys and pins, no text: whoever may see a message reads it from the
 database, and nobody else learns what it says by listening.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
 from django.db import transaction
 
 from chats import events
-from chats.models import Pin, PinEvent
+from chats.models import Message, Pin, PinEvent
 from instances.events import outbox
+from instances.events.kinds import Event
 from instances.whatsapp import service
 
 PINS = "pins"
 MESSAGES = "messages"
+RECEIPTS = "receipts"
 
 
 def pin_changed(pin: Pin, line: PinEvent) -> None:
@@ -26,3 +32,9 @@ def pin_changed(pin: Pin, line: PinEvent) -> None:
     message = pin.message
     uid, payload = message.instance.uid, {"message": message.pk, "chat": message.chat_id, "events": [event.body]}
     transaction.on_commit(lambda: service.publish(uid, PINS, payload))
+
+
+def status_changed(uid: UUID, changed: Mapping[Message.Status, Sequence[int]], told: Sequence[Event]) -> None:
+    """Messages of ours were delivered, read or played: their keys by the status they have now, and the events."""
+    keys: dict[str, Any] = {status.name.lower(): list(keys) for status, keys in changed.items()}
+    service.publish(uid, RECEIPTS, {**keys, "events": [event.body for event in told]})

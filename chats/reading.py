@@ -146,6 +146,7 @@ def shown_message(message: Message) -> dict[str, Any]:
         "timestamp": message.sent_at,
         "type": message.kind,
         "text": "" if message.deleted_at is not None else message.text,
+        "status": Message.Status(message.status).name.lower() if message.status else None,
         "quotedId": message.quoted_id or None,
         "editedAt": message.edited_at,
         "deletedAt": message.deleted_at,

@@ -10,7 +10,7 @@ What somebody may not see does not exist for them: they get a 404, never a 403.
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.http import Http404
 
 from instances.models import Account, Instance, Membership
@@ -33,17 +33,18 @@ def role_of(user: User, account: str = "account", instance: str = "pk") -> Any:
 
     `account` and `instance` name the row's columns that point to them.
     """
+    # What was deleted is nobody's any more, although it may take a while until it is gone.
+    stands = Q(**{"going_at" if instance == "pk" else f"{instance}__going_at": None})
     if is_superuser(user):
-        return Value(Role.ADMINISTRATOR)
+        return Case(When(stands, then=Value(Role.ADMINISTRATOR)))
     covers = Q(role=Role.ADMINISTRATOR) | Q(all_instances=True) | Q(instances=OuterRef(instance))
     mine = Membership.objects.filter(covers, user=user.pk if user.is_active else None, account=OuterRef(account))
-    return Subquery(mine.values("role")[:1])
+    return Case(When(stands, then=Subquery(mine.values("role")[:1])))
 
 
 def visible_to(user: User) -> QuerySet[Instance]:
     """The instances a person may see; each row carries their `role` there."""
-    found = Instance.objects.annotate(role=role_of(user))
-    return found if is_superuser(user) else found.filter(role__isnull=False)
+    return Instance.objects.annotate(role=role_of(user)).filter(role__isnull=False)
 
 
 def find_instance(user: User, uid: Any, *, manage: bool = False) -> Instance:

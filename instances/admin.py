@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -62,7 +62,7 @@ class AccountAdmin(Audited, HouseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """With the number of instances."""
-        return super().get_queryset(request).annotate(made=Count("instances"))  # type: ignore[no-any-return]
+        return super().get_queryset(request).annotate(made=Count("instances", filter=Q(instances__going_at=None)))  # type: ignore[no-any-return]
 
     @admin.display(description=_("instances"), ordering="made")
     def instances_made(self, account: Any) -> int:

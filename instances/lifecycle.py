@@ -2,13 +2,19 @@
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from chats import removal
 from chats.media import cache
 from instances import tokens
 from instances.models import Account, Instance
 from instances.whatsapp import service
 from instances.whatsapp.errors import WhatsAppError
+
+# So many rows are removed before a request is answered.
+AT_ONCE = 1_000
 
 
 class CannotMake(Exception):
@@ -84,6 +90,9 @@ def _insert(account: Account, name: str) -> Instance:
 def delete(instance: Instance) -> None:
     """Unlink the device, delete its keys, and then all that is stored of it.
 
+    Nothing of it can be seen when this returns, and its name is free; what is
+    left of many messages goes with the housekeeping.
+
     Raises a WhatsAppError, and deletes nothing, when a phone is linked and no
     connector could be told: its keys would stay behind.
     """
@@ -92,6 +101,11 @@ def delete(instance: Instance) -> None:
     except WhatsAppError:
         if instance.linked:
             raise
-    key = instance.pk
-    instance.delete()
-    cache.forget_instance(key)
+    with transaction.atomic():
+        instance.tokens.all().delete()
+        # The epoch moves on: whoever holds it writes nothing any more.
+        Instance.objects.filter(pk=instance.pk).update(
+            going_at=timezone.now(), name=instance.uid.hex, wanted=False, owner="", epoch=F("epoch") + 1
+        )
+    cache.forget_instance(instance.pk)
+    removal.remove(instance, AT_ONCE)

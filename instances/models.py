@@ -41,6 +41,14 @@ class Account(models.Model):
         return self.name
 
 
+class StandingInstances(models.Manager["Instance"]):
+    """All but those that are being deleted."""
+
+    def get_queryset(self) -> models.QuerySet["Instance"]:
+        """Without them."""
+        return super().get_queryset().filter(going_at=None)
+
+
 class Instance(models.Model):
     """One linked WhatsApp account."""
 
@@ -71,6 +79,8 @@ class Instance(models.Model):
     # The kinds of events that some webhook wants, with blanks between: whoever
     # changes something knows from the row in hand whether to write an event.
     wanted_events = models.CharField(max_length=200, blank=True, default="", editable=False)
+    # When it was deleted: from then on it can be seen nowhere, while `chats.removal` takes away what is stored of it.
+    going_at = models.DateTimeField(null=True, editable=False)
 
     # How much of the phone's history is here, as the phone counts it.
     history_percent = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -81,6 +91,10 @@ class Instance(models.Model):
     owner = models.CharField(max_length=300, blank=True, default="")
     epoch = models.PositiveBigIntegerField(default=0)
     leased_until = models.DateTimeField(null=True, blank=True)
+
+    objects = StandingInstances()
+    # For who removes what was deleted.
+    every = models.Manager["Instance"]()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "name"], name="instance_name_once_an_account")]

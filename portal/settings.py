@@ -146,6 +146,8 @@ SESSION_DIR = DATA_DIR / "sessions"
 CONNECTOR_NAME = env.str("CONNECTOR_NAME", default=f"{os.uname().nodename}:{DATA_DIR}")
 LEASE = timedelta(seconds=env.int("LEASE_SECONDS", default=10))
 # How long a caller waits for WhatsApp's acknowledgement of a pin.
+# Whether to hear how far sent messages have come; see docs/wire.md for what it costs.
+RECEIPTS = env.bool("RECEIPTS", default=True)
 ACK_TIMEOUT = timedelta(seconds=env.float("ACK_TIMEOUT_SECONDS", default=15))
 
 # Of files in messages, which are fetched when somebody asks for them: the

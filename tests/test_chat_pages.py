@@ -147,6 +147,9 @@ class ConversationTest(PageTestCase):
             f"/chats/{self.chat.pk}/?at={self.first.pk}",
             "/chats/",
             "/search/?q=words",
+            # What finds nothing is looked for under other spellings.
+            "/search/?q=wards",
+            "/search/?q=many+wards+from:999999",
         ):
             with CaptureQueriesContext(connection) as queries:
                 self.client.get(path)

@@ -91,6 +91,7 @@ class History(ReadingTestCase):
             "type": "text",
             "text": "word4 parcel",
             "quotedId": None,
+            "status": None,
             "editedAt": None,
             "deletedAt": None,
         }

@@ -38,6 +38,17 @@ class Message(models.Model):
         UNREADABLE = "unreadable"
         OTHER = "other"
 
+    class Status(models.IntegerChoices):
+        """How far a message of ours has come; it only ever grows.
+
+        In a group: to one member at least, as nobody tells us who is in it.
+        """
+
+        SENT = 1
+        DELIVERED = 2
+        READ = 3
+        PLAYED = 4
+
     # These act on another message (`target_id`) instead of saying something.
     ACTIONS = frozenset({Kind.REACTION, Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.POLL_VOTE, Kind.KEEP})
 
@@ -56,6 +67,8 @@ class Message(models.Model):
     quoted_id = models.CharField(max_length=128, blank=True)
     # Of a reaction, edit, deletion, pin or vote: the id of the message it is about.
     target_id = models.CharField(max_length=128, blank=True)
+    # Of ours alone; None when nothing is known of it.
+    status = models.PositiveSmallIntegerField(choices=Status.choices, null=True, blank=True)
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
     # Of a disappearing message that nobody keeps: from when the phones do not have it any more.

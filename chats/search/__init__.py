@@ -12,7 +12,7 @@ from chats.search.backends import backend
 from chats.search.index import catch_up, rebuild
 from chats.search.keys import Cursor, key_of, pk_of
 from chats.search.page import Hit, Page
-from chats.search.plan import ids_named, looks_like_id, make_plan
+from chats.search.plan import Plan, ids_named, looks_like_id, make_plan
 from chats.search.query import Filter, Query, Term, parse
 from chats.search.retention import forget_old
 from chats.search.snippet import snippet
@@ -45,17 +45,18 @@ def search(scope: Collection[int], query: Query, before: Cursor | None = None, l
     query finds nothing; filters alone find all that have these properties.
     """
     limit = min(max(limit, 1), MAX_LIMIT)
-    keys = _keys(scope, query, before, limit + 1)
+    plan = make_plan(scope, query, before)
+    keys = _keys(plan, query, limit + 1)
     page = keys[:limit]
     rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).select_related("chat")
-    messages = rows.in_bulk([pk_of(key) for key in page])
+    messages = rows.in_bulk([pk_of(key) for key in page]) if page else {}
     hits = [
         Hit(message, snippet(message.text, query)) for key in page if (message := messages.get(pk_of(key))) is not None
     ]
     more = Cursor(page[-1]) if len(keys) > limit else None
-    if page or before is not None:
+    if page or before is not None or plan is None or plan.hopeless:
         return Page(hits, more)
-    return Page(hits, more, suggestion(query, lambda other: len(_keys(scope, other, None, limit))))
+    return Page(hits, more, suggestion(query, plan, lambda other: len(backend().find(other, limit))))
 
 
 def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:
@@ -67,7 +68,7 @@ def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:
     """
     rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).select_related("chat").defer("data")
     before: Cursor | None = None
-    while keys := _keys(scope, query, before, MAX_LIMIT):
+    while keys := _keys(make_plan(scope, query, before), query, MAX_LIMIT):
         messages = rows.in_bulk([pk_of(key) for key in keys])
         yield [messages[pk_of(key)] for key in keys if pk_of(key) in messages]
         before = Cursor(keys[-1])
@@ -77,14 +78,13 @@ def count(scope: Collection[int], query: Query) -> int:
     """How many hits there are; their keys are read for it, ten thousand at a time."""
     total = 0
     before: Cursor | None = None
-    while keys := _keys(scope, query, before, COUNTED_AT_ONCE):
+    while keys := _keys(make_plan(scope, query, before), query, COUNTED_AT_ONCE):
         total += len(keys)
         before = Cursor(keys[-1])
     return total
 
 
-def _keys(scope: Collection[int], query: Query, before: Cursor | None, limit: int) -> list[int]:
-    plan = make_plan(scope, query, before)
+def _keys(plan: Plan | None, query: Query, limit: int) -> list[int]:
     if plan is None or plan.hopeless:
         return []
     keys = backend().find(plan, limit)

@@ -6,31 +6,45 @@ find something, and tells nobody a word from messages they may not read.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from chats.search.backends import backend
-from chats.search.plan import phrase_of
+from chats.search.plan import Phrase, Plan, phrase_of
 from chats.search.query import Query, Term
 from chats.search.tokens import is_name
 
-TRIED = 6
+# A page may ask the database so often on behalf of what was misspelled; filters have had questions of their own.
+LOOKS = 4
 
 
-def suggestion(query: Query, found: Callable[[Query], int]) -> str:
-    """The query with one word mended, or empty. `found`: how many hits a query has, up to some limit."""
-    for term in query.terms:
+def suggestion(query: Query, plan: Plan, found: Callable[[Plan], int]) -> str:
+    """The query with one word mended, or empty.
+
+    `plan`: the query's own. `found`: how many hits a plan has, up to some limit.
+    """
+    terms = [term for term in query.terms if not term.excluded and phrase_of(term) is not None]
+    # The terms come first; what a filter stands for is worked out already.
+    filters = plan.required[len(terms) :]
+    looks = LOOKS - min(len(query.filters), 2)
+
+    def look(phrases: tuple[tuple[Phrase, ...], ...]) -> int:
+        nonlocal looks
+        looks -= 1
+        return found(replace(plan, required=(*phrases, *filters)))
+
+    for place, term in enumerate(terms):
         word = _word(term)
         # Of several words, the one that finds nothing is the misspelled one.
-        if not word or (len(query.terms) > 1 and found(Query((term,), query.filters))):
+        if not word or looks < 1 or (len(terms) > 1 and look((plan.required[place],))):
             continue
         best, most = "", 0
         reach = 99
-        for distance, candidate in _candidates(word)[:TRIED]:
-            if distance > reach:
+        for distance, candidate in _candidates(word):
+            if distance > reach or looks < 1:
                 break
-            mended = query.with_term(term, Term(candidate))
-            count = found(mended)
+            count = look((*plan.required[:place], (Phrase((candidate,)),), *plan.required[place + 1 : len(terms)]))
             if count > most:
-                best, most, reach = str(mended), count, distance
+                best, most, reach = str(query.with_term(term, Term(candidate))), count, distance
         if best:
             return best
     return ""

@@ -44,8 +44,7 @@ class ListedChat:
 def chats_of(user: access.User) -> QuerySet[Chat]:
     """The chats a person may see; each row carries their `role` for its instance."""
     role = access.role_of(user, "instance__account", "instance")
-    found = Chat.objects.annotate(role=role)
-    return found if access.is_superuser(user) else found.filter(role__isnull=False)
+    return Chat.objects.annotate(role=role).filter(role__isnull=False)
 
 
 def find_chat(user: access.User, pk: int, *, at: int | None = None) -> Any:
@@ -96,7 +95,7 @@ def list_chats(
         found = found.filter(unread__gt=0)
     chats: list[Any] = list(found.order_by("-last_message_at", "-pk")[: limit + 1])
     more = chats[limit - 1] if len(chats) > limit else None
-    said = Message.objects.only("kind", "text", "from_me", "deleted_at", "sender", "sender_name")
+    said = Message.objects.only("kind", "text", "from_me", "deleted_at", "sender", "sender_name", "status")
     messages = said.in_bulk([chat.last_pk for chat in chats[:limit] if chat.last_pk])
     listed = [ListedChat(chat, messages.get(chat.last_pk)) for chat in chats[:limit]]
     return listed, Place(more.last_message_at, more.pk) if more is not None else None

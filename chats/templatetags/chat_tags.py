@@ -8,16 +8,16 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import conditional_escape, escape, format_html_join, urlize
+from django.utils.html import conditional_escape, escape, format_html, format_html_join, urlize
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from chats import media
-from chats.models import Message, PinEvent
+from chats.models import Chat, Message, PinEvent
 from chats.search import Filter
 from chats.selectors.pins import NO_PIN, PinView
-from portal.templatetags.portal_tags import phone
+from portal.templatetags.portal_tags import icon, phone
 
 register = template.Library()
 Kind = Message.Kind
@@ -205,6 +205,29 @@ def pin_control(message: Any, pin: PinView, may_pin: bool) -> SafeString:
 def _control_without_pin(language: str, may_pin: bool) -> str:
     context = {"message": Message(pk=_ANY_KEY), "pin": NO_PIN, "may_pin": may_pin}
     return render_to_string("chats/_pin_control.html", context)
+
+
+@register.simple_tag
+def receipt(message: Message, chat_kind: str) -> SafeString:
+    """The ticks of one of ours: how far it has come."""
+    return (
+        _ticks(get_language() or "", message.status, chat_kind == Chat.Kind.GROUP) if message.status else SafeString()
+    )
+
+
+@lru_cache(maxsize=64)
+def _ticks(language: str, status: int, group: bool) -> SafeString:
+    words = {
+        Message.Status.SENT: (_("Sent"), _("Sent")),
+        Message.Status.DELIVERED: (_("Delivered"), _("Delivered to at least one member")),
+        Message.Status.READ: (_("Read"), _("Read by at least one member")),
+        Message.Status.PLAYED: (_("Played"), _("Played by at least one member")),
+    }[Message.Status(status)][group]
+    read = " read" if status >= Message.Status.READ else ""
+    drawn = icon("check" if status == Message.Status.SENT else "check-check")
+    return format_html(
+        '<span class="receipt{}" title="{}">{}<span class="sr"> {}</span></span>', read, words, drawn, words
+    )
 
 
 @register.filter

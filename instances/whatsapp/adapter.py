@@ -10,15 +10,19 @@ import ctypes
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from django.conf import settings
 
 from instances.whatsapp import events as ev
+from instances.whatsapp import receipts
 from instances.whatsapp.errors import (
     AdminsOnly,
     AdminsWrite,
@@ -43,6 +47,7 @@ ensure_libmagic()  # neonize imports python-magic, which must find the C library
 
 from google.protobuf.message import DecodeError  # noqa: E402
 from neonize import exc  # noqa: E402
+from neonize._binder import func_callback_bytes2  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.events import (  # noqa: E402
     BlocklistEv,
@@ -55,13 +60,13 @@ from neonize.events import (  # noqa: E402
     JoinedGroupEv,
     LoggedOutEv,
     MessageEv,
-    ReceiptEv,
     StreamErrorEv,
     StreamReplacedEv,
     TemporaryBanEv,
     UndecryptableMessageEv,
 )
 from neonize.proto import Neonize_pb2 as pb  # noqa: E402
+from neonize.proto.Neonize_pb2 import LogEntry  # noqa: E402
 from neonize.proto.waCommon.WACommon_pb2 import MessageKey  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
@@ -81,6 +86,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync  # noqa: E402
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo  # noqa: E402
 from neonize.utils.enum import ClientName, ClientType  # noqa: E402
+from neonize.utils.log import log_whatsmeow  # noqa: E402
 
 log = logging.getLogger(__name__)
 logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
@@ -104,14 +110,66 @@ DRAIN_SECONDS = 10.0
 _gate = Gate()
 
 
+class _Library:
+    """The Go library as one client calls it, with a log of the client's own, at level DEBUG.
+
+    Every line of it comes through here: the stanzas go to the client, warnings
+    to neonize's log, the rest nowhere.
+    """
+
+    # Go may log when its client is long gone: what it calls must stay.
+    _kept: ClassVar[list[Any]] = []
+    # Among `Neonize`'s arguments (goneonize: main.go).
+    _LEVEL, _LOG = 5, 9
+
+    def __init__(self, library: Any, client: "Client") -> None:
+        self._library = library
+        # Not `client` itself: else it would stay as well.
+        self._log = func_callback_bytes2(partial(_on_log, weakref.ref(client)))
+        self._kept.append(self._log)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, name)
+
+    def Neonize(self, *arguments: Any) -> Any:  # noqa: N802
+        """Run a client for its whole life."""
+        changed = list(arguments)
+        if isinstance(arguments[self._LOG], func_callback_bytes2):
+            changed[self._LEVEL], changed[self._LOG] = b"DEBUG" if settings.RECEIPTS else b"WARN", self._log
+        else:
+            log.error("this version of neonize hands no log over: sent messages will show no ticks")
+        return self._library.Neonize(*changed)
+
+
+def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
+    """One line of whatsmeow's log, on a thread of Go's that waits: be quick, never block, never raise."""
+    try:
+        line = ctypes.string_at(address, size)
+        if b"<receipt " in line[:16]:
+            entry = LogEntry.FromString(line)
+            client = to()
+            if client is not None and entry.Name == "Client/Recv":
+                client.heard(entry.Message)
+        elif line.find(b"\x12\x05DEBUG") < 0 and line.find(b"\x12\x04INFO") < 0:
+            log_whatsmeow(address, size)
+    except Exception:
+        log.exception("a line of whatsmeow's log could not be read")
+
+
 class _Neonize(NewClient):  # type: ignore[misc]
-    """neonize's client, with the one callback it offers no way to set.
+    """neonize's client, with the callbacks it offers no way to set.
 
     The library calls `__onLoginStatus` with the outcome of a QR login and
-    prints the raw pointer; we want to know.
+    prints the raw pointer; we want to know. Its log is one for all clients; we
+    want one for each.
     """
 
     on_login_status: Callable[[str], None]
+
+    def hear(self, client: "Client") -> None:
+        """From now on the library's log goes to `client`."""
+        library: Any = self._NewClient__client  # type: ignore[has-type]
+        self._NewClient__client = _Library(library, client)
 
     def _NewClient__onLoginStatus(self, uuid: int, status: int) -> None:  # noqa: N802
         self.on_login_status((ctypes.string_at(status) or b"").decode(errors="replace"))
@@ -136,6 +194,7 @@ class Client:
         props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
         self._client = _Neonize(f"{session_file}{STORE_OPTIONS}", props=props, uuid=uuid)
         self._client.on_login_status = self._on_login_status
+        self._client.hear(self)
         self._subscribe()
         # `connect` blocks for the client's whole life, and after an abandoned
         # QR login for ever (FetchMe polls for an id that never comes).
@@ -351,6 +410,12 @@ class Client:
         self._hindrances.pop(_text(event.JID), None)
         return _group_change(event)
 
+    def heard(self, stanza: str) -> None:
+        """A logged stanza; see `receipts`."""
+        arrived = receipts.read(stanza)
+        if arrived is not None:
+            self._tell(arrived)
+
     def _run(self) -> None:
         error = ""
         try:
@@ -407,7 +472,6 @@ class Client:
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
         on(MessageEv, _message)
         on(UndecryptableMessageEv, _unreadable)
-        on(ReceiptEv, _receipt)
         on(GroupInfoEv, self._group_changed)
         on(BlocklistEv, self._blocklist_changed)
         on(HistorySyncEv, lambda e: ev.HistoryArrived(e.Data.SerializeToString()))
@@ -739,6 +803,15 @@ def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
                 log.exception("a message of the history could not be read")
 
 
+# WebMessageInfo's: acknowledged by the server, by the other side's device, read, played.
+_STATUSES = {
+    WebMessageInfo.SERVER_ACK: 1,
+    WebMessageInfo.DELIVERY_ACK: 2,
+    WebMessageInfo.READ: 3,
+    WebMessageInfo.PLAYED: 4,
+}
+
+
 def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> Iterator[ev.Stored]:
     """A message of the past, and its pin if it has one."""
     message = _unwrapped(past.message)
@@ -756,6 +829,7 @@ def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> I
         kind=kind,
         text=text,
         push_name="" if past.key.fromMe else past.pushName,
+        status=_STATUSES.get(past.status) if past.key.fromMe else None,
         data=data,
     )
     yield replace(arrived, **_about_others(kind, message))
@@ -778,26 +852,6 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
         data={},
         target=ev.Target(pinned.message_id, by_same_author=False),
         pin_duration=(seconds or 604_800) if pin.type == PinInChat.PIN_FOR_ALL else None,
-    )
-
-
-# --- Receipts ---------------------------------------------------------------
-
-# Those of our own devices, and of what they do among themselves, tell nobody anything.
-_STATUSES = {pb.Receipt.DELIVERED: "delivered", pb.Receipt.READ: "read", pb.Receipt.PLAYED: "played"}
-
-
-def _receipt(event: pb.Receipt) -> ev.Receipt | None:
-    source = event.MessageSource
-    status = _STATUSES.get(event.Type)
-    if status is None or source.IsFromMe:
-        return None
-    return ev.Receipt(
-        chat=ev.Party(_text(source.Chat), "" if source.IsGroup else _text(source.SenderAlt)),
-        sender=ev.Party(_text(source.Sender), _text(source.SenderAlt)),
-        message_ids=tuple(event.MessageIDs),
-        status=status,
-        at=datetime.fromtimestamp(event.Timestamp, UTC) if event.Timestamp else datetime.now(UTC),
     )
 
 

@@ -16,6 +16,7 @@ from instances.models import Instance
 from instances.whatsapp import commands, database, housekeeping
 from instances.whatsapp.history import History
 from instances.whatsapp.session import Session
+from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal.broker import NobodyListens, broker
 
@@ -38,6 +39,7 @@ class Connector:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="connector")
         self._writer = Writer(self._on_taken)
         self._history = History(self._writer, self._on_history)
+        self._ticks = Ticks()
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -77,7 +79,7 @@ class Connector:
 
     async def _begin(self, instances: list[Instance]) -> None:
         for instance in instances:
-            session = Session(instance, self._pool, self._writer, self._history)
+            session = Session(instance, self._pool, self._writer, self._history, self._ticks)
             self._sessions[instance.pk] = session
             await session.begin()
 
@@ -85,6 +87,7 @@ class Connector:
         await asyncio.gather(*(session.end() for session in self._sessions.values()))
         await self._loop.run_in_executor(self._pool, self._history.close)
         await self._loop.run_in_executor(self._pool, self._writer.close)
+        await self._loop.run_in_executor(self._pool, self._ticks.close)
         await self._database(leases.release, self.name, list(self._sessions))
         log.info("connector %s is down", self.name)
 
@@ -109,12 +112,11 @@ class Connector:
 
     def _on_taken(self, instance: Instance, taken: Taken, live: bool) -> None:
         """On the writer's thread: tell live pages, and ask for the names of new groups."""
-        if taken.messages or taken.changed or taken.events:
+        if taken.messages or taken.changed:
             payload = {
                 "messages": [message.pk for message in taken.messages],
                 "changed": sorted(taken.changed),
                 "live": live,
-                "events": [event.body for event in taken.events],
             }
             broker().publish(commands.news_subject(instance.uid, "messages"), payload)
         session = self._sessions.get(instance.pk)

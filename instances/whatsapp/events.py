@@ -115,6 +115,8 @@ class MessageArrived:
     pin_duration: int | None = None
     # Of a disappearing message: seconds after which the phones delete it, as it was sent. 0: never.
     disappears_after: int = 0
+    # Of one of ours, as history tells it: a chats.models.Message.Status.
+    status: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
 
 
@@ -181,4 +183,4 @@ Event = (
 )
 
 # What becomes rows (`chats.intake`); the others are about the connection.
-Stored = MessageArrived | GroupChanged | PersonKnown | Receipt
+Stored = MessageArrived | GroupChanged | PersonKnown

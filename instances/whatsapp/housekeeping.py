@@ -7,6 +7,7 @@ from django.db import DatabaseError
 
 from chats import pinbook
 from chats.media import cache
+from chats.removal import remove_gone
 from chats.search import catch_up
 from chats.search.retention import forget_old
 from portal.rest.idempotency import forget_keys
@@ -23,6 +24,7 @@ JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
     # The files of what was deleted meanwhile, by whatever way.
     (300, cache.forget_gone),
     (600, forget_keys),
+    (1, remove_gone),
 )
 
 

@@ -30,6 +30,7 @@ from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
 from instances.whatsapp.sending import Sending, send_pin, send_text
 from instances.whatsapp.stating import save_state
+from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import tracing
 from portal.broker import NobodyListens, broker
@@ -49,10 +50,13 @@ OUTDATED_RETRY = timedelta(hours=1)
 class Session:
     """What a connector does for one instance that it holds."""
 
-    def __init__(self, instance: Instance, pool: ThreadPoolExecutor, writer: Writer, history: History) -> None:
+    def __init__(
+        self, instance: Instance, pool: ThreadPoolExecutor, writer: Writer, history: History, ticks: Ticks
+    ) -> None:
         self.instance = instance
         self._pool = pool
         self._writer = writer
+        self._ticks = ticks
         self._history = history
         self._client: Client | None = None
         self._generation = 0
@@ -201,6 +205,8 @@ class Session:
         def listen(event: ev.Event) -> None:
             if isinstance(event, ev.Stored):
                 self._writer.put(self.instance, event)
+            elif isinstance(event, ev.Receipt):
+                self._ticks.put(self.instance, event)
             elif isinstance(event, ev.HistoryArrived):
                 self._history.keep(self.instance, event.payload)
             else:

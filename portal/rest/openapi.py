@@ -167,6 +167,7 @@ MESSAGE = shape(
     type=STRING,
     text=STRING,
     quotedId=MAYBE,
+    status={"enum": ["sent", "delivered", "read", "played", None]},
     editedAt=MAYBE_TIME,
     deletedAt=MAYBE_TIME,
 )

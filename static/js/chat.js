@@ -85,6 +85,12 @@
     for (const key of [...(event.detail.messages || []), ...(event.detail.changed || [])]) waiting.add(key);
     timer ||= setTimeout(ask, 60);
   });
+  document.addEventListener("portal:receipts", (event) => {
+    if (event.detail.instance !== box.dataset.instance) return;
+    const told = ["delivered", "read", "played"].flatMap((status) => event.detail[status] || []);
+    for (const key of told) if (document.getElementById(`m-${key}`)) waiting.add(key);
+    if (waiting.size) timer ||= setTimeout(ask, 60);
+  });
   document.addEventListener("portal:resync", () => ask(true));
 
   async function ask(all = false) {

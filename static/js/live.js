@@ -4,8 +4,8 @@
 // Elements say what they want to hear: data-live="state messages", and data-instance, data-chat or data-message
 // to hear only of one. They get the event "news" (hx-trigger="news"). Scripts listen to "portal:<topic>".
 (() => {
-  const topics = ["state", "history", "qr", "messages", "read", "pins", "resync"];
-  const wait = { state: 60, history: 400, qr: 0, messages: 400, read: 400, pins: 5, resync: 0 };
+  const topics = ["state", "history", "qr", "messages", "read", "receipts", "pins", "resync"];
+  const wait = { state: 60, history: 400, qr: 0, messages: 400, read: 400, receipts: 400, pins: 5, resync: 0 };
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("portal-live") : null;
   const banner = document.getElementById("connection");
   const timers = new WeakMap();

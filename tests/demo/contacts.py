@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from tests.demo import talk
 from tests.loopback import Actor
@@ -22,19 +23,25 @@ class Contact(threading.Thread):
     def run(self) -> None:
         """Until the demonstration ends."""
         seen = self.actor.mark()
+        self._try(self.actor.active_receipts)
         wait = self.dice.uniform(*SECONDS)
         while not self.stop.wait(0.5):
             wait -= 0.5
             events, seen = self.actor.events[seen:], len(self.actor.events)
             for kind, data in events:
+                if kind == "message" and not data["group"] and not data["from_me"]:
+                    self._try(lambda data=data: self._read(data))  # type: ignore[misc]
                 if kind == "message" and data.get("edit") == "2" and not data.get("only_sender_key"):
                     self._try(lambda data=data: self._answer(data))  # type: ignore[misc]
             if wait < 0:
                 wait = self.dice.uniform(*SECONDS)
                 self._try(lambda: self.actor.send_text(self.to, talk.line(self.dice, talk.CUSTOMER)))
 
-    def _answer(self, data: dict[str, object]) -> None:
-        if data.get("is_group") or str(data.get("chat", "")).endswith("@g.us"):
+    def _read(self, data: dict[str, Any]) -> None:
+        self.actor.mark_read([data["id"]], data["chat"], data["sender"])
+
+    def _answer(self, data: dict[str, Any]) -> None:
+        if data["group"]:
             return
         message = data.get("message")
         pinning = isinstance(message, dict) and "messageContextInfo" in message

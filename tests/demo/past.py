@@ -55,6 +55,7 @@ class Past:
             kind=kind,
             text=text,
             push_name=who.name,
+            status=3 if who == self.me else None,
             **more,
         )
 

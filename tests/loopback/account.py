@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .appstate import Mutation, read
 from .curve import KeyPair
-from .node import Attrs, node
+from .node import Attrs, Node, node
 from .state import AccountState, Device, LoginFailure
 
 if TYPE_CHECKING:
@@ -101,6 +101,10 @@ class Account:
         self._server.call(change)
 
     # -- what befalls its connections
+
+    def give(self, device: int, stanza: Node) -> None:
+        """Deliver a stanza made up by the test, as WhatsApp might send it one day."""
+        self._server.call(lambda: self._device(device).outbox.deliver(stanza))
 
     def drop(self, device: int) -> None:
         """The connection breaks, without a word."""

@@ -58,18 +58,18 @@ class Backend(ABC):
 
     def neighbours(self, word: str) -> list[str]:
         """Words of the vocabulary that begin or end as `word` does, of about its length."""
-        found: set[str] = set()
-        backwards = word[::-1]
-        near = (len(word) - 2, len(word) + 2, MAX_NEIGHBOURS)
+        length = (len(word) - 2, len(word) + 2, MAX_NEIGHBOURS)
+        parts: list[str] = []
+        parameters: list[str | int] = []
+        for column, start in (("word", word[:2]), ("backwards", word[::-1][:2])):
+            parts.append(
+                f"SELECT word FROM (SELECT word FROM chats_searchword WHERE {column} >= %s AND {column} < %s"
+                f" AND length(word) BETWEEN %s AND %s LIMIT %s) AS by_{column}"
+            )
+            parameters += [start, after(start), *length]
         with connection.cursor() as cursor:
-            for column, start in (("word", word[:2]), ("backwards", backwards[:2])):
-                cursor.execute(
-                    f"SELECT word FROM chats_searchword WHERE {column} >= %s AND {column} < %s"
-                    " AND length(word) BETWEEN %s AND %s LIMIT %s",
-                    [start, after(start), *near],
-                )
-                found.update(row[0] for row in cursor.fetchall())
-        return sorted(found)
+            cursor.execute(" UNION ".join(parts), parameters)
+            return sorted(row[0] for row in cursor.fetchall())
 
 
 def after(start: str) -> str:
