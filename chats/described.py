@@ -1,6 +1,7 @@
 """The endpoints of chats, described for OpenAPI."""
 
 from chats.models import Pin
+from chats.search.query import TYPES
 from portal.rest.openapi import (
     CURSOR,
     FLAG,
@@ -124,6 +125,10 @@ HISTORY = described(
             "count": {**NUMBER, "minimum": 1, "maximum": 500, "default": 50},
             "from": {**TIME, "description": "ISO 8601, included."},
             "to": {**TIME, "description": "ISO 8601, included."},
+            "type": {"enum": sorted(TYPES), "description": "Only this type."},
+            "sender": {**STRING, "description": f"Only this person's. {TAKEN_AS_NUMBER}"},
+            "fromMe": {**FLAG, "description": "Only what was sent from here, or only what was not."},
+            "pinned": {**FLAG, "description": "Only what is pinned now, or only what is not."},
             "cursor": {**STRING, "description": "`next` of the answer before: goes on from there."},
         },
     ),

@@ -10,6 +10,7 @@ from chats import described, search
 from chats.models import Chat, Message, Pin
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.search import Cursor
+from chats.search.query import TYPES
 from chats.selectors import rest
 from chats.selectors.places import Place
 from portal.rest.body import read_fields
@@ -35,10 +36,15 @@ class History(InstanceView):
         count = fields.number("count", COUNT, MOST)
         since, until = fields.text("from").strip(), fields.text("to").strip()
         cursor = fields.text("cursor").strip()
+        kind, sender = fields.text("type").strip(), fields.text("sender").strip()
+        from_me, pinned = fields.flag_or_none("fromMe"), fields.flag_or_none("pinned")
         if not number.strip():
             raise ApiError(400, "Number is required")
+        if kind and kind not in TYPES:
+            raise InvalidBody(f"type must be one of {', '.join(sorted(TYPES))}")
         try:
             jid = jid_of(number)
+            only = rest.Only(kind, _person(sender) if sender else "", from_me, pinned)
         except InvalidNumber as error:
             raise InvalidBody(str(error)) from None
         window = _moment("from", since), _moment("to", until)
@@ -48,7 +54,7 @@ class History(InstanceView):
         chat = find_chat(self.instance, jid)
         part = rest.Part([], None)
         if chat is not None:
-            part = rest.messages_of(chat, count=count, since=window[0], until=window[1], before=before)
+            part = rest.messages_of(chat, count=count, since=window[0], until=window[1], only=only, before=before)
         return Response(
             {
                 "success": True,
@@ -180,6 +186,14 @@ def shown_pin(pin: Any) -> dict[str, Any]:
         "changedAt": pin.changed_at,
         "message": shown_message(pin.message),
     }
+
+
+def _person(sender: str) -> str:
+    try:
+        return jid_of(sender)
+    except InvalidNumber as error:
+        # The sentence begins with the name of the other field that takes one.
+        raise InvalidBody(str(error).replace("number", "sender", 1)) from None
 
 
 def _ending(part: rest.Part) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -116,6 +117,40 @@ class History(ReadingTestCase):
         assert self.ids(self.history(**window)) == ["M2", "M1"]
         assert self.ids(self.history(to="2026-02-16")) == []
 
+    def test_only_some(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=OTHER, lid="888@lid")
+        Message.objects.filter(message_id="M1").update(sender=OTHER, kind="image")
+        Message.objects.filter(message_id="M2").update(from_me=True)
+        until = timezone.now() + timedelta(days=1)
+        Pin.objects.create(message=self.messages[3], state="pinned", expires_at=until)
+        Pin.objects.create(message=self.messages[4], state="pinned", expires_at=timezone.now() - timedelta(days=1))
+        Pin.objects.create(message=self.messages[0], state="unpinned", expires_at=until)
+        for wanted, body in (
+            (["M1"], {"type": "image"}),
+            (["M4", "M3", "M2", "M0"], {"type": "text"}),
+            (["M1"], {"sender": "+55 11 88888-8888"}),
+            (["M1"], {"sender": "888@lid"}),
+            ([], {"sender": "5511000000001"}),
+            (["M2"], {"fromMe": True}),
+            (["M4", "M3", "M1", "M0"], {"fromMe": False}),
+            (["M3"], {"pinned": True}),
+            (["M4", "M2", "M1", "M0"], {"pinned": False}),
+            (["M4", "M0"], {"pinned": False, "fromMe": False, "sender": JID}),
+            (["M4", "M3", "M2", "M1", "M0"], {"type": "", "sender": None, "fromMe": None, "pinned": None}),
+        ):
+            assert self.ids(self.history(**body)) == wanted, body
+
+    def test_none_to_narrow_down_to(self) -> None:
+        response = self.history(type="dream")
+        assert response.json()["error"]["message"].startswith(  # type: ignore[attr-defined]
+            "Invalid request body: type must be one of audio, contact, document,"
+        )
+        words = NUMBER.replace("number", "sender", 1)
+        self.assert_error(self.history(sender="abc"), 400, f"Invalid request body: {words}")
+        for name in ("fromMe", "pinned"):
+            sentence = f"Invalid request body: {name} must be true or false, not a string"
+            self.assert_error(self.history(**{name: "yes"}), 400, sentence)
+
     def test_no_date(self) -> None:
         for name in ("from", "to"):
             for value in ("yesterday", "2026-13-01", "16/02/2026", "0001-01-01T00:00:00+14:00", "1"):
@@ -174,6 +209,33 @@ class Search(ReadingTestCase):
 
     def test_filters(self) -> None:
         assert self.ids(self.get("search/shop?q=parcel+in:dora+-word4&limit=1")) == ["M3"]
+
+    def test_every_filter_of_the_page(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=OTHER)
+        Message.objects.filter(message_id="M1").update(sender=OTHER, kind="image", sender_name="Dora")
+        Message.objects.filter(message_id="M2").update(from_me=True)
+        until = timezone.now() + timedelta(days=1)
+        Pin.objects.create(message=self.messages[3], state="pinned", expires_at=until)
+        search.catch_up()
+        for wanted, q in (
+            ({"M0", "M1", "M2", "M3", "M4"}, "in:5511999999999"),
+            ({"M0", "M1", "M2", "M3", "M4"}, "in:Dora"),
+            ({"OTHER"}, "-in:Dora parcel"),
+            ({"M1", "OTHER"}, "from:5511888888888"),
+            ({"M2"}, "from:me"),
+            ({"M2"}, "is:mine"),
+            ({"M0", "M1", "M3", "M4", "OTHER"}, "-is:mine parcel"),
+            ({"M1"}, "type:image"),
+            ({"M1"}, "has:media"),
+            ({"M3"}, "is:pinned"),
+            ({"M3"}, "is:pinned after:2026-02-15 before:2026-02-17"),
+            (set(), "on:2026-02-15"),
+            ({"M0", "M1", "M2", "M3", "M4", "OTHER"}, "on:2026-02-16"),
+            ({"M0", "M1", "M2", "M3", "M4", "OTHER"}, "instance:shop"),
+            # An instance of the same account: the address says which one is asked.
+            (set(), "instance:desk"),
+        ):
+            assert set(self.ids(self.get(f"search/shop?{urlencode({'q': q})}"))) == wanted, q
 
     def test_nothing_found(self) -> None:
         answer = self.get("search/shop?q=nowhere").json()  # type: ignore[attr-defined]

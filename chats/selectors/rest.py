@@ -20,11 +20,39 @@ class Part:
     next: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which of a chat's messages are wanted; None and empty: whichever."""
+
+    kind: str = ""
+    # A phone number's JID or a LID.
+    sender: str = ""
+    from_me: bool | None = None
+    pinned: bool | None = None
+
+    def of(self, found: QuerySet[Message], instance: int) -> QuerySet[Message]:
+        """Those of `found`, messages of one instance."""
+        if self.kind:
+            found = found.filter(kind=self.kind)
+        if self.sender:
+            # Messages stand under the phone number where it is known.
+            known = Contact.objects.filter(instance=instance, lid=self.sender).values("jid")
+            found = found.filter(Q(sender=self.sender) | Q(sender__in=known))
+        if self.from_me is not None:
+            found = found.filter(from_me=self.from_me)
+        if self.pinned is not None:
+            pins = Pin.objects.filter(message__instance=instance, state=Pin.State.PINNED, expires_at__gt=timezone.now())
+            is_pinned = Q(pk__in=pins.values("message"))
+            found = found.filter(is_pinned if self.pinned else ~is_pinned)
+        return found
+
+
 def messages_of(
-    chat: Chat, *, count: int, since: datetime | None, until: datetime | None, before: Place | None
+    chat: Chat, *, count: int, since: datetime | None, until: datetime | None, only: Only, before: Place | None
 ) -> Part:
     """The chat's messages sent from `since` to `until`, both included."""
     found = Message.objects.filter(chat=chat).exclude(kind__in=Message.ACTIONS).select_related("chat")
+    found = only.of(found, chat.instance_id)
     if since is not None:
         found = found.filter(sent_at__gte=since)
     if until is not None:

@@ -41,6 +41,10 @@ class Fields:
             raise InvalidBody(f"{name} must be true or false, not {_describe(value)}")
         return value
 
+    def flag_or_none(self, name: str) -> bool | None:
+        """True or false; None when the field is missing or null."""
+        return None if self._values.get(name) is None else self.flag(name, "")
+
     def number(self, name: str, default: int, most: int) -> int:
         """A whole number from 1 to `most`; `default` when the field is missing or null."""
         value = self._values.get(name)

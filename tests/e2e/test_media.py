@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import struct
+import textwrap
 import threading
 import time
 import urllib.error
@@ -205,3 +206,22 @@ def test_while_it_takes_long_the_rest_goes_on(scene: Scene, bob: Actor) -> None:
     assert scene.pin(text, "24h")[0] == 200
     assert time.monotonic() - began < 3
     slow.join()
+
+
+def test_from_a_connector_on_another_machine(scene: Scene, bob: Actor, tmp_path: Path) -> None:
+    content = os.urandom(1_200_000)
+    sent = arrived(scene, bob, "document", content, mimetype="application/zip", fileName="big.zip")
+    # A web process whose folder the connector does not share: the pieces come over NATS.
+    code = f"""
+        from pathlib import Path
+        from django.conf import settings
+        settings.MEDIA_DIR = Path({str(tmp_path / "elsewhere")!r})
+        from chats.media import open_media
+        from chats.models import Message
+        print("RESULT", open_media(Message.objects.get(message_id={sent["id"]!r})).path)
+    """
+    out = scene.command("shell", "--no-imports", "-c", textwrap.dedent(code))
+    path = Path(out.partition("RESULT ")[2].strip())
+    assert path.is_relative_to(tmp_path)
+    assert path.read_bytes() == content
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
