@@ -173,6 +173,6 @@ class AdministrationTest(PageTestCase):
             "expires_at_0": "",
             "expires_at_1": "",
         }
-        answer = self.send("alice", "/admin/instances/token/add/", **data)
+        answer = self.send("alice", "/admin/instances/token/add/", scope="full", **data)
         self.assertContains(answer, "wap_")
         self.assertNotContains(self.open("alice", "/admin/instances/token/"), 'id="secret"')
