@@ -8,8 +8,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instances import described, lifecycle, qr, tokens
+from instances import described, lifecycle, preferences, qr, tokens
 from instances.models import Instance, valid_name
+from instances.preferences_api import changes_in
 from instances.states import sentence
 from instances.whatsapp import service
 from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected
@@ -51,6 +52,7 @@ class NewInstance(ApiView):
             raise ApiError(400, "Instance name is required")
         if chosen and not tokens.CHOSEN.fullmatch(chosen):
             raise InvalidBody("token must have 32 to 128 visible ASCII characters and no blank, or be left out")
+        wanted = changes_in(fields.fields("settings"), Instance())
         try:
             instance, secret = lifecycle.create_with_token(self.token.account, name, chosen)
         except lifecycle.InvalidName:
@@ -61,6 +63,7 @@ class NewInstance(ApiView):
             raise ApiError(409, f"Instance {name} exists already") from None
         except lifecycle.TokenTaken:
             raise ApiError(409, "This token is in use already: choose another one, or leave it out") from None
+        preferences.change(instance, wanted)
         audit.record_token(self.token, "instance created", instance.name)
         return Response(
             {

@@ -2,6 +2,7 @@
 
 from instances.models import NAME_PATTERN
 from portal.rest.openapi import (
+    FLAG,
     INVALID_PARAMETER,
     MAYBE,
     MAYBE_TIME,
@@ -33,12 +34,43 @@ UNREACHABLE = (
     (502, "WhatsApp did not answer. Try again."),
 )
 
+SWITCHES = {
+    "rejectCalls": {**FLAG, "description": "Calls are rejected as soon as they come."},
+    "ignoreGroups": {**FLAG, "description": "What is written in groups is not stored."},
+    "keepOnline": {**FLAG, "description": "Contacts see the number online; the phone then shows fewer notifications."},
+    "readMessages": {**FLAG, "description": "What comes in is marked as read at once."},
+}
+PROXY = shape(url=STRING, hasPassword=FLAG)
+PREFERENCES = shape(
+    success=SUCCESS, message=STRING, instanceName=STRING, **SWITCHES, proxy={"oneOf": [PROXY, {"type": "null"}]}
+)
+AS_SAVED = {
+    "success": True,
+    "message": "Settings found",
+    "instanceName": "shop",
+    "rejectCalls": True,
+    "ignoreGroups": False,
+    "keepOnline": False,
+    "readMessages": False,
+    "proxy": {"url": "socks5://shop@proxy.example.com:1080", "hasPassword": True},
+}
+PREFERENCES_SENT = {
+    **SWITCHES,
+    "proxy": {
+        **MAYBE,
+        "description": "http, https or socks5://user:password@host:port; empty for none. The password is never shown.",
+    },
+}
+
 NEW = described(
     "Make an instance, with a token that is shown this once",
     instance=False,
     body=shape(
         name={**STRING, "minLength": 1, "maxLength": 64, "description": f"As {NAME_PATTERN}"},
-        optional={"token": {**STRING, "minLength": 32, "maxLength": 128, "description": "A secret of your own."}},
+        optional={
+            "token": {**STRING, "minLength": 32, "maxLength": 128, "description": "A secret of your own."},
+            "settings": shape(optional=PREFERENCES_SENT),
+        },
     ),
     sent={"name": "shop"},
     answer=shape(success=SUCCESS, message=STRING, instance=ref("Instance")),
@@ -110,6 +142,23 @@ DELETE = described(
     answer=shape(success=SUCCESS, message=STRING, instanceName=STRING),
     example={"success": True, "message": "Instance deleted successfully", "instanceName": "shop"},
     errors=UNREACHABLE,
+)
+
+SETTINGS = described("What an instance does by itself", answer=PREFERENCES, example=AS_SAVED)
+CHANGE_SETTINGS = described(
+    "Change what an instance does by itself; applied at once, without a new code",
+    body=shape(optional=PREFERENCES_SENT),
+    sent={"rejectCalls": True, "proxy": "socks5://shop:secret@proxy.example.com:1080"},
+    answer={"allOf": [PREFERENCES, shape(applied=FLAG)]},
+    example={**AS_SAVED, "message": "Settings saved successfully", "applied": True},
+    errors=(
+        (400, "Invalid request body: rejectCalls must be true or false, not a string"),
+        (
+            400,
+            "Invalid request body: proxy: The proxy's host 10.0.0.1 is in a private network: "
+            "the portal's host may allow that.",
+        ),
+    ),
 )
 
 ROTATE = described(

@@ -82,6 +82,16 @@ class Instance(models.Model):
     # When it was deleted: from then on it can be seen nowhere, while `chats.removal` takes away what is stored of it.
     going_at = models.DateTimeField(null=True, editable=False)
 
+    # What it does by itself: `instances.preferences` changes these.
+    reject_calls = models.BooleanField(default=False)
+    ignore_groups = models.BooleanField(default=False)
+    keep_online = models.BooleanField(default=False)
+    read_automatically = models.BooleanField(default=False)
+    # Through which proxy it reaches WhatsApp; empty: as this machine does.
+    proxy_url = models.CharField(max_length=300, blank=True)
+    # Must be told to the proxy, hence no hash; shown to nobody.
+    proxy_password = models.CharField(max_length=200, blank=True, editable=False)
+
     # How much of the phone's history is here, as the phone counts it.
     history_percent = models.PositiveSmallIntegerField(null=True, blank=True)
     history_at = models.DateTimeField(null=True, blank=True)

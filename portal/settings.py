@@ -178,6 +178,8 @@ API_NEW_INSTANCE_RATE = env.str("API_NEW_INSTANCE_RATE", default="20/m")
 # Exports of a search: how often a person or a token may begin one.
 EXPORT_RATE = env.str("EXPORT_RATE", default="10/m")
 API_MAX_BODY = 1024 * 1024
+# Whether an instance may have a proxy in a private network or on this machine.
+PROXY_ALLOW_PRIVATE = env.bool("PROXY_ALLOW_PRIVATE", default=False)
 # How many proxies in front of the portal add to X-Forwarded-For. 0: the
 # address of the connection counts, and the header, which anyone can send, not.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)

@@ -9,6 +9,7 @@ from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
 from chats.sending import SendText
 from instances import api as instances
+from instances import preferences_api
 from instances.events import api as webhooks
 from instances.token_api import RotateToken
 from portal.health import healthz
@@ -22,6 +23,7 @@ urlpatterns = [
     account_endpoint("instance/new", instances.NewInstance),
     account_endpoint("instance/list", instances.ListInstances),
     instance_endpoint("instance/connect", instances.ConnectInstance),
+    instance_endpoint("instance/settings", preferences_api.Settings),
     instance_endpoint("instance/logout", instances.LogoutInstance),
     instance_endpoint("instance/delete", instances.DeleteInstance),
     account_endpoint("token/rotate", RotateToken),

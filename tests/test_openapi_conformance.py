@@ -71,6 +71,9 @@ class Conformance(BaseTestCase):
         file = Media(Path(__file__), Reference("document", "/x", b"", b"", b"", 1, "text/plain", "x.txt"))
         self.enterContext(patch("chats.media.open_media", return_value=file))
         self.enterContext(patch(f"{front}.send_text", side_effect=self.send_text))
+        self.enterContext(patch(f"{front}.apply_preferences"))
+        # No name is looked up: here nobody answers, and slowly.
+        self.enterContext(patch("instances.proxies.check"))
         self.enterContext(patch("instances.api.TAKE_UP_SECONDS", 0))
         # What it deletes would be missing for the calls after it.
         self.enterContext(patch.object(lifecycle, "delete"))

@@ -40,6 +40,7 @@ TABLE = {
     "instance-connect": ("POST", MANAGE),
     "instance-pairing-code": ("POST", MANAGE),
     "instance-disconnect": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
+    "instance-settings": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
     "instance-log-out": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
     "instance-delete": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
     "chats": ("GET", ALL),
@@ -93,7 +94,7 @@ class PageAccessTest(PageTestCase):
         keep.start()
         self.addCleanup(keep.stop)
         down = mock.Mock(side_effect=NotConnected)
-        for name in ("connect", "pairing_code", "disconnect", "logout", "send_pin"):
+        for name in ("connect", "pairing_code", "disconnect", "logout", "send_pin", "apply_preferences"):
             patch = mock.patch.object(service, name, down)
             patch.start()
             self.addCleanup(patch.stop)

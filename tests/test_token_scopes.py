@@ -20,6 +20,8 @@ TABLE: dict[str, tuple[str, Set[str]]] = {
     "instance/new": ("POST", {FULL}),
     "instance/list": ("GET", {FULL, READ}),
     "instance/connect": ("GET", {FULL}),
+    "GET instance/settings": ("GET", {FULL}),
+    "POST instance/settings": ("POST", {FULL}),
     "instance/logout": ("POST", {FULL}),
     "instance/delete": ("DELETE", {FULL}),
     "token/rotate": ("POST", ALL),
@@ -64,7 +66,7 @@ class Scopes(ApiTestCase):
         super().setUp()
         self.make_message("3EB0")
         front = "instances.whatsapp.service"
-        for name in ("announce", "logout", "send_pin", "send_text"):
+        for name in ("announce", "logout", "send_pin", "send_text", "apply_preferences"):
             self.enterContext(patch(f"{front}.{name}"))
         self.enterContext(patch(f"{front}.connect", return_value=Link("", True, "connected", "")))
         self.enterContext(patch("instances.api.TAKE_UP_SECONDS", 0))

@@ -47,10 +47,11 @@ ensure_libmagic()  # neonize imports python-magic, which must find the C library
 
 from google.protobuf.message import DecodeError  # noqa: E402
 from neonize import exc  # noqa: E402
-from neonize._binder import func_callback_bytes2  # noqa: E402
+from neonize._binder import ProxySettings, func_callback_bytes2  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.events import (  # noqa: E402
     BlocklistEv,
+    CallOfferEv,
     ClientOutdatedEv,
     ConnectedEv,
     ConnectFailureEv,
@@ -85,7 +86,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (  # noqa: E402
 )
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync  # noqa: E402
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo  # noqa: E402
-from neonize.utils.enum import ClientName, ClientType  # noqa: E402
+from neonize.utils.enum import ClientName, ClientType, Presence, ReceiptType  # noqa: E402
 from neonize.utils.log import log_whatsmeow  # noqa: E402
 
 log = logging.getLogger(__name__)
@@ -182,8 +183,10 @@ class Client:
     a hundred): a listener that writes before it returns loses nothing.
     """
 
-    def __init__(self, session_file: Path, uuid: str, listener: Listener) -> None:
+    def __init__(self, session_file: Path, uuid: str, listener: Listener, proxy: str = "") -> None:
+        """`proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out."""
         self._listener = listener
+        self._proxy = ProxySettings(proxy) if proxy else None
         self._alive = threading.Event()
         self._stopping = False
         self._last_event = 0.0
@@ -241,6 +244,32 @@ class Client:
         except exc.LogoutError as error:
             log.warning("logout: %s", error)
             raise NotConnected from error
+
+    def be_online(self, online: bool) -> bool:
+        """Tell contacts that we are here, or no longer. False when WhatsApp has not told us our own name yet."""
+        _gate.passing()
+        try:
+            self._client.send_presence(Presence.AVAILABLE if online else Presence.UNAVAILABLE)
+        except exc.SendPresenceError as error:
+            log.debug("presence: %s", error)
+            return False
+        return True
+
+    def mark_read(self, chat: str, sender: str, message_ids: list[str]) -> None:
+        """Tell the sender that these messages of theirs were read. What WhatsApp does with it, it does not say."""
+        _gate.passing()
+        try:
+            self._client.mark_read(*message_ids, chat=_jid(chat), sender=_jid(sender), receipt=ReceiptType.READ)
+        except exc.MarkReadError as error:
+            log.info("messages were not marked as read: %s", error)
+
+    def reject_call(self, call: ev.CallOffered) -> None:
+        """Let a caller hear that nobody takes the call."""
+        _gate.passing()
+        try:
+            self._client.reject_call(_jid(call.caller), call.call_id)
+        except exc.RejectCallError as error:
+            log.info("a call was not rejected: %s", error)
 
     @property
     def connected(self) -> bool:
@@ -419,7 +448,7 @@ class Client:
     def _run(self) -> None:
         error = ""
         try:
-            self._client.connect()
+            self._client.connect(self._proxy)
         except Exception as fault:
             error = str(fault) or type(fault).__name__
         finally:
@@ -470,6 +499,7 @@ class Client:
         on(ClientOutdatedEv, lambda _: ev.Outdated())
         on(ConnectFailureEv, lambda e: ev.ConnectFailed(e.Message or _reason(pb.ConnectFailureReason.Name(e.Reason))))
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
+        on(CallOfferEv, lambda e: ev.CallOffered(e.basicCallMeta.callID, _text(e.basicCallMeta.callCreator)))
         on(MessageEv, _message)
         on(UndecryptableMessageEv, _unreadable)
         on(GroupInfoEv, self._group_changed)

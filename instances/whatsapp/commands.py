@@ -36,6 +36,8 @@ CONNECT = "connect"
 PAIRING_CODE = "pairing_code"
 DISCONNECT = "disconnect"
 LOGOUT = "logout"
+# The instance's preferences are others now; they are in its row.
+PREFERENCES = "preferences"
 # Fetch the file of a message; then give a piece of it.
 MEDIA = "media"
 MEDIA_PIECE = "media_piece"

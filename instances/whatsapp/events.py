@@ -45,6 +45,14 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOffered:
+    """Somebody calls; it rings until it is rejected, answered on the phone, or given up."""
+
+    call_id: str
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedOut:
     """The device is no longer linked. The library has deleted its keys."""
 
@@ -169,6 +177,7 @@ Event = (
     QrCode
     | QrEnded
     | Connected
+    | CallOffered
     | Disconnected
     | LoggedOut
     | Replaced
@@ -184,3 +193,8 @@ Event = (
 
 # What becomes rows (`chats.intake`); the others are about the connection.
 Stored = MessageArrived | GroupChanged | PersonKnown
+
+
+def of_a_group(event: Stored) -> bool:
+    """Whether it was said in or of a group."""
+    return event.is_group if isinstance(event, MessageArrived) else isinstance(event, GroupChanged)

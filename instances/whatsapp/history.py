@@ -22,7 +22,7 @@ from django.utils import timezone
 from instances.models import Instance
 from instances.whatsapp import database
 from instances.whatsapp.adapter import read_history
-from instances.whatsapp.events import Party
+from instances.whatsapp.events import Party, of_a_group
 from instances.whatsapp.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,8 @@ class History:
             log.exception("a piece of history is damaged")
             path.rename(path.with_suffix(".damaged"))
             return False
-        while batch := list(islice(events, BATCH)):
+        wanted = (event for event in events if not (instance.ignore_groups and of_a_group(event)))
+        while batch := list(islice(wanted, BATCH)):
             if self._ending:
                 return False
             self._writer.write_now(instance, batch, live=False)

@@ -108,6 +108,14 @@ def logout(instance: Instance) -> None:
     _ask(instance, commands.LOGOUT, {}, LINK_SECONDS)
 
 
+def apply_preferences(instance: Instance) -> None:
+    """Let the connection go by the preferences in the instance's row; another proxy means connecting anew.
+
+    Raises NotConnected when no connector holds it: the next one that does goes by them.
+    """
+    _ask(instance, commands.PREFERENCES, {}, LINK_SECONDS)
+
+
 def announce(instance: Instance) -> None:
     """Tell the connectors of a new instance, so that one takes it up at once."""
     try:

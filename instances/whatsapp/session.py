@@ -19,11 +19,13 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.utils import timezone
 
+from instances import preferences, proxies
 from instances.models import Instance
 from instances.states import LINKED, State, sentence
 from instances.whatsapp import commands, database
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
+from instances.whatsapp.attending import Attending
 from instances.whatsapp.commands import PinOrder, TextOrder, error_reply
 from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
@@ -63,6 +65,7 @@ class Session:
         self._events: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
         self._changed = asyncio.Condition()
         self._sending = Sending(pool)
+        self._attending = Attending(instance, pool)
         self._downloads = Downloads(instance, pool)
         self._changing = asyncio.Lock()
         self._starting = asyncio.Lock()
@@ -103,6 +106,8 @@ class Session:
             self._start_at = None
             async with self._changing:
                 await self._start_client()
+        if self._client is not None and self.instance.state == State.CONNECTED:
+            self._attending.tick(self._client)
 
     # --- Commands ---------------------------------------------------------
 
@@ -122,16 +127,23 @@ class Session:
             if verb == commands.MEDIA_PIECE:
                 return await self._downloads.piece(**payload)
             async with self._changing:
-                if verb == commands.CONNECT:
-                    return await self._connect()
-                if verb == commands.PAIRING_CODE:
-                    return await self._pairing_code(payload["phone"])
-                if verb == commands.DISCONNECT:
-                    return await self._disconnect()
-                if verb == commands.LOGOUT:
-                    return await self._logout()
+                return await self._change(verb, payload)
         except WhatsAppError as error:
             return error_reply(error)
+
+    async def _change(self, verb: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """The commands that change the connection, one after the other."""
+        match verb:
+            case commands.CONNECT:
+                return await self._connect()
+            case commands.PAIRING_CODE:
+                return await self._pairing_code(payload["phone"])
+            case commands.DISCONNECT:
+                return await self._disconnect()
+            case commands.LOGOUT:
+                return await self._logout()
+            case commands.PREFERENCES:
+                return await self._apply_preferences()
         raise ValueError(f"unknown command {verb}")
 
     def _ready_for(self, epoch: int) -> Client | None:
@@ -169,6 +181,15 @@ class Session:
         reason = f" ({self.instance.state_detail})" if self.instance.state_detail else ""
         return f"WhatsApp gave no code{reason}. Check this machine's internet connection and try again."
 
+    async def _apply_preferences(self) -> dict[str, Any]:
+        before = self.instance.proxy_url, self.instance.proxy_password
+        await self._database(self.instance.refresh_from_db, fields=preferences.FIELDS)
+        if (self.instance.proxy_url, self.instance.proxy_password) != before and self._client is not None:
+            await self._start_client()
+        elif self._client is not None and self.instance.state == State.CONNECTED:
+            self._attending.tick(self._client)
+        return {}
+
     async def _disconnect(self) -> dict[str, Any]:
         await self._save(wanted=False)
         await self._stop_client()
@@ -204,7 +225,11 @@ class Session:
 
         def listen(event: ev.Event) -> None:
             if isinstance(event, ev.Stored):
+                if self.instance.ignore_groups and ev.of_a_group(event):
+                    return
                 self._writer.put(self.instance, event)
+                if isinstance(event, ev.MessageArrived):
+                    self._attending.arrived(event)
             elif isinstance(event, ev.Receipt):
                 self._ticks.put(self.instance, event)
             elif isinstance(event, ev.HistoryArrived):
@@ -213,13 +238,17 @@ class Session:
                 self._loop.call_soon_threadsafe(self._events.put_nowait, (generation, event))
 
         def make() -> Client:
-            client = Client(self.session_file, f"{self.instance.uid.hex}-{generation}", listen)
+            proxy = proxies.address_of(self.instance)
+            client = Client(self.session_file, f"{self.instance.uid.hex}-{generation}", listen, proxy)
             client.start()
             return client
 
         # Its first events must not be dealt with before the client is known.
-        async with self._starting:
-            self._client = await self._thread(make)
+        try:
+            async with self._starting:
+                self._client = await self._thread(make)
+        except proxies.InvalidProxy as error:
+            await self._fail(str(error))
 
     async def _stop_client(self) -> None:
         client, self._client = self._client, None
@@ -267,6 +296,10 @@ class Session:
                     await self._set_state(State.UNLINKED, "The code ran out." if outcome == "timeout" else outcome)
             case ev.Connected():
                 await self._on_connected(event)
+            case ev.CallOffered():
+                if self.instance.reject_calls and self._client is not None:
+                    await self._thread(self._client.reject_call, event)
+                    log.info("instance %s: a call was rejected", self.instance.uid)
             case ev.Disconnected():
                 await self._save(last_seen_at=timezone.now())
                 await self._set_state(State.DISCONNECTED)
@@ -307,10 +340,12 @@ class Session:
             last_seen_at=now,
             banned_until=None,
         )
+        self._attending.connected()
         await self._set_state(State.CONNECTED)
 
     async def _fail(self, reason: str) -> None:
         """The client gave up: start another one, each time a little later."""
+        reason = proxies.without_password(self.instance, reason)
         await self._stop_client()
         if not self.instance.linked:
             await self._set_state(State.UNLINKED, reason)

@@ -32,6 +32,18 @@ class Fields:
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def fields(self, name: str) -> "Fields":
+        """An object's own fields; none when it is missing or null."""
+        value = self._values.get(name)
+        if value is None:
+            return Fields({})
+        if not isinstance(value, dict):
+            raise InvalidBody(f"{name} must be an object, not {_describe(value)}")
+        return Fields(value)
+
     def flag(self, name: str, meaning: str) -> bool:
         """A field that must be there, true or false; `meaning` tells which is which."""
         if name not in self._values:

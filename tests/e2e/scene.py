@@ -22,7 +22,7 @@ class Scene:
 
     def __init__(self, wa: LoopbackServer, folder: Path, database: PortalDatabase, **environment: str) -> None:
         self.wa, self.folder, self.database = wa, folder, database
-        self._environment = {**wa.env(), "ACK_TIMEOUT_SECONDS": "4", **environment}
+        self._environment = {**wa.env(), "ACK_TIMEOUT_SECONDS": "4", "PROXY_ALLOW_PRIVATE": "true", **environment}
         if database.url:
             self._environment["DATABASE_URL"] = database.url
         self.ana: Account = wa.account("Ana", phone="5511999990001")

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .appstate import Mutation, read
+from .calls import offer
 from .curve import KeyPair
 from .node import Attrs, Node, node
 from .state import AccountState, Device, LoginFailure
@@ -99,6 +100,14 @@ class Account:
                     device.outbox.deliver(node("notification", told, node("blocklist", {"dhash": "0"}, item)))
 
         self._server.call(change)
+
+    def call(self, other: Account) -> str:
+        """Ring somebody from the phone; the call's id."""
+        return self._server.call(lambda: offer(self.state, other.state))
+
+    def present(self, device: int) -> bool:
+        """Whether the device has said that its owner is online."""
+        return self._server.call(lambda: self._device(device).present)
 
     # -- what befalls its connections
 

@@ -43,7 +43,7 @@ def make_tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    names = x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(MEDIA_HOST)])
+    names = x509.SubjectAlternativeName([x509.DNSName(HOST), x509.DNSName(MEDIA_HOST), x509.DNSName("localhost")])
     certificate = builder(name, key).add_extension(names, critical=False)
     server_file = directory / "server.pem"
     server_file.touch(mode=0o600)

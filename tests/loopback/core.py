@@ -12,6 +12,7 @@ from typing import Any
 from . import appstate, certs, groups, iq, media, prekeys, usync
 from .acks import AckPlans
 from .binary import Codec
+from .calls import Rejection, rejections
 from .connection import Connection
 from .curve import KeyPair
 from .devices import Devices
@@ -47,6 +48,7 @@ class Core:
         self.acks = AckPlans(call)
         self.stanzas: list[Stanza] = []
         self.receipts: list[Stanza] = []
+        self.rejected_calls: list[Rejection] = []
         self.unknown_iqs: list[str] = []
         self.refusals: list[str] = []
         self.errors: list[str] = []
@@ -68,8 +70,10 @@ class Core:
             device.outbox.acknowledge(acknowledged_by(stanza))
         elif stanza.tag == "presence":
             device.present = stanza.text("type") == "available"
+        elif stanza.tag == "call":
+            self.rejected_calls += rejections(device, stanza)
         else:
-            log.debug("accepted without effect: %s", stanza)  # ib, chatstate, call …
+            log.debug("accepted without effect: %s", stanza)  # ib, chatstate …
 
     def login_failure(self, device: Device | None) -> LoginFailure | None:
         if device is None or device.account.failure is None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from .account import Account
 from .acks import AckPlan
+from .calls import Rejection
 from .core import Core
 from .media import MediaStore
 from .pairing import QrTiming
@@ -146,6 +147,11 @@ class LoopbackServer:
     def receipts(self, **wanted: object) -> list[Stanza]:
         """The receipts clients sent, in order."""
         return _filter(self.core.receipts, wanted)
+
+    @property
+    def rejected_calls(self) -> list[Rejection]:
+        """Calls that devices rejected, in order."""
+        return list(self.core.rejected_calls)
 
     @property
     def media(self) -> MediaStore:

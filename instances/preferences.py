@@ -1,0 +1,61 @@
+"""What an instance does by itself: changed here, for pages and the API, and applied at once."""
+
+from typing import Any
+
+from instances import proxies
+from instances.models import Instance
+from instances.whatsapp import service
+from instances.whatsapp.errors import WhatsAppError
+
+# As callers of the API name them.
+SWITCHES = {
+    "rejectCalls": "reject_calls",
+    "ignoreGroups": "ignore_groups",
+    "keepOnline": "keep_online",
+    "readMessages": "read_automatically",
+}
+FIELDS = [*SWITCHES.values(), "proxy_url", "proxy_password"]
+
+
+def change(instance: Instance, changes: dict[str, Any]) -> bool:
+    """Save `changes` (a field's name and value each), and let the connection go by them.
+
+    False when no connector holds the instance just now; the next one that does
+    goes by them.
+    """
+    if not changes:
+        return True
+    for name, value in changes.items():
+        setattr(instance, name, value)
+    instance.save(update_fields=list(changes))
+    try:
+        service.apply_preferences(instance)
+    except WhatsAppError:
+        return False
+    return True
+
+
+def proxy_changes(instance: Instance, text: str, password: str | None = None) -> dict[str, Any]:
+    """What naming this proxy changes; an empty one means none. Raises proxies.InvalidProxy.
+
+    `password`: beside the address, where there is a field of its own. Without
+    any, the one that is there stays, for the same proxy and user alone: nobody
+    learns it by naming another host.
+    """
+    if not text:
+        return {"proxy_url": "", "proxy_password": ""}
+    proxy = proxies.parse(text)
+    if len(secret := password or proxy.password) > 200:
+        raise proxies.InvalidProxy("The proxy's password has more than 200 characters.")
+    if secret and "@" not in proxy.url:
+        raise proxies.InvalidProxy("There is a password for the proxy, and no user.")
+    proxies.check(proxy.url)
+    if not secret and proxy.url == instance.proxy_url:
+        secret = instance.proxy_password
+    return {"proxy_url": proxy.url, "proxy_password": secret}
+
+
+def shown(instance: Instance) -> dict[str, Any]:
+    """As the API shows them; of the proxy's password, only that there is one."""
+    proxy = {"url": instance.proxy_url, "hasPassword": bool(instance.proxy_password)} if instance.proxy_url else None
+    return {**{name: getattr(instance, field) for name, field in SWITCHES.items()}, "proxy": proxy}

@@ -1,0 +1,52 @@
+"""The REST endpoint of what an instance does by itself; the rules are in `instances.preferences`."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from instances import described, preferences, proxies
+from instances.models import Instance
+from portal import audit
+from portal.rest.body import Fields, read_fields
+from portal.rest.errors import InvalidBody
+from portal.rest.views import InstanceView
+
+
+class Settings(InstanceView):
+    """/api/instance/settings/:instance: GET shows them, POST changes those that are sent."""
+
+    repeatable = True
+
+    @described.SETTINGS
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with all of them."""
+        return self._answer("Settings found")
+
+    @described.CHANGE_SETTINGS
+    def post(self, request: Request, name: str) -> Response:
+        """Change what is sent; the rest stays."""
+        changes = changes_in(read_fields(request._request), self.instance)
+        applied = preferences.change(self.instance, changes)
+        # Names alone: what a proxy's address says is nobody else's.
+        names = ", ".join(field for field in changes if field != "proxy_password")
+        audit.record_token(self.token, "instance settings changed", self.instance.name, detail=names)
+        return self._answer("Settings saved successfully", applied=applied)
+
+    def _answer(self, message: str, **more: Any) -> Response:
+        settings = preferences.shown(self.instance)
+        return Response({"success": True, "message": message, "instanceName": self.instance.name, **more, **settings})
+
+
+def changes_in(fields: Fields, instance: Instance) -> dict[str, Any]:
+    """What a body changes. Raises InvalidBody."""
+    changes: dict[str, Any] = {}
+    for name, field in preferences.SWITCHES.items():
+        if name in fields:
+            changes[field] = fields.flag(name, "true or false")
+    if "proxy" in fields:
+        try:
+            changes.update(preferences.proxy_changes(instance, fields.text("proxy").strip()))
+        except proxies.InvalidProxy as error:
+            raise InvalidBody(f"proxy: {error}") from None
+    return changes

@@ -1,0 +1,112 @@
+"""An instance's own proxy: what may be one, and how it is told to the connection.
+
+Whoever runs an account may name a proxy, and the portal will connect to it: so
+it must not lead into the portal's own network (PROXY_ALLOW_PRIVATE). That is
+looked at when it is set, and again, with the address itself, at each start.
+"""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from django.conf import settings
+
+from instances.models import Instance
+
+SCHEMES = ("http", "https", "socks5")
+# An IPv4 address in the last 32 bits, which a gateway of the network translates to.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+class InvalidProxy(Exception):
+    """No proxy that may be used; `str()` is for people and holds no password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy's address as it is shown, and its password."""
+
+    url: str
+    password: str
+
+
+def parse(text: str) -> Proxy:
+    """Read `scheme://[user[:password]@]host:port`. Raises InvalidProxy."""
+    form = "The proxy must look like http://user:password@host:8080, with http, https or socks5 in front"
+    if not re.fullmatch(r"[!-~]{1,300}", text):
+        raise InvalidProxy(f"{form}.")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InvalidProxy(f"{form}.") from None
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    more = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in SCHEMES or not _HOST.fullmatch(host) or more:
+        raise InvalidProxy(f"{form}.")
+    if not port:
+        raise InvalidProxy(f"{form}: the port is missing.")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if "\0" in user + password or (password and not user):
+        raise InvalidProxy(f"{form}: there is no user beside the password.")
+    name = f"{quote(user, safe='')}@" if user else ""
+    return Proxy(f"{parts.scheme}://{name}{host}:{port}", password)
+
+
+def check(url: str) -> None:
+    """Refuse a proxy that cannot be found, or that lies in a private network. Raises InvalidProxy."""
+    _resolve(url)
+
+
+def address_of(instance: Instance) -> str:
+    """The address for the library, with the password; empty when the instance has no proxy. Raises InvalidProxy.
+
+    The host stands there as the address that was looked at, so that a name
+    cannot mean another one a moment later. Of https it must stay a name, for
+    the certificate; a host that cannot show one ends the handshake.
+    """
+    if not instance.proxy_url:
+        return ""
+    address = _resolve(instance.proxy_url)
+    parts = urlsplit(instance.proxy_url)
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        host = address
+    host = f"[{host}]" if ":" in host else host
+    user = parts.username or ""
+    password = f":{quote(instance.proxy_password, safe='')}" if instance.proxy_password else ""
+    return f"{parts.scheme}://{user}{password}{'@' if user else ''}{host}:{parts.port}"
+
+
+def without_password(instance: Instance, text: str) -> str:
+    """What a library said of a proxy, fit to be shown."""
+    for secret in filter(None, (instance.proxy_password, quote(instance.proxy_password, safe=""))):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _resolve(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        found = socket.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise InvalidProxy(f"The proxy's host {host} cannot be found.") from None
+    addresses = [str(one[4][0]).partition("%")[0] for one in found]
+    if not settings.PROXY_ALLOW_PRIVATE and not all(map(_is_public, addresses)):
+        raise InvalidProxy(f"The proxy's host {host} is in a private network: the portal's host may allow that.")
+    return addresses[0]
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        within = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if within is not None:
+            return within.is_global and not within.is_multicast
+    return address.is_global and not address.is_multicast
