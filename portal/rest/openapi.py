@@ -207,10 +207,12 @@ def document() -> dict[str, Any]:
     for pattern in addressed:
         view: Any = pattern.callback
         module, verb = str(pattern.name).split("/")
-        for operation in found["paths"][f"/{pattern.pattern}".replace("<str:instance>", "{instance}")].values():
+        operations = found["paths"][f"/{pattern.pattern}".replace("<str:instance>", "{instance}")]
+        for method, operation in operations.items():
             operation["security"] = _security(view.cls)
-            # What generated clients call it: chatPinMessage.
-            operation["operationId"] = f"{module}{verb[0].upper()}{verb[1:]}"
+            # What generated clients call it: chatPinMessage; instanceSettingsPost, beside the GET of the same address.
+            more = method.capitalize() if len(operations) > 1 and method != "get" else ""
+            operation["operationId"] = f"{module}{verb[0].upper()}{verb[1:]}{more}"
     return {**found, "components": COMPONENTS}
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instances', '0006_events'),
+        ('instances', '0007_going'),
     ]
 
     operations = [
