@@ -11,6 +11,12 @@ The demonstration runs at {url}/   (it took {seconds:.0f} s)
     sign in as     admin, olivia (an operator) or victor (a viewer)
     password       demo
 
+For the API and portal-cli (docs/quickstart.md), in another terminal:
+
+    export PORTAL_URL={url}
+    export PORTAL_INSTANCE=shop
+    export PORTAL_TOKEN={token}
+
 Search for "gate code", pin a message in the chat of Ana Souza, and see her answer.
 Nothing here is real, and nothing is kept: Ctrl-C ends it.
 """
@@ -23,7 +29,7 @@ def main() -> None:
     port = int(os.environ.get("PORT") or 8000)
     with Stage(port) as stage:
         stage.let_them_talk()
-        print(WELCOME.format(url=stage.url, seconds=time.monotonic() - began), flush=True)
+        print(WELCOME.format(url=stage.url, token=stage.token, seconds=time.monotonic() - began), flush=True)
         try:
             stage.portal.process.wait()
             print(stage.portal.err[-3000:])

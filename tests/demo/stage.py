@@ -17,7 +17,7 @@ MESSAGES = 20_000
 
 
 class Stage:
-    """Use as a context manager. `url`, `portal`, `server`, `actors` are there then."""
+    """Use as a context manager. `url`, `token`, `portal`, `server`, `actors` are there then."""
 
     def __init__(self, port: int | None = None, messages: int = MESSAGES, contacts: bool = True, **env: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="portal-demo-"))
@@ -25,6 +25,8 @@ class Stage:
         self.env = env
         self.server = LoopbackServer(self.folder / "whatsapp")
         self.actors: list[Actor] = []
+        # Of the account, for the API.
+        self.token = ""
         self.stop = threading.Event()
 
     def __enter__(self) -> "Stage":
@@ -76,6 +78,7 @@ class Stage:
         django.setup()
 
     def _furnish(self, owner: Account, second: Account, live: list[Account], extras: list[Account]) -> None:
+        from instances import tokens
         from instances.models import Account as OurAccount
         from instances.models import Instance
         from tests.demo import house
@@ -86,6 +89,7 @@ class Stage:
         shop = Instance.objects.create(account=account, name="shop")
         trade = Instance.objects.create(account=account, name="trade")
         spare = Instance.objects.create(account=account, name="new phone")
+        _, self.token = tokens.issue(account, label="Demonstration")
         house.make_people(account, [shop, trade, spare])
         house.link(shop, owner)
         house.link(trade, second)
