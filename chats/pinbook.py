@@ -77,6 +77,8 @@ class Asker:
 
     words: str
     token: Token | None = None
+    # The one attempt this may be, whoever makes it: a schedule's step names it beforehand.
+    attempt: uuid.UUID | None = None
 
 
 class Outcome(StrEnum):
@@ -106,6 +108,8 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
     """
     pin = _locked_pin_of(message)
     now = timezone.now()
+    if asker.attempt is not None and PinEvent.objects.filter(attempt=asker.attempt).exists():
+        return Opening(asker.attempt, same_wish=True)  # By a runner before us, dead or not.
     if pin.attempt is not None:
         if pin.attempt_until is not None and pin.attempt_until > now:
             under_way = Wish(pin.attempt_duration)
@@ -113,7 +117,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
         _close(pin, Outcome.UNCONFIRMED, now, detail="nobody heard the outcome")
     if _fulfilled(pin, wish, now):
         return Opening()
-    pin.attempt = uuid.uuid4()
+    pin.attempt = asker.attempt or uuid.uuid4()
     pin.attempt_until = until
     pin.attempt_at = now
     pin.attempt_duration = wish.duration
@@ -194,6 +198,25 @@ def message_deleted(message: Message) -> None:
     pin = _locked_pin_of(message)
     if pin.pk is not None:
         _find_its_place(pin)
+
+
+@transaction.atomic
+def missed(message: Message, wish: Wish, asker: Asker, detail: str) -> None:
+    """Note that a pin was wanted for a time at which it could not be made."""
+    pin = _locked_pin_of(message)
+    if pin._state.adding:
+        pin.state = Pin.State.FAILED
+        pin.save()
+    line = PinEvent.objects.create(
+        pin=pin,
+        kind=PinEvent.Kind.MISSED,
+        pinning=wish.pinning,
+        duration=wish.duration,
+        actor=asker.words,
+        token=asker.token,
+        detail=detail[:300],
+    )
+    news.pin_changed(pin, line)
 
 
 @transaction.atomic

@@ -35,7 +35,7 @@ from instances.whatsapp.errors import (
 )
 from portal.prepared import Prepared, Slot
 
-__all__ = ["DURATIONS", "Asker", "find_message", "parse_duration", "pin", "unpin"]
+__all__ = ["DURATIONS", "Asker", "check", "find_message", "parse_duration", "pin", "unpin"]
 
 # The three durations WhatsApp knows, in seconds.
 DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
@@ -107,11 +107,16 @@ def pin(message: Message, duration: int, asker: Asker) -> None:
     Raises MessageDeleted, MessageDisappeared, NotConnected, Busy, NotAllowed,
     Refused (nothing changed) or NotConfirmed (recorded as unknown).
     """
+    check(message)
+    _bring_about(message, Wish(duration), asker)
+
+
+def check(message: Message) -> None:
+    """Raise MessageDeleted or MessageDisappeared when the phones do not have the message any more."""
     if message.deleted_at is not None:
         raise MessageDeleted(message.message_id)
     if message.disappears_at is not None and message.disappears_at <= timezone.now():
         raise MessageDisappeared(message.message_id)
-    _bring_about(message, Wish(duration), asker)
 
 
 def unpin(message: Message, asker: Asker) -> None:

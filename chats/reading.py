@@ -114,8 +114,8 @@ class Chats(InstanceView):
         parameters = Parameters(request)
         text = parameters.text("q")
         limit = parameters.number("limit", COUNT, MOST)
-        part = rest.chats_of(self.instance, count=limit, text=text, before=_place(parameters))
-        return Response({"success": True, "chats": [shown_chat(chat) for chat in part.rows], **_ending(part)})
+        part = rest.chats_of(self.instance, count=limit, text=text, before=place(parameters))
+        return Response({"success": True, "chats": [shown_chat(chat) for chat in part.rows], **ending(part)})
 
 
 class Pins(InstanceView):
@@ -132,13 +132,13 @@ class Pins(InstanceView):
             "state", (Pin.State.PINNED.value, *(s for s in Pin.State.values if s != "pinned"), "all")
         )
         limit = parameters.number("limit", COUNT, MOST)
-        before = _place(parameters)
+        before = place(parameters)
         try:
             jid = jid_of(number) if number else ""
         except InvalidNumber as error:
             raise InvalidParameter(str(error)) from None
         part = rest.pins_of(self.instance, state=state, jid=jid, count=limit, before=before)
-        return Response({"success": True, "pins": [shown_pin(pin) for pin in part.rows], **_ending(part)})
+        return Response({"success": True, "pins": [shown_pin(pin) for pin in part.rows], **ending(part)})
 
 
 def shown_message(message: Message) -> dict[str, Any]:
@@ -196,7 +196,8 @@ def _person(sender: str) -> str:
         raise InvalidBody(str(error).replace("number", "sender", 1)) from None
 
 
-def _ending(part: rest.Part) -> dict[str, Any]:
+def ending(part: rest.Part) -> dict[str, Any]:
+    """What stands at the end of every answer that comes page by page."""
     return {
         "count": len(part.rows),
         "hasMore": part.next is not None,
@@ -204,7 +205,8 @@ def _ending(part: rest.Part) -> dict[str, Any]:
     }
 
 
-def _place(parameters: Parameters) -> Place | None:
+def place(parameters: Parameters) -> Place | None:
+    """Where the `cursor` says to go on from. Raises InvalidParameter."""
     cursor = parameters.text("cursor")
     place = Place.parse(cursor)
     if cursor and place is None:

@@ -171,6 +171,9 @@ WEBHOOK_FIRST_WAIT = timedelta(seconds=env.float("WEBHOOK_FIRST_WAIT_SECONDS", d
 WEBHOOK_RETRY = timedelta(hours=env.float("WEBHOOK_RETRY_HOURS", default=24))
 WEBHOOK_LOG_DAYS = env.int("WEBHOOK_LOG_DAYS", default=14)
 
+# A pin planned for a time that passed longer ago than this is not made any more, and reported.
+SCHEDULE_LATE = timedelta(seconds=env.int("SCHEDULE_LATE_SECONDS", default=3600))
+
 # --- The REST API ---------------------------------------------------------
 
 API_RATE = env.str("API_RATE", default="100/m")

@@ -7,6 +7,7 @@ from chats import reading
 from chats.api import PinMessage
 from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
+from chats.schedule import api as schedules
 from chats.sending import SendText
 from instances import api as instances
 from instances import preferences_api
@@ -40,6 +41,9 @@ urlpatterns = [
     instance_endpoint("chat/search", reading.Search),
     instance_endpoint("chat/list", reading.Chats),
     instance_endpoint("chat/pins", reading.Pins),
+    instance_endpoint("chat/schedulePin", schedules.SchedulePin),
+    instance_endpoint("chat/cancelSchedule", schedules.CancelSchedule),
+    instance_endpoint("chat/schedules", schedules.Schedules),
     instance_endpoint("chat/media", GetMedia),
     instance_endpoint("chat/export", ExportSearch),
     instance_endpoint("message/sendText", SendText),

@@ -74,6 +74,7 @@ class PinEvent(models.Model):
         EXPIRED = "expired"
         REPLACED = "replaced"
         DELETED = "deleted", "deleted: its message was, for everyone"
+        MISSED = "missed", "missed: planned for a time that passed"
         KEPT = "kept", "kept: its disappearing message is kept, or no longer"
 
     pin = models.ForeignKey(Pin, on_delete=models.CASCADE, related_name="events")

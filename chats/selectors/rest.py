@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from chats.models import Chat, Contact, Message, Pin
+from chats.models import Chat, Contact, Message, Pin, Schedule
 from chats.selectors.places import Place
 from instances.models import Instance
 
@@ -90,6 +90,16 @@ def pins_of(instance: Instance, *, state: str, jid: str, count: int, before: Pla
     name = Contact.objects.filter(instance=instance.pk, jid=OuterRef("actor"))
     found = found.annotate(actor_name=Subquery(name.values("push_name")[:1]))
     return _part(found, "changed_at", count, before)
+
+
+def schedules_of(instance: Instance, *, state: str, message_id: str, count: int, before: Place | None) -> Part:
+    """What is planned for the instance's messages, or for one; `state` "all" for what is over too."""
+    found = Schedule.objects.filter(message__instance=instance).select_related("message__chat")
+    if state != "all":
+        found = found.filter(state=state)
+    if message_id:
+        found = found.filter(message__message_id=message_id)
+    return _part(found, "created_at", count, before)
 
 
 def _part(found: QuerySet[Any], at: str, count: int, before: Place | None) -> Part:

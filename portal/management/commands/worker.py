@@ -1,4 +1,4 @@
-"""`manage.py worker`: what goes on beside requests and connections, the delivery of events above all."""
+"""`manage.py worker`: what goes on beside requests and connections: delivering events, carrying out schedules."""
 
 import asyncio
 import os
@@ -14,22 +14,23 @@ from portal.collector import settle
 class Command(BaseCommand):
     """Runs until SIGTERM or Ctrl-C; then lets what is under way come to its end."""
 
-    help = "Delivers events to webhooks. `manage.py run` starts one; several may run."
+    help = "Delivers events to webhooks and carries out schedules. `manage.py run` starts one; several may run."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run on the broker's event loop."""
+        from chats.schedule.loop import Loop
         from instances.events.worker import Worker
 
         settle()
 
         async def run() -> None:
-            worker = Worker()
-            signals.append(worker.stop)
-            await worker.run()
+            worker, schedules = Worker(), Loop()
+            signals.extend((schedules.stop, worker.stop))
+            await asyncio.gather(schedules.run(), worker.run())
 
         signals: list[Any] = []
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: signals[0]() if signals else os._exit(0))
+            signal.signal(number, lambda *_: [stop() for stop in signals] if signals else os._exit(0))
         work = asyncio.run_coroutine_threadsafe(run(), broker().loop)
         while True:
             try:

@@ -1,0 +1,74 @@
+"""The worker's loop over schedules: looks once a second, and lets instances go on beside each other."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from chats.schedule import runner
+from instances.whatsapp import database
+
+log = logging.getLogger(__name__)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+LOOK_SECONDS = 1.0
+# So many instances send at the same moment; each of them one pin after the other.
+THREADS = 16
+# What is under way at the end has so long; what is not noted then, the next runner finds out.
+DRAIN_SECONDS = 6.0
+
+
+class Loop:
+    """Runs until `stop`. Several, in any number of processes, do each other no harm."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="schedule")
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._under_way: dict[int, asyncio.Future[int]] = {}
+        self._trouble = False
+
+    def stop(self) -> None:
+        """End `run` once what is on the wire is through. Callable from any thread."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def run(self) -> None:
+        """Carry out what is due until `stop`."""
+        while not self._stop.is_set():
+            try:
+                due = await self._thread(runner.due_instances, timezone.now())
+                self._trouble = False
+            except DatabaseError:
+                if not self._trouble:
+                    log.exception("schedules wait: the database is away")
+                self._trouble, due = True, []
+            for instance in due:
+                if instance not in self._under_way:
+                    self._begin(instance)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), LOOK_SECONDS)
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=DRAIN_SECONDS)
+
+    def _begin(self, instance: int) -> None:
+        work = asyncio.ensure_future(self._thread(runner.run_instance, instance, None, self._stop.is_set))
+        self._under_way[instance] = work
+
+        def ended(done: "asyncio.Future[int]") -> None:
+            del self._under_way[instance]
+            if not done.cancelled() and done.exception() is not None:
+                # The row stays claimed for a while, and is then taken up again.
+                log.error("a schedule was not carried out", exc_info=done.exception())
+
+        work.add_done_callback(ended)
+
+    def _thread(
+        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> "asyncio.Future[Result]":
+        return self._loop.run_in_executor(self._pool, lambda: database.call(work, *args, **kwargs))

@@ -1,0 +1,183 @@
+"""Carrying schedules out: once each, whoever runs, whatever dies.
+
+A runner claims a row by compare-and-set and gives the step an attempt of its
+own before anything is sent. `chats.pinbook` opens an attempt once, so that a
+runner who takes over from a dead one, or one that was only thought dead, sends
+nothing twice and hears what came of the first. What is too late to pin is
+noted in the pin's history, never silently dropped.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from chats import pinbook, pins
+from chats.errors import MessageGone
+from chats.models import Pin, PinEvent, Schedule
+from chats.pinbook import Asker, Wish
+from chats.schedule import steps
+from instances.states import State as Connection
+from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, WhatsAppError
+
+State = Schedule.State
+Step = Schedule.Step
+
+# Beyond the wait for WhatsApp, a claim lasts this much longer; then another runner may take over.
+CLAIM_GRACE = timedelta(seconds=15)
+# When the instance is not connected, or is busy: look again after this, later each time, up to the second.
+SOONEST, SLOWEST = timedelta(seconds=5), timedelta(minutes=1)
+# When nobody knows what came of a renewal or an unpin, it is done again after this.
+UNSURE = timedelta(minutes=10)
+BATCH = 100
+
+LATE = "it was too late: the instance was not connected in time"
+
+
+def run_due(now: datetime | None = None) -> int:
+    """Carry out all that is due, one after the other; returns how many steps were taken."""
+    now = now or timezone.now()
+    return sum(run_instance(instance, now) for instance in due_instances(now))
+
+
+def due_instances(now: datetime) -> list[int]:
+    """The instances something is due at."""
+    return list(_due(now).order_by().values_list("message__instance", flat=True).distinct())
+
+
+def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[], bool] = lambda: False) -> int:
+    """Carry out what is due at one instance, the longest due first; returns how many steps were taken."""
+    moment = now or timezone.now()
+    due = _due(moment).filter(message__instance=instance).order_by("try_at", "pk")
+    done = 0
+    for schedule in due.select_related("message__chat", "message__instance", "token")[:BATCH]:
+        if stopped():
+            break
+        done += _claim(schedule, now or timezone.now()) and _take_step(schedule, now or timezone.now())
+    return done
+
+
+def _due(now: datetime) -> Any:
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    return Schedule.objects.filter(free, state=State.WAITING, try_at__lte=now)
+
+
+def _claim(schedule: Schedule, now: datetime) -> bool:
+    """Compare and swap: of several runners one gets the row. A dead runner's attempt is gone on with."""
+    seen = {"claimed_until": schedule.claimed_until, "attempt": schedule.attempt, "try_at": schedule.try_at}
+    attempt = schedule.attempt or uuid.uuid4()
+    until = now + settings.ACK_TIMEOUT + CLAIM_GRACE
+    claimed = Schedule.objects.filter(pk=schedule.pk, state=State.WAITING, **seen).update(
+        attempt=attempt, claimed_until=until
+    )
+    schedule.attempt, schedule.claimed_until = attempt, until
+    return bool(claimed)
+
+
+def _take_step(schedule: Schedule, now: datetime) -> bool:
+    """Carry out a claimed row's step, or put it off; False when it was put off."""
+    if schedule.step == Step.RENEW and schedule.until is not None and schedule.until <= now:
+        schedule.step = Step.UNPIN
+    begun = PinEvent.objects.filter(attempt=schedule.attempt).exists()
+    if not begun and (done := _without_sending(schedule, now)) is not None:
+        return done
+    try:
+        if schedule.step == Step.UNPIN:
+            pins.unpin(schedule.message, _asker(schedule))
+        else:
+            pins.pin(schedule.message, steps.duration_of(schedule, now), _asker(schedule))
+    except (NotConnected, Busy):
+        return _put_off(schedule, now)
+    except NotConfirmed as error:
+        if schedule.step == Step.PIN:
+            return _end_step(schedule, State.UNKNOWN, now, str(error))
+        return _put_off(schedule, now, UNSURE)
+    except (MessageGone, WhatsAppError) as error:
+        return _end_step(schedule, State.FAILED, now, str(error), over=isinstance(error, MessageGone))
+    return _end_step(schedule, State.DONE, now)
+
+
+def _without_sending(schedule: Schedule, now: datetime) -> bool | None:
+    """End a step, or put it off, if nothing is to be sent now; else None."""
+    if schedule.step == Step.PIN and schedule.due_at and now - schedule.due_at > settings.SCHEDULE_LATE:
+        pinbook.missed(schedule.message, Wish(steps.duration_of(schedule, now)), _asker(schedule), LATE)
+        return _end_step(schedule, State.MISSED, now, LATE)
+    done = _is_so_already(schedule, now)
+    if done is None and schedule.message.instance.state != Connection.CONNECTED:
+        return _put_off(schedule, now)
+    return done
+
+
+def _is_so_already(schedule: Schedule, now: datetime) -> bool | None:
+    """Look what became of the pin since the last step: end the step if there is nothing to send, else None."""
+    if schedule.step == Step.PIN:
+        return None
+    pin = Pin.objects.filter(message=schedule.message).first()
+    shown = pin is not None and pin.state in (Pin.State.PINNED, Pin.State.UNKNOWN, Pin.State.REQUESTED)
+    if schedule.step == Step.UNPIN:
+        return None if shown else _end_step(schedule, State.DONE, now)
+    if pin is not None and pin.state == Pin.State.UNPINNED:
+        # Somebody took it away, or deleted the message: that is a stop too.
+        return _end_step(schedule, State.DONE, now, "it was unpinned meanwhile", over=True)
+    if pin is not None and pin.state == Pin.State.PINNED and pin.expires_at is not None:
+        following = steps.after_pin(schedule, pin.expires_at, now)
+        soon = now + steps.margin(steps.duration_of(schedule, now))
+        if following is None or following[0] == Step.UNPIN or following[1] > soon:
+            # Somebody renewed it by hand.
+            return _end_step(schedule, State.DONE, now)
+    return None
+
+
+def _asker(schedule: Schedule) -> Asker:
+    return Asker(f"schedule by {schedule.actor}"[:200], schedule.token, schedule.attempt)
+
+
+def _put_off(schedule: Schedule, now: datetime, wait: timedelta | None = None) -> bool:
+    """Let the row go, to be tried again a little later."""
+    overdue = now - (schedule.due_at or now)
+    again = now + (wait or min(max(overdue / 10, SOONEST), SLOWEST))
+    _write(schedule, step=schedule.step, try_at=again)
+    return False
+
+
+def _end_step(
+    schedule: Schedule, outcome: Schedule.State, now: datetime, detail: str = "", *, over: bool = False
+) -> bool:
+    """Note what came of a step, and what comes next."""
+    following = None if over else _following(schedule, outcome, now)
+    fields: dict[str, Any] = {
+        "last_step": schedule.step,
+        "last_at": now,
+        "last_outcome": outcome,
+        "last_detail": detail[:300],
+        "state": State.WAITING if following else outcome,
+        "step": following[0] if following else schedule.step,
+        "due_at": following[1] if following else None,
+        "try_at": following[1] if following else None,
+    }
+    _write(schedule, **fields)
+    return True
+
+
+def _following(schedule: Schedule, outcome: Schedule.State, now: datetime) -> steps.Next | None:
+    if schedule.step == Step.UNPIN:
+        return None
+    if outcome is not State.DONE:
+        # One pin of many that did not come about does not end the others.
+        return steps.first(schedule, now) if schedule.repeat else None
+    pin = Pin.objects.filter(message=schedule.message).first()
+    ends = pin.expires_at if pin is not None and pin.expires_at is not None else now
+    return steps.after_pin(schedule, ends, now)
+
+
+def _write(schedule: Schedule, **fields: Any) -> None:
+    """Let the claim go and write, if it is still ours; a schedule that was cancelled meanwhile stays so."""
+    ours = Schedule.objects.filter(pk=schedule.pk, attempt=schedule.attempt)
+    free = {"attempt": None, "claimed_until": None}
+    if not ours.filter(state=State.WAITING).update(**free, **fields):
+        kept = {name: value for name, value in fields.items() if name.startswith("last_")}
+        ours.update(**free, **kept)

@@ -1,0 +1,410 @@
+"""Pins for later and pins that stay: what comes when, and each step once, with a stand-in for the connector.
+
+The clock is the test's: `at` moves it, for the rules and for what is recorded.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chats import pinbook, pins
+from chats.errors import MessageDeleted
+from chats.models import Message, Pin, PinEvent, Schedule
+from chats.pinbook import Asker, Wish
+from chats.schedule import runner, steps, wish
+from chats.schedule.wish import InvalidSchedule, ScheduleOver, Wanted
+from instances.models import Account, Instance
+from instances.states import State as Connection
+from instances.whatsapp.errors import AdminsOnly, NotConfirmed, NotConnected
+from tests.test_pins import Owner, history, make_message, owner  # noqa: F401
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SECONDS = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+ALICE = Asker("Alice")
+At = Callable[[datetime], datetime]
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
+    """Moves the clock; it begins at noon."""
+
+    def move(moment: datetime) -> datetime:
+        monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+        return moment
+
+    move(NOW)
+    return move
+
+
+@pytest.fixture
+def message(db: None) -> Message:
+    account = Account.objects.create(name="Alice")
+    instance = Instance.objects.create(account=account, name="shop", state=Connection.CONNECTED)
+    return make_message(instance, "3EB01")
+
+
+def run(now: datetime, at: At) -> int:
+    return runner.run_due(at(now))
+
+
+def row(schedule: Schedule) -> Schedule:
+    schedule.refresh_from_db()
+    return schedule
+
+
+def times(owner: Owner) -> list[int | None]:  # noqa: F811
+    return [order.duration for order in owner.orders]
+
+
+def test_it_works(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(pin_at=NOW + HOUR, duration=SECONDS["7d"]), ALICE)
+    assert run(NOW + HOUR - timedelta(seconds=1), at) == 0
+    assert run(NOW + HOUR, at) == 1
+    assert times(owner) == [SECONDS["7d"]]
+    pin = Pin.objects.get()
+    assert (pin.state, pin.actor, pin.pinned_at) == (Pin.State.PINNED, "schedule by Alice", NOW + HOUR)
+    assert (row(schedule).state, schedule.last_step, schedule.due_at) == ("done", "pin", None)
+    assert run(NOW + 9 * DAY, at) == 0
+
+
+def test_unpin_at_a_time(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    pins.pin(message, SECONDS["7d"], ALICE)
+    schedule = wish.make(message, Wanted(unpin_at=NOW + HOUR), ALICE)
+    run(NOW + HOUR, at)
+    assert times(owner) == [SECONDS["7d"], None]
+    assert (Pin.objects.get().state, row(schedule).state) == (Pin.State.UNPINNED, "done")
+
+
+def test_an_unpin_of_what_is_not_pinned_sends_nothing(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(unpin_at=NOW + HOUR), ALICE)
+    run(NOW + HOUR, at)
+    assert (owner.orders, row(schedule).state) == ([], "done")
+
+
+def test_a_repeated_pin_comes_each_time(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    """Nine in the morning in São Paulo is noon in UTC."""
+    wanted = Wanted(repeat="0 9 * * 1-5", zone="America/Sao_Paulo", duration=SECONDS["24h"])
+    schedule = wish.make(message, wanted, ALICE)
+    for day in range(7):
+        run(NOW + day * DAY + timedelta(seconds=1), at)
+    # From the second of a Tuesday's noon on: Wednesday, Thursday, Friday, Monday.
+    assert len(owner.orders) == 4
+    assert row(schedule).due_at == datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+
+
+# --- Staying ----------------------------------------------------------------------------
+
+
+def test_a_pin_stays_until_it_is_stopped(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    moment = NOW
+    for _ in range(24 * 30):
+        run(moment, at)
+        pinbook.expire(moment)
+        assert Pin.objects.get().state == Pin.State.PINNED, moment
+        moment += HOUR
+    # Seven days each, renewed seven hours before the end.
+    assert times(owner) == [SECONDS["7d"]] * 5
+    wish.cancel(schedule)
+    run(NOW + 90 * DAY, at)
+    assert len(owner.orders) == 5
+
+
+def test_a_pin_until_a_date_ends_then(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    until = NOW + 45 * DAY
+    schedule = wish.make(message, Wanted(pin_at=NOW + DAY, until=until), ALICE)
+    moment = NOW
+    while moment <= until + DAY:
+        run(moment, at)
+        pinbook.expire(moment)
+        state = Pin.objects.get().state if Pin.objects.exists() else ""
+        assert state == ("" if moment < NOW + DAY else Pin.State.PINNED if moment < until else Pin.State.UNPINNED)
+        moment += HOUR
+    assert times(owner) == [SECONDS["30d"], SECONDS["30d"], None]
+    assert row(schedule).state == "done"
+
+
+def test_who_unpins_stops_the_renewals(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    run(NOW, at)
+    pinbook.seen(message, Wish(None), actor="Bob", at=at(NOW + DAY), stanza_id="3EB0B")
+    run(NOW + 7 * DAY, at)
+    assert (len(owner.orders), row(schedule).state) == (1, "done")
+    assert schedule.last_detail == "it was unpinned meanwhile"
+
+
+def test_a_renewal_by_hand_is_counted(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    run(NOW, at)
+    pins.pin(message, SECONDS["30d"], Asker("Bob"))
+    run(NOW + 7 * DAY, at)
+    assert len(owner.orders) == 2
+    assert row(schedule).due_at == NOW + 30 * DAY - timedelta(hours=7)
+
+
+def test_a_pin_that_ran_out_while_we_were_away_comes_back(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    wish.make(message, Wanted(stay=True), ALICE)
+    run(NOW, at)
+    pinbook.expire(at(NOW + 20 * DAY))
+    run(NOW + 20 * DAY, at)
+    assert Pin.objects.get().state == Pin.State.PINNED
+
+
+def test_no_renewal_outlives_a_disappearing_message(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    message.disappears_at = NOW + DAY
+    message.save()
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    run(NOW, at)
+    assert (len(owner.orders), row(schedule).state) == (1, "done")
+
+
+# --- What goes wrong --------------------------------------------------------------------------
+
+
+def test_it_waits_while_the_instance_is_not_connected(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    Instance.objects.update(state=Connection.DISCONNECTED)
+    assert run(NOW, at) == 0
+    assert history(message) == [], "it does not fill the history while it waits"
+    Instance.objects.update(state=Connection.CONNECTED)
+    assert run(NOW + timedelta(seconds=1), at) == 0, "it does not look all the time either"
+    assert run(NOW + timedelta(minutes=2), at) == 1
+    assert len(owner.orders) == 1
+
+
+def test_too_late_is_reported(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    run(NOW + HOUR + timedelta(seconds=1), at)
+    assert (owner.orders, row(schedule).state, history(message)) == ([], "missed", ["missed"])
+    assert Pin.objects.get().state == Pin.State.FAILED
+    assert schedule.last_detail == runner.LATE
+
+
+def test_how_late_is_too_late_is_a_setting(owner: Owner, message: Message, at: At, settings: Any) -> None:  # noqa: F811
+    settings.SCHEDULE_LATE = DAY
+    wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    run(NOW + DAY, at)
+    assert len(owner.orders) == 1
+
+
+def test_a_renewal_is_never_too_late(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    wish.make(message, Wanted(stay=True), ALICE)
+    run(NOW, at)
+    run(NOW + 6 * DAY + 23 * HOUR, at)
+    assert len(owner.orders) == 2
+
+
+def test_a_missed_time_of_many_does_not_end_the_others(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(repeat="0 13 * * *", duration=SECONDS["24h"]), ALICE)
+    run(NOW + 5 * HOUR, at)
+    assert (row(schedule).state, schedule.last_outcome) == ("waiting", "missed")
+    run(NOW + DAY + HOUR, at)
+    assert (len(owner.orders), row(schedule).last_outcome) == (1, "done")
+
+
+def test_a_refusal_ends_it_with_the_reason(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    owner.error = AdminsOnly()
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    run(NOW, at)
+    assert (row(schedule).state, schedule.last_detail) == ("failed", AdminsOnly.sentence)
+    run(NOW + DAY, at)
+    assert len(owner.orders) == 1
+
+
+def test_a_message_deleted_meanwhile(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(repeat="0 13 * * *", duration=SECONDS["24h"]), ALICE)
+    Message.objects.update(deleted_at=NOW)
+    run(NOW + HOUR, at)
+    assert (owner.orders, row(schedule).state) == ([], "failed")
+    assert schedule.last_detail == "message with ID 3EB01 was deleted for everyone: it cannot be pinned"
+
+
+def test_an_unknown_outcome_of_a_pin_is_not_tried_twice(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    owner.error = NotConfirmed()
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    run(NOW, at)
+    assert row(schedule).state == "unknown"
+    run(NOW + timedelta(minutes=30), at)
+    assert len(owner.orders) == 1
+
+
+def test_an_unknown_renewal_is_done_again(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    run(NOW, at)
+    owner.error = NotConfirmed()
+    due = row(schedule).due_at or NOW
+    run(due, at)
+    owner.error = None
+    run(due + timedelta(minutes=11), at)
+    assert (len(owner.orders), Pin.objects.get().state, row(schedule).state) == (3, Pin.State.PINNED, "waiting")
+
+
+def test_a_connection_lost_at_the_last_moment(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    owner.error = NotConnected()
+    wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    assert run(NOW, at) == 0
+    owner.error = None
+    assert run(NOW + timedelta(seconds=6), at) == 1
+    assert history(message) == ["asked", "not_sent", "asked", "acknowledged"]
+
+
+# --- Once, exactly ------------------------------------------------------------------------------
+
+
+def test_of_two_runners_one_gets_it(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    owner.before_answer = lambda _: (runner.run_due(NOW), None)[1]
+    run(NOW, at)
+    assert len(owner.orders) == 1
+
+
+def test_a_runner_that_died_before_sending_is_followed_by_another(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    assert runner._claim(schedule, NOW)
+    assert run(NOW + timedelta(seconds=5), at) == 0, "the dead runner's claim still holds"
+    assert run(NOW + timedelta(minutes=1), at) == 1
+    assert len(owner.orders) == 1
+
+
+def test_a_runner_that_died_after_sending_is_not_repeated(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    assert runner._claim(schedule, NOW)
+    pins.pin(message, SECONDS["24h"], Asker("schedule by Alice", attempt=schedule.attempt))
+    # Two hours later, too late to pin: but it was pinned, and that is what counts.
+    assert run(NOW + 2 * HOUR, at) == 1
+    assert (len(owner.orders), row(schedule).state) == (1, "done")
+
+
+def test_a_runner_that_was_only_thought_dead_sends_nothing_more(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    asleep = Schedule.objects.select_related("message__chat", "message__instance", "token").get()
+    assert runner._claim(asleep, NOW)
+    run(NOW + timedelta(minutes=1), at)
+    runner._take_step(asleep, NOW)
+    assert (len(owner.orders), row(schedule).state) == (1, "done")
+    assert history(message) == ["asked", "acknowledged"]
+
+
+def test_an_attempt_is_opened_once(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    asker = Asker("Alice", attempt=uuid4())
+    for later in (0, 1, 2):
+        at(NOW + later * DAY)
+        pins.pin(message, SECONDS["24h"], asker)
+    assert len(owner.orders) == 1
+
+
+def test_cancelled_while_it_is_carried_out(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    owner.before_answer = lambda _: wish.cancel(schedule)
+    run(NOW, at)
+    assert (row(schedule).state, schedule.last_outcome, schedule.attempt) == ("cancelled", "done", None)
+
+
+# --- Making and cancelling -------------------------------------------------------------------
+
+
+def test_the_same_wish_again_is_the_one_that_is_there(message: Message, at: At) -> None:
+    wanted = Wanted(pin_at=NOW + HOUR, duration=SECONDS["7d"])
+    assert wish.make(message, wanted, ALICE) == wish.make(message, wanted, Asker("Bob"))
+    assert Schedule.objects.count() == 1
+
+
+def test_so_many_a_message_and_no_more(message: Message, at: At) -> None:
+    for hours in range(wish.MOST_A_MESSAGE):
+        wish.make(message, Wanted(unpin_at=NOW + hours * HOUR), ALICE)
+    with pytest.raises(InvalidSchedule, match="a message may have 10 schedules that wait: cancel one first"):
+        wish.make(message, Wanted(unpin_at=NOW + DAY), ALICE)
+
+
+def test_what_is_gone_is_not_scheduled(message: Message, at: At) -> None:
+    message.deleted_at = NOW
+    with pytest.raises(MessageDeleted):
+        wish.make(message, Wanted(stay=True), ALICE)
+
+
+def test_cancelling_twice_is_cancelling_and_over_is_over(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["7d"]), ALICE)
+    wish.cancel(schedule)
+    wish.cancel(schedule)
+    done = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["7d"]), ALICE)
+    run(NOW, at)
+    with pytest.raises(ScheduleOver):
+        wish.cancel(done)
+    assert PinEvent.objects.filter(kind="acknowledged").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (Wanted(), "nothing to wait for"),
+        (Wanted(pin_at=NOW + HOUR), "duration is required"),
+        (Wanted(repeat="0 9 * * *"), "duration is required"),
+        (Wanted(pin_at=NOW + HOUR, repeat="0 9 * * *", duration=86_400), "one of pinAt, unpinAt and repeat"),
+        (Wanted(unpin_at=NOW + HOUR, duration=86_400), "unpinAt goes alone"),
+        (Wanted(unpin_at=NOW + HOUR, stay=True), "unpinAt goes alone"),
+        (Wanted(repeat="0 9 * * *", until=NOW + DAY), "repeat goes with duration"),
+        (Wanted(until=NOW + DAY, duration=86_400), "until goes without duration"),
+        (Wanted(pin_at=NOW - HOUR, duration=86_400), "pinAt must be in the future"),
+        (Wanted(pin_at=NOW + 6 * 366 * DAY, duration=86_400), "within five years"),
+        (Wanted(pin_at=NOW + DAY, until=NOW + HOUR), "until must be later than the pin"),
+        (Wanted(pin_at=NOW, duration=86_400, zone="Mars/Olympus"), "timeZone must be a name"),
+        (Wanted(repeat="* * * * *", duration=86_400), "leave an hour"),
+        (Wanted(repeat="0,59 * * * *", duration=86_400), "leave an hour"),
+        (Wanted(repeat="0 0 9 * * *", duration=86_400), "five fields"),
+        (Wanted(repeat="0 25 * * *", duration=86_400), "Bad hour"),
+        (Wanted(repeat="0 0 31 2 *", duration=86_400), "Bad day-of-month"),
+        (Wanted(repeat="often", duration=86_400), "five fields"),
+    ],
+)
+def test_what_cannot_be(message: Message, at: At, wanted: Wanted, words: str) -> None:
+    with pytest.raises(InvalidSchedule, match=words):
+        wish.make(message, wanted, ALICE)
+    assert not Schedule.objects.exists()
+
+
+# --- The clocks change ---------------------------------------------------------------------------
+
+
+def test_nine_is_nine_in_summer_and_in_winter() -> None:
+    assert steps.next_time("0 9 * * *", "Europe/Lisbon", datetime(2026, 7, 1, tzinfo=UTC)).hour == 8
+    assert steps.next_time("0 9 * * *", "Europe/Lisbon", datetime(2026, 12, 1, tzinfo=UTC)).hour == 9
+
+
+def test_an_hour_that_is_left_out_and_one_that_comes_twice() -> None:
+    """In Lisbon on 29 March 2026 half past one is left out; on 25 October it comes twice."""
+    zone, spring, autumn = "Europe/Lisbon", datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 24, 23, tzinfo=UTC)
+    skipped = steps.next_time("30 1 * * *", zone, spring)
+    assert skipped == datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
+    once = steps.next_time("30 1 * * *", zone, autumn)
+    assert (once, steps.next_time("30 1 * * *", zone, once).day) == (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), 26)
+
+
+SOON = st.timedeltas(timedelta(0), timedelta(days=400))
+
+
+@given(st.sampled_from([None, *SECONDS.values()]), SOON, st.one_of(st.none(), SOON), st.booleans())
+def test_whatever_is_wished_the_next_step_is_later_and_in_time(
+    duration: int | None, left: timedelta, until: timedelta | None, stay: bool
+) -> None:
+    """No step is due at once again (which would be endless), and no renewal comes after the pin has ended."""
+    schedule = Schedule(
+        message=Message(), duration=duration, until=NOW + until if until is not None else None, stay=stay
+    )
+    ends = NOW + left
+    following = steps.after_pin(schedule, ends, NOW)
+    if following is None:
+        assert not stay
+        assert schedule.until is None
+    elif following[0] == Schedule.Step.UNPIN:
+        assert following[1] == schedule.until
+        assert following[1] <= ends
+    else:
+        ahead = steps.margin(steps.duration_of(schedule, NOW))
+        assert following[1] >= NOW + ahead
+        assert following[1] <= max(ends - ahead, NOW + ahead)
