@@ -103,6 +103,8 @@ def delete(instance: Instance) -> None:
             raise
     with transaction.atomic():
         instance.tokens.all().delete()
+        # Their rows may be many, and go with the instance's.
+        instance.webhooks.update(active=False)
         # The epoch moves on: whoever holds it writes nothing any more.
         Instance.objects.filter(pk=instance.pk).update(
             going_at=timezone.now(), name=instance.uid.hex, wanted=False, owner="", epoch=F("epoch") + 1

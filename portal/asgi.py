@@ -29,7 +29,12 @@ def build() -> App:
 
     synchronous = Bridge(get_wsgi_application(), THREADS, settings.API_MAX_BODY)
 
+    from portal.websocket import websocket
+
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await websocket(scope, receive, send)
+            return
         streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)
         await (streaming if streams else synchronous)(scope, receive, send)
 

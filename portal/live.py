@@ -30,6 +30,8 @@ class News:
     uid: str
     topic: str
     payload: dict[str, Any]
+    # What the WebSocket tells of it (`portal.websocket`); not for browsers.
+    events: tuple[str, ...] = ()
 
     def encode(self) -> str:
         """As an event of a text/event-stream."""
@@ -71,6 +73,8 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._started = False
         self._closed = False
+        # Nothing that is told from now on is missed.
+        self.listening = False
 
     def join(self, listener: Listener) -> None:
         """From now on the listener is offered news."""
@@ -103,7 +107,8 @@ class Hub:
         async def heard(subject: str, payload: dict[str, Any]) -> None:
             _, uid, topic = subject.split(".", 2)
             # A QR code links a phone: a page that may show one fetches it.
-            self._tell(News(uid, topic, {} if topic == "qr" else payload))
+            events = tuple(payload.pop("events", ()))
+            self._tell(News(uid, topic, {} if topic == "qr" else payload, events))
 
         while True:
             try:
@@ -112,6 +117,7 @@ class Hub:
             except NobodyListens:
                 await asyncio.sleep(RETRY_SECONDS)
         self._tell(News("", RESYNC, {}))
+        self.listening = True
         reconnects = 0
         while True:
             await asyncio.sleep(WATCH_SECONDS)

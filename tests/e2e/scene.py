@@ -22,7 +22,13 @@ class Scene:
 
     def __init__(self, wa: LoopbackServer, folder: Path, database: PortalDatabase, **environment: str) -> None:
         self.wa, self.folder, self.database = wa, folder, database
-        self._environment = {**wa.env(), "ACK_TIMEOUT_SECONDS": "4", "PROXY_ALLOW_PRIVATE": "true", **environment}
+        self._environment = {
+            **wa.env(),
+            "ACK_TIMEOUT_SECONDS": "4",
+            "PROXY_ALLOW_PRIVATE": "true",
+            "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+            **environment,
+        }
         if database.url:
             self._environment["DATABASE_URL"] = database.url
         self.ana: Account = wa.account("Ana", phone="5511999990001")

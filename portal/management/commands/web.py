@@ -14,6 +14,7 @@ from portal.live import hub
 from portal.supervisor import folder
 
 KEEP_ALIVE_SECONDS = 65  # longer than the usual proxy in front keeps an idle connection
+PING_SECONDS = 20.0
 STOP_SECONDS = 8  # within what `manage.py run` allows before it kills
 
 
@@ -48,6 +49,10 @@ class Command(BaseCommand):
             # Which proxies to believe is TRUSTED_PROXIES, decided in one place.
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            # A client says next to nothing, and must answer pings.
+            ws_max_size=64 * 1024,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         Server(config).run(sockets=[listener])

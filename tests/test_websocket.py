@@ -1,0 +1,53 @@
+"""A reader of the WebSocket who reads too slowly, or who missed something, is let go with a reason."""
+
+import asyncio
+from typing import Any
+
+from portal import websocket as ws
+from portal.live import RESYNC, News
+
+BODY = '{"event": "message.pin"}'
+
+
+def ending(offered: list[News | None]) -> ws.Ending | None:
+    """How a connection ends whose client takes nothing, when it is offered these news."""
+
+    async def run() -> ws.Ending | None:
+        async def send(_: Any) -> None:
+            await asyncio.Event().wait()
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        connection = ws.Connection({"path": "/ws/shop"}, receive, send)
+        reader = ws.Reader(asyncio.get_running_loop(), frozenset({"a"}))
+        telling = asyncio.create_task(connection._tell(reader))
+        for news in offered:
+            reader.offer(news)
+        return await asyncio.wait_for(telling, 5)
+
+    return asyncio.run(run())
+
+
+def test_too_slow() -> None:
+    told = News("a", "pins", {}, (BODY,))
+    assert ending([told] * 300) == ws.Ending(1013, ws.TOO_SLOW)
+
+
+def test_news_that_were_missed() -> None:
+    assert ending([News("", RESYNC, {})]) == ws.Ending(1013, ws.MISSED)
+
+
+def test_the_portal_stops() -> None:
+    found = ending([None])
+    assert found is not None
+    assert found.code == 1001
+
+
+def test_news_of_others_are_not_queued() -> None:
+    async def run() -> bool:
+        reader = ws.Reader(asyncio.get_running_loop(), frozenset({"a"}))
+        reader.offer(News("b", "pins", {}, (BODY,)))
+        return reader.queue.empty()
+
+    assert asyncio.run(run())
