@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,12 @@ def test_it_works(scene: Scene, wa: LoopbackServer, tmp_path: Path) -> None:
             assert reader.types(UNPIN) == "Message unpinned successfully\n"
             assert "Message pinned successfully" in reader.types(command), way
             assert scene.pin_state(message_id) == "pinned", way
-            seen = wait(
-                lambda pins=pins: [one for one in pins_of(bob, message_id) if is_pin(one)][pins - 1 :], what=way
-            )
-            assert len(seen) == 1, way
+            wait(partial(seen_pins, bob, message_id, pins), what=way)
+
+
+def seen_pins(bob: Actor, message_id: str, count: int) -> bool:
+    """Whether Bob's client has seen exactly this many pins of the message."""
+    return len([event for event in pins_of(bob, message_id) if is_pin(event)]) == count
 
 
 def is_pin(event: dict[str, object]) -> bool:
