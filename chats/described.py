@@ -322,3 +322,52 @@ EXPORT = described(
         (503, "Too many exports are running: try again in a few minutes"),
     ),
 )
+
+NOT_CONNECTED = (503, "Instance is not connected to WhatsApp")
+PIN_CHAT = described(
+    "Pin a chat in the account's own list (not possible with today's library: 501)",
+    body=shape(pin=FLAG, number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER}),
+    sent={"number": "5511999999999", "pin": True},
+    answer=shape(success=SUCCESS, message=STRING, chat_jid=STRING, pinned=FLAG),
+    example={"success": True, "message": "Chat pinned successfully", "chat_jid": JID, "pinned": True},
+    errors=(
+        (400, "Number is required"),
+        (501, "Chats cannot be pinned from here: the WhatsApp library (neonize 0.5.2) cannot send this change. …"),
+        NOT_CONNECTED,
+    ),
+)
+FAVORITE = described(
+    "Star a message or a chat (not possible with today's library: 501)",
+    body=shape(
+        favorite=FLAG,
+        optional={
+            "number": {**STRING, "description": TAKEN_AS_NUMBER},
+            "messageId": {**STRING, "description": "Takes precedence over number."},
+            "chatJid": {**STRING, "description": "Names the chat when the id stands in several."},
+        },
+    ),
+    sent={"messageId": ID, "favorite": True},
+    answer=shape(
+        success=SUCCESS,
+        message=STRING,
+        type={"enum": ["message", "chat"]},
+        chat_jid=STRING,
+        favorite=FLAG,
+        optional={"message_id": STRING},
+    ),
+    example={
+        "success": True,
+        "message": "Message starred successfully",
+        "type": "message",
+        "chat_jid": JID,
+        "message_id": ID,
+        "favorite": True,
+    },
+    errors=(
+        (400, "Either number or messageId is required"),
+        (404, "Message not found"),
+        (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
+        (501, "Nothing can be starred from here: the WhatsApp library (neonize 0.5.2) cannot send this change. …"),
+        NOT_CONNECTED,
+    ),
+)

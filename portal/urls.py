@@ -7,6 +7,7 @@ from chats import reading
 from chats.api import PinMessage
 from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
+from chats.private import Favorite, PinChat
 from chats.schedule import api as schedules
 from chats.sending import SendText
 from instances import api as instances
@@ -37,6 +38,8 @@ urlpatterns = [
     instance_endpoint("webhook/deliveries", webhooks.Deliveries),
     instance_endpoint("webhook/resend", webhooks.Resend),
     instance_endpoint("chat/pinMessage", PinMessage),
+    instance_endpoint("chat/pinChat", PinChat),
+    instance_endpoint("chat/favorite", Favorite),
     instance_endpoint("chat/history", reading.History),
     instance_endpoint("chat/search", reading.Search),
     instance_endpoint("chat/list", reading.Chats),

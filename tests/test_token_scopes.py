@@ -34,6 +34,8 @@ TABLE: dict[str, tuple[str, Set[str]]] = {
     "webhook/deliveries": ("GET", {FULL}),
     "webhook/resend": ("POST", {FULL}),
     "chat/pinMessage": ("POST", {FULL, PIN}),
+    "chat/pinChat": ("POST", {FULL, PIN}),
+    "chat/favorite": ("POST", {FULL, PIN}),
     "chat/history": ("POST", {FULL, READ}),
     "chat/search": ("GET", {FULL, READ}),
     "chat/list": ("GET", {FULL, READ}),
