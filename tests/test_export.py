@@ -105,12 +105,11 @@ class TheFile(ExportTestCase):
         read(answer)
 
     def test_what_a_spreadsheet_would_calculate(self) -> None:
-        for start in formats.FORMULA:
+        starts = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+        for start in starts:
             self.say(f"{start}word", sender_name=f"{start}cmd")
-        rows = table(read(self.page_file("alice", "is:mine -nothing type:text from:me word"))) or table(
-            read(self.page_file("alice", "word"))
-        )
-        assert len(rows) == len(formats.FORMULA)
+        rows = table(read(self.page_file("alice", "word")))
+        assert len(rows) == len(starts)
         for row in rows:
             assert row["text"].startswith("'")
             assert row["senderName"].startswith("'")
@@ -277,7 +276,7 @@ class Refused(ExportTestCase):
 
 
 class Memory(SearchTestCase):
-    """`make bench ONLY=export` does it with 100,000."""
+    """Batch after batch takes the same; measured once with 100,000 messages (docs/search.md)."""
 
     ROWS, BATCH = 3_000, 50
 

@@ -379,3 +379,25 @@ class TheApi(MediaTestCase):
         ):
             self.assert_error(self.get("A", token), status, message)
         assert self.fetched == 1
+
+
+class WhatTheConnectorFetches(MediaTestCase):
+    def download(self, content: bytes) -> Path:
+        client = mock.Mock()
+        client.download.return_value = content
+        reference = reference_of(self.picture)
+        return downloads._download(client, reference, cache.path_of(self.picture, reference))
+
+    def test_it_works(self) -> None:
+        assert self.download(CONTENT).read_bytes() == CONTENT
+
+    def test_what_the_library_should_have_refused_is_not_kept(self) -> None:
+        with self.assertRaises(errors.MediaBroken):
+            self.download(CONTENT + b"x")
+        assert not view_of(self.picture).here
+
+    def test_the_sender_lied_about_its_length(self) -> None:
+        self.picture.data["length"] = 1
+        with override_settings(MEDIA_MAX_BYTES=len(CONTENT) - 1), self.assertRaises(errors.MediaTooLarge):
+            self.download(CONTENT)
+        assert not view_of(self.picture).here

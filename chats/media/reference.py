@@ -38,7 +38,7 @@ DOWNLOAD = "application/octet-stream"
 # WhatsApp's direct paths, as "/v/t62.7118-24/1_n.enc?ccb=11-4&oh=…". It is put
 # behind the media host's name as it is, so nothing may stand in it that ends a
 # host's name, climbs, or hides.
-_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~/-]{1,400}(\?[A-Za-z0-9._~%=&+-]{0,600})?")
+_PATH = re.compile(r"/[A-Za-z0-9._~/-]{1,400}(\?[A-Za-z0-9._~%=&+-]{0,600})?")
 _NAME_BYTES = 150
 
 
