@@ -5,6 +5,7 @@ from unittest import mock
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from instances.events import webhooks
 from instances.whatsapp import service
 from instances.whatsapp.errors import NotConnected
 from tests.page_base import PageTestCase
@@ -39,6 +40,10 @@ TABLE = {
     "instance-qr": ("GET", MANAGE),
     "instance-connect": ("POST", MANAGE),
     "instance-pairing-code": ("POST", MANAGE),
+    "webhooks": ("GET", MANAGE),
+    "webhook-add": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
+    "webhook": ("GET", MANAGE),
+    "webhook-act": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
     "instance-disconnect": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
     "instance-settings": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
     "instance-log-out": ("POST", {name: 302 if code == 200 else code for name, code in MANAGE.items()}),
@@ -87,6 +92,7 @@ class PageAccessTest(PageTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.message = self.make_message("A")
+        self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
         # Linked, and no connector is up: nothing is deleted then, however often the table asks.
         type(self.shop).objects.filter(pk=self.shop.pk).update(jid="5511900000001@s.whatsapp.net")
         # The test's one connection is not the stream's to close.
@@ -102,7 +108,10 @@ class PageAccessTest(PageTestCase):
     def path(self, pattern: str) -> str:
         """The address filled in with Alice's things."""
         key = self.message.chat_id if pattern.startswith("chats/") else self.message.pk
-        return "/" + pattern.replace("<int:pk>", str(key)).replace("<uuid:uid>", str(self.shop.uid))
+        names = {"<int:pk>": key, "<uuid:uid>": self.shop.uid, "<uuid:hook>": self.hook.uid}
+        for name, value in names.items():
+            pattern = pattern.replace(name, str(value))
+        return f"/{pattern}"
 
     def test_it_works(self) -> None:
         for name, url in addresses().items():

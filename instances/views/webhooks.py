@@ -1,0 +1,122 @@
+"""An instance's webhooks: adding, pausing, the log, sending again."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from instances import access
+from instances.events import reading, webhooks
+from instances.events.kinds import KINDS
+from instances.events.models import Delivery, Webhook
+from instances.models import Instance
+from portal import audit
+from portal.views.page import signed_in
+
+PAGE = 50
+LARGEST_DIGITS = 18
+
+
+@require_safe
+@never_cache
+@signed_in
+def listing(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """All of an instance, and the form for another."""
+    return _listed(request, access.find_instance(request.user, uid, manage=True))
+
+
+@require_POST
+@never_cache
+@signed_in
+def add(request: HttpRequest, uid: UUID) -> HttpResponse:
+    """Make one; its secret is in the answer to this request, and nowhere else."""
+    instance = access.find_instance(request.user, uid, manage=True)
+    try:
+        made, secret = webhooks.add(instance, request.POST.get("url", ""), request.POST.getlist("events"))
+    except webhooks.CannotChange as error:
+        messages.error(request, _(str(error)))
+        return redirect("webhooks", uid=uid)
+    _note(request, "webhook added", made)
+    return _listed(request, instance, secret=secret)
+
+
+@require_safe
+@never_cache
+@signed_in
+def log(request: HttpRequest, uid: UUID, hook: UUID) -> HttpResponse:
+    """What became of each event; `?state=dead` is what was given up."""
+    webhook = _find(request, uid, hook)
+    state = request.GET.get("state", "")
+    before = request.GET.get("before", "")
+    deliveries, more = reading.deliveries_of(
+        webhook.instance,
+        webhook=webhook,
+        state=state if state in Delivery.State.values else "",
+        before=int(before) if before.isdecimal() and len(before) <= LARGEST_DIGITS else None,
+        count=PAGE,
+    )
+    context = {"webhook": webhook, "instance": webhook.instance, "deliveries": deliveries, "more": more}
+    return render(request, "instances/webhook.html", {**context, "state": state})
+
+
+@require_POST
+@never_cache
+@signed_in
+def act(request: HttpRequest, uid: UUID, hook: UUID) -> HttpResponse:
+    """Pause, go on, test, rotate, send again or delete, as `do` says."""
+    webhook = _find(request, uid, hook)
+    wanted = request.POST.get("do", "")
+    if wanted in ("pause", "resume"):
+        webhooks.change(webhook, active=wanted == "resume")
+        _note(request, "webhook changed", webhook)
+    elif wanted == "test":
+        webhooks.test(webhook)
+        _note(request, "webhook tested", webhook)
+        messages.success(request, _("A test event is on its way. Its outcome appears in the log."))
+        return redirect("webhook", uid=uid, hook=hook)
+    elif wanted == "rotate":
+        secret = webhooks.rotate(webhook)
+        _note(request, "webhook secret rotated", webhook)
+        return _listed(request, webhook.instance, secret=secret)
+    elif wanted == "resend":
+        _resend(request, webhook)
+        return redirect("webhook", uid=uid, hook=hook)
+    elif wanted == "delete":
+        webhooks.delete(webhook)
+        _note(request, "webhook deleted", webhook)
+    return redirect("webhooks", uid=uid)
+
+
+def _resend(request: HttpRequest, webhook: Webhook) -> None:
+    chosen = request.POST.get("delivery", "")
+    found = webhook.deliveries.filter(state=Delivery.State.DEAD)
+    if chosen:
+        number = int(chosen) if chosen.isdecimal() and len(chosen) <= LARGEST_DIGITS else 0
+        found = webhook.deliveries.filter(pk=number)
+    count = webhooks.resend(found)
+    _note(request, "webhook events sent again", webhook)
+    messages.success(request, _("%(count)d on their way again.") % {"count": count})
+
+
+def _find(request: HttpRequest, uid: UUID, hook: UUID) -> Webhook:
+    instance = access.find_instance(request.user, uid, manage=True)
+    webhook = reading.webhooks_of(instance).filter(uid=hook).first()
+    if webhook is None:
+        raise Http404
+    webhook.instance = instance
+    return webhook
+
+
+def _listed(request: HttpRequest, instance: Instance, **more: Any) -> HttpResponse:
+    context = {"instance": instance, "webhooks": list(reading.webhooks_of(instance)), "kinds": KINDS}
+    return render(request, "instances/webhooks.html", {**context, **more})
+
+
+def _note(request: HttpRequest, action: str, webhook: Webhook) -> None:
+    instance = webhook.instance
+    audit.record(request.user, action, instance.name, account=instance.account, detail=webhook.url)
