@@ -25,7 +25,7 @@ class Api:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
-        self._token = token
+        self.headers = {"token": token}
         self._open = urllib.request.build_opener(_NoRedirect).open
 
     def call(
@@ -37,7 +37,7 @@ class Api:
         request = urllib.request.Request(  # noqa: S310  # The scheme is http or https: see `House.api`.
             f"{self.url}/api/{path}{query}",
             None if body is None else json.dumps(body).encode(),
-            {"token": self._token, "Content-Type": "application/json"},
+            {**self.headers, "Content-Type": "application/json"},
             method=method,
         )
         try:

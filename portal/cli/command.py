@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from portal.cli import instances, messages
+from portal.cli import events, instances, messages
 from portal.cli.house import URL, House
 
 EPILOG = """\b
@@ -58,5 +58,6 @@ def main(context: click.Context, url: str, token: str | None, token_file: Path |
 
 
 main.add_command(instances.instances)
+main.add_command(events.events)
 for one in ("search", "chats", "history", "pins", "pin", "unpin", "send"):
     main.add_command(getattr(messages, one))

@@ -79,6 +79,23 @@ def test_chats_and_pages(scene: Scene, bob: Actor, cli: Cli) -> None:
     assert (code, out) == (0, "")
 
 
+def test_events_as_they_happen(scene: Scene, bob: Actor, cli: Cli) -> None:
+    message_id = bob.send_text(scene.ana.jid, "watch this")
+    scene.stored(message_id)
+    process = cli.begin("--json", "events", "shop", "--only", "message.pin", "--count", "1")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Listening to shop; Ctrl-C ends it.\n"
+    assert scene.pin(message_id, "24h")[0] == 200
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    event = json.loads(out)
+    assert event["event"] == "message.pin"
+    assert message_id in out
+    code, _, err = cli.run("events", "nobody's")
+    assert (code, err) == (4, "Instance not found\n")
+    assert cli.run("events", "shop", "--only", "dream")[0] == 1
+
+
 def test_who_may_not(scene: Scene, cli: Cli, tmp_path: Path) -> None:
     stranger = Cli(tmp_path, scene.portal.url, "wap_of-nobody")
     assert stranger.run("instances", "list") == (3, "", "Invalid token\n")
