@@ -6,6 +6,7 @@ keep the phone number as the name wherever it is known. When it becomes known
 only later, what was filed under the LID is moved: `_learn` does that.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -44,8 +45,19 @@ class Directory:
     instance: Instance
     _contacts: dict[str, Contact] = field(default_factory=dict)
     _chats: dict[str, Chat] = field(default_factory=dict)
+    # What is stored of those a batch is about, under each of their names.
+    _foreseen: dict[str, Chat] = field(default_factory=dict)
     # Groups seen for the first time: their names must be asked for.
     new_groups: list[Chat] = field(default_factory=list)
+
+    def foresee(self, parties: Iterable[Party]) -> None:
+        """Read at once what is known of those a batch is about; without it, each is asked for when met."""
+        names = {name for party in parties for name in (party.jid, party.alt) if name}
+        known = Q(jid__in=names) | Q(lid__in=names)
+        for contact in Contact.objects.filter(known, instance=self.instance):
+            self._contacts.update(dict.fromkeys(filter(None, (contact.jid, contact.lid)), contact))
+        for chat in Chat.objects.filter(known, instance=self.instance):
+            self._foreseen.update(dict.fromkeys(filter(None, (chat.jid, chat.lid)), chat))
 
     def person(self, party: Party, push_name: str = "") -> str:
         """The name to file a person under; learns their other name and their push name on the way."""
@@ -77,6 +89,8 @@ class Directory:
     def _find_or_make_chat(self, party: Party) -> Chat:
         kind = kind_of(party.jid)
         if kind != Chat.Kind.DIRECT:
+            if party.jid in self._foreseen:
+                return self._foreseen[party.jid]
             chat, made = Chat.objects.get_or_create(instance=self.instance, jid=party.jid, defaults={"kind": kind})
             if made and kind == Chat.Kind.GROUP:
                 self.new_groups.append(chat)
@@ -87,6 +101,9 @@ class Directory:
         else:
             contact = self._contact(*_names(party))
             jid, lid = contact.jid, contact.lid
+        foreseen = self._foreseen.get(jid)
+        if foreseen is not None and (foreseen.jid, foreseen.lid) == (jid, lid):
+            return foreseen
         wanted = Q(jid=jid) | (Q(lid=lid) if lid else Q())
         found = Chat.objects.filter(wanted, instance=self.instance).order_by("pk").first()
         if found is None:
@@ -128,6 +145,7 @@ class Directory:
         _merge_chats(self.instance, lid, phone)
         self._chats.clear()
         self._contacts.clear()
+        self._foreseen.clear()
 
 
 def _names(party: Party) -> tuple[str, str]:

@@ -7,7 +7,7 @@ happens in one transaction.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from chats import pinbook, search
 from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
+from chats.storing import store
 from instances.events import outbox
 from instances.models import Instance
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
@@ -49,6 +50,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     taken = Taken()
     # All names first: a later event may tell that two chats are one, and rows
     # made before that would point to the one that is no more.
+    directory.foresee(_parties(events))
     for event in events:
         _meet(directory, event)
     rows: list[Message] = []
@@ -58,12 +60,12 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
         elif isinstance(event, GroupChanged):
             rows.extend(_group_change(directory, event))
     fresh = _only_new(instance, rows)
-    Message.objects.bulk_create(fresh)
+    store(fresh)
     taken.messages = fresh
     _apply_changes(instance, fresh, taken)
     _note_last_message(fresh)
     # In the same transaction: a message and its place in the index come into being together.
-    search.catch_up()
+    search.catch_up(fresh)
     taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
     if live:
         _tell(instance, taken)
@@ -79,6 +81,18 @@ def _tell(instance: Instance, taken: Taken) -> None:
     instance.wanted_events = wanted.first() or ""
     if instance.wanted_events:
         outbox.put(filter(None, map(told.of_message, taken.messages)))
+
+
+def _parties(events: Sequence[Stored]) -> Iterator[Party]:
+    for event in events:
+        if isinstance(event, MessageArrived):
+            yield event.sender
+            yield event.chat
+        elif isinstance(event, PersonKnown):
+            yield event.person
+        elif isinstance(event, GroupChanged):
+            yield Party(event.jid)
+            yield from event.people
 
 
 def _meet(directory: Directory, event: Stored) -> None:
@@ -187,7 +201,8 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
     actions = [row for row in fresh if row.kind in CHANGING]
     told = {row.message_id for row in fresh if row.kind not in Message.ACTIONS}
     new = {id(row) for row in actions}
-    waiting = Message.objects.filter(instance=instance, target_id__in=told, kind__in=CHANGING)
+    # Neither database sees by itself that none of many ids is empty, which is what the index is limited to.
+    waiting = Message.objects.filter(instance=instance, target_id__in=told, kind__in=CHANGING).exclude(target_id="")
     actions += [row for row in waiting if row.pk not in {action.pk for action in actions}] if told else []
     if not actions:
         return
@@ -251,10 +266,12 @@ def _note_last_message(fresh: list[Message]) -> None:
             continue
         if row.chat_id not in newest or newest[row.chat_id][1] < row.sent_at:
             newest[row.chat_id] = (row.chat, row.sent_at)
+    moved = []
     for chat, at in newest.values():
         if chat.last_message_at is None or chat.last_message_at < at:
             chat.last_message_at = at
-            chat.save(update_fields=["last_message_at"])
+            moved.append(chat)
+    Chat.objects.bulk_update(moved, ["last_message_at"])
 
 
 def clean(text: str) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from chats.search.query import parse
-from chats.search.snippet import snippet
+from chats.search.snippet import snippets
 from chats.search.tokens import fold, tokens
 from tests.test_search_base import SearchTestCase
 
@@ -45,7 +45,7 @@ class TestParsing:
     @given(typed, typed)
     @settings(max_examples=300)
     def test_a_snippet_is_a_part_of_the_text(self, text: str, query: str) -> None:
-        shown = "".join(piece for piece, _ in snippet(text, parse(query)))
+        shown = "".join(piece for piece, _ in snippets(parse(query))(text))
         assert shown.strip("…") in text
 
     def test_a_very_long_text_is_quickly_understood(self) -> None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from chats import search
 from chats.models import Message
+from chats.search.index import BATCH
 from tests.test_search_base import ANA, SALES, START, SearchTestCase
 
 
@@ -84,8 +85,8 @@ class Following(SearchTestCase):
         for number, row in enumerate(rows):
             row.message_id = f"bulk{number}"
         Message.objects.bulk_create(rows)
-        assert search.catch_up(batches=1) == 500
-        assert search.catch_up() == 701
+        assert search.catch_up(batches=1) == BATCH
+        assert search.catch_up() == 201
         assert self.stored() == 1_201
 
     def test_very_many_changes_of_one_message(self) -> None:

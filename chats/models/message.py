@@ -52,8 +52,10 @@ class Message(models.Model):
     # These act on another message (`target_id`) instead of saying something.
     ACTIONS = frozenset({Kind.REACTION, Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.POLL_VOTE, Kind.KEEP})
 
-    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="messages")
-    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
+    # No indexes of their own: the two below begin with these columns, and each
+    # further one costs every message that comes in.
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages", db_index=False)
     # The phone number where it is known, else the LID.
     sender = models.CharField(max_length=64)
     message_id = models.CharField(max_length=128)
@@ -83,10 +85,10 @@ class Message(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["instance", "chat", "sender", "message_id"], name="message_once")
+            # In this order it finds a message by its id as well.
+            models.UniqueConstraint(fields=["instance", "message_id", "chat", "sender"], name="message_once")
         ]
         indexes = [
-            models.Index(fields=["instance", "message_id"], name="message_by_id"),
             models.Index(fields=["chat", "-sent_at", "-id"], name="message_by_time"),
             models.Index(fields=["instance", "target_id"], name="message_by_target", condition=~models.Q(target_id="")),
         ]

@@ -1,7 +1,8 @@
 """Keeping the index like the messages' table: triggers note what changed, this carries it out."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from django.db import connection, transaction
 
@@ -11,19 +12,23 @@ from chats.search.backends import backend
 from chats.search.documents import Row, documents
 from chats.search.keys import key_of, pk_of
 
-BATCH = 500
+BATCH = 1_000
+_fields = attrgetter(*Row._fields)
 
 
-def catch_up(batches: int | None = None) -> int:
+def catch_up(stored: Iterable[Message] = (), batches: int | None = None) -> int:
     """Bring the index up to date; how many changes that were. Each batch is a transaction.
 
     To be called by whoever has just written messages, inside the same
     transaction: then a message and its place in the index come into being
-    together. `batches`: how many at most; all of them unless given.
+    together. `stored`: what was inserted in this transaction, as it was
+    inserted; it need not be read again. `batches`: how many at most; all of
+    them unless given.
     """
+    at_hand = {message.pk: message for message in stored}
     done = 0
     while batches is None or batches > 0:
-        taken = _one_batch()
+        taken = _one_batch(at_hand)
         done += taken
         if taken < BATCH:
             break
@@ -31,17 +36,22 @@ def catch_up(batches: int | None = None) -> int:
     return done
 
 
-@transaction.atomic
-def _one_batch() -> int:
+@transaction.atomic(savepoint=False)
+def _one_batch(at_hand: Mapping[int, Message]) -> int:
     index = backend()
     pending = index.take_pending(BATCH)
     if not pending:
         return 0
     keys = set(pending)
-    rows = Message.objects.filter(pk__in={pk_of(key) for key in keys}, deleted_at=None)
-    stored: Iterable[Any] = rows.exclude(kind__in=Message.ACTIONS).values_list(*Row._fields)
+    # What was noted once is as it was inserted; what was changed after that was noted again.
+    times = Counter(map(pk_of, pending))
+    known = {pk for pk, count in times.items() if count == 1 and pk in at_hand}
+    rows = [Row._make(_fields(at_hand[pk])) for pk in known]
+    if len(known) < len(times):
+        there = Message.objects.filter(pk__in=times.keys() - known, deleted_at=None).exclude(kind__in=Message.ACTIONS)
+        rows.extend(map(Row._make, there.values_list(*Row._fields)))
     # A message whose time was mended has two keys; only one is right.
-    fresh = documents([row for row in map(Row._make, stored) if key_of(row.sent_at, row.pk) in keys])
+    fresh = documents([row for row in rows if key_of(row.sent_at, row.pk) in keys])
     index.remove(keys - {document.key for document in fresh})
     if fresh:
         index.write(fresh)
@@ -54,3 +64,8 @@ def rebuild() -> int:
     with connection.cursor() as cursor:
         cursor.execute(backend().note_all)
     return catch_up()
+
+
+def tidy() -> int:
+    """For the housekeeping: leave less to do for whoever searches next; how much that was."""
+    return backend().tidy()

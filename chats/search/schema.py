@@ -1,10 +1,11 @@
 """Making the index's tables and triggers: for the migration, and for one that rebuilds the messages' table.
 
 On SQLite, Django changes a table by copying it, and the triggers stay with the
-old one. A later migration that changes Message must therefore run `install`
-after it; a test tells when that was forgotten.
+old one. A later migration that changes Message must therefore run
+`restore_triggers` after it; a test tells when that was forgotten.
 """
 
+import re
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,6 +22,15 @@ def install(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         for statement in (*index.uninstall, *index.install, index.note_all):
             cursor.execute(statement)
+
+
+def restore_triggers(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """For RunPython, after a change of the messages' table that may have lost them. The index stays as it is."""
+    index = BACKENDS[editor.connection.vendor]
+    with editor.connection.cursor() as cursor:
+        for statement in (*index.uninstall, *index.install):
+            if re.match("(DROP|CREATE) (TRIGGER|FUNCTION)", statement):
+                cursor.execute(statement)
 
 
 def uninstall(connection: BaseDatabaseWrapper) -> None:

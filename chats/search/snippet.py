@@ -1,13 +1,14 @@
 """The part of a text that shows what was found, with the finds marked."""
 
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from chats.search.documents import SINGLE
-from chats.search.plan import Phrase, phrase_of
+from chats.search.plan import phrase_of
 from chats.search.query import Query
-from chats.search.tokens import fold, pieces
+from chats.search.tokens import MAX_TOKEN, fold, pieces
 
 BEFORE = 40
 LENGTH = 200
@@ -17,15 +18,32 @@ LOOKED_AT = 10_000
 Pieces = tuple[tuple[str, bool], ...]
 
 
-def snippet(text: str, query: Query) -> Pieces:
-    """About LENGTH characters of `text` around the first find, in pieces of (text, found)."""
+def snippets(query: Query) -> Callable[[str], Pieces]:
+    """What cuts about LENGTH characters around the first find out of a text, in pieces of (text, found)."""
     phrases = [phrase for term in query.terms if not term.excluded and (phrase := phrase_of(term))]
-    folded, origin = _fold_with_origin(text[:LOOKED_AT])
-    # One character may have become several, so joined only when back in `text`.
-    spans = _merge([(origin[start], origin[end - 1] + 1) for start, end in _places(folded, phrases)])
-    start = _start(text, spans[0][0] if spans else 0)
-    end = _end(text, start + LENGTH)
-    return _cut(text, [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start], start, end)
+    wanted = {token: phrase.prefix for phrase in phrases for token in phrase.tokens}
+    plain = _plain(wanted)
+
+    def cut(text: str) -> Pieces:
+        folded, origin = _fold_with_origin(text[:LOOKED_AT])
+        places = [match.span() for match in plain.finditer(folded)] if folded.isascii() else _places(folded, wanted)
+        # One character may have become several, so joined only when back in `text`.
+        spans = _merge([(origin[start], origin[end - 1] + 1) for start, end in places])
+        start = _start(text, spans[0][0] if spans else 0)
+        end = _end(text, start + LENGTH)
+        return _cut(text, [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start], start, end)
+
+    return cut
+
+
+def _plain(wanted: dict[str, bool]) -> re.Pattern[str]:
+    """What finds in a text of plain letters, all at once, what `_places` finds in any."""
+    words = [
+        re.escape(token) + "[a-z0-9]*" * (prefix or len(token) >= MAX_TOKEN)
+        for token, prefix in wanted.items()
+        if token.isascii()
+    ]
+    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(words)})(?![a-z0-9])" if words else "(?!)")
 
 
 def _fold_with_origin(text: str) -> tuple[str, Sequence[int]]:
@@ -51,9 +69,8 @@ def _fold_with_origin(text: str) -> tuple[str, Sequence[int]]:
 _fold = lru_cache(maxsize=8192)(fold)
 
 
-def _places(folded: str, phrases: Iterable[Phrase]) -> list[tuple[int, int]]:
-    """Where in the folded text the words of the phrases stand."""
-    wanted = {token: phrase.prefix for phrase in phrases for token in phrase.tokens}
+def _places(folded: str, wanted: dict[str, bool]) -> list[tuple[int, int]]:
+    """Where in the folded text the wanted words stand."""
     found: list[tuple[int, int]] = []
     at = 0
     for piece, is_run in pieces(folded):

@@ -27,7 +27,7 @@ from instances.whatsapp.writer import Writer
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 500
 # Live messages wait for no more than one batch of the past; between two there
 # is room for everybody else who writes.
 PAUSE_SECONDS = 0.005

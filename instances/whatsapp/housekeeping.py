@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from chats import pinbook
 from chats.media import cache
 from chats.removal import remove_gone
-from chats.search import catch_up
+from chats.search import catch_up, tidy
 from chats.search.retention import forget_old
 from portal.rest.idempotency import forget_keys
 
@@ -20,6 +20,7 @@ JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
     (10, pinbook.give_up_stale),
     # What was written past the intake (the administration, an upgrade) is noted by triggers.
     (10, catch_up),
+    (10, tidy),
     (60, forget_old),
     # The files of what was deleted meanwhile, by whatever way.
     (300, cache.forget_gone),

@@ -1,12 +1,13 @@
 """Search at a million messages, and at ten: SEARCH_ROWS=1000000,10000000, on both databases (SEARCH_ON=sqlite).
 
-Each database is a process of its own. It fills the database, measures, makes
-the rows ten times as many and measures again. The table in docs/search.md is
-written at the end of a run that was not narrowed by SEARCH_ON.
+Each database of each size is a process of its own, which fills the database
+and measures. The table in docs/search.md is written at the end of a run that
+was not narrowed by SEARCH_ON.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,18 +22,35 @@ def search() -> Iterator[Figure]:
     """Latencies of searches as a page does them, intake with the index, bytes on disk."""
     told: list[dict[str, object]] = []
     databases = os.environ.get("SEARCH_ON", "sqlite,postgres").split(",")
+    sizes = os.environ.get("SEARCH_ROWS", "1000000").split(",")
     for database in databases:
-        for line in _in_process_of_its_own(database):
-            told.append(line)
-            if "name" in line:
-                bar = Bar(*line["bar"]) if line["bar"] else None  # type: ignore[misc]
-                yield Figure(str(line["name"]), float(str(line["value"])), str(line["unit"]), bar)
+        for size in sizes:
+            for line in _in_process_of_its_own(database, size):
+                told.append(line)
+                if "name" in line:
+                    yield _figure(line)
+        told += (grown := list(growth(told, database)))
+        yield from map(_figure, grown)
     if len(databases) > 1:
         write(told)
 
 
-def _in_process_of_its_own(database: str) -> Iterator[dict[str, object]]:
-    command = [sys.executable, "-m", "tests.bench.searching.worker", database]
+def growth(told: list[dict[str, object]], database: str) -> Iterator[dict[str, object]]:
+    """What a message costs at the largest size, against the smallest."""
+    rates = [line for line in told if re.fullmatch(f"search_{database}_.*_taken_in", str(line.get("name")))]
+    if len(rates) > 1:
+        cost = float(str(rates[0]["value"])) / float(str(rates[-1]["value"]))
+        name = f"search_{database}_growth_of_cost"
+        yield {"name": name, "value": cost, "unit": "times", "bar": [1.5, False], "load": rates[-1]["load"]}
+
+
+def _figure(line: dict[str, object]) -> Figure:
+    bar = Bar(*line["bar"]) if line["bar"] else None  # type: ignore[misc]
+    return Figure(str(line["name"]), float(str(line["value"])), str(line["unit"]), bar)
+
+
+def _in_process_of_its_own(database: str, size: str) -> Iterator[dict[str, object]]:
+    command = [sys.executable, "-m", "tests.bench.searching.worker", database, size]
     if database == "postgres":
         command[1:1] = ["-m", "tests.postgres", sys.executable]
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:

@@ -41,6 +41,10 @@ class Backend(ABC):
         """Remove up to `limit` entries from the list of changes; the key each named, the same more than once too."""
 
     @abstractmethod
+    def stored(self, document: Document) -> str:
+        """What `write` puts into the database of a document, as text."""
+
+    @abstractmethod
     def write(self, documents: Sequence[Document]) -> None:
         """Put documents, ordered by key, in the place of what stood under their keys."""
 
@@ -55,6 +59,10 @@ class Backend(ABC):
     @abstractmethod
     def find(self, plan: Plan, limit: int) -> list[int]:
         """The largest `limit` keys that fulfil the plan, largest first."""
+
+    def tidy(self) -> int:
+        """Do now what would make a later search wait; how much that was."""
+        return 0
 
     def neighbours(self, word: str) -> list[str]:
         """Words of the vocabulary that begin or end as `word` does, of about its length."""

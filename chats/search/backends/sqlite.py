@@ -12,6 +12,7 @@ take out when a message changes.
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -82,12 +83,14 @@ class SqliteBackend(Backend):
                 cursor.execute("DELETE FROM chats_searchpending WHERE id <= %s", [rows[-1][0]])
         return [key for _, key in rows]
 
+    def stored(self, document: Document) -> str:
+        """The tokens with blanks between them."""
+        return " ".join((*document.words, *document.marks, *_starts(document)))
+
     def write(self, documents: Sequence[Document]) -> None:
         """As the interface says. FTS5 wants ascending rowids: any other order costs a flush a row."""
         self.remove(document.key for document in documents)
-        rows = [
-            (document.key, " ".join((*document.words, *document.marks, *_starts(document)))) for document in documents
-        ]
+        rows = [(document.key, self.stored(document)) for document in documents]
         with connection.cursor() as cursor:
             cursor.executemany("INSERT INTO chats_search (rowid, words) VALUES (%s, %s)", rows)
 
@@ -168,10 +171,11 @@ def _quoted(*tokens: str) -> str:
     return '"' + " ".join(tokens) + '"'
 
 
-def _text(document: Document) -> str:
-    return " ".join((*document.words, *document.marks, *_starts(document)))
-
-
 def _starts(document: Document) -> set[str]:
     """The marks for prefixes."""
-    return {START + word[:SHORT_PREFIX] for word in document.words if len(word) > SHORT_PREFIX and is_name(word)}
+    return set(filter(None, map(_start, document.words)))
+
+
+@lru_cache(maxsize=50_000)
+def _start(word: str) -> str:
+    return START + word[:SHORT_PREFIX] if len(word) > SHORT_PREFIX and is_name(word) else ""

@@ -1,88 +1,126 @@
-"""Getting the rows into a database: in bulk for the size, in batches of 500 as the portal does for the measurement."""
+"""Getting the rows into a database, in bulk: Python makes some, the database makes many of each, at other times.
 
-import time
-from collections.abc import Iterator
+What is measured afterwards comes in by the portal's own way (`intake.py`).
+"""
+
 from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 
-from chats import search
-from chats.models import Chat, Message
+from chats.models import Chat, Contact
 from chats.search import vocabulary
 from chats.search.backends import backend
+from chats.search.documents import WEEK, WEEK_BITS, documents
 from chats.search.documents import Row as Source
-from chats.search.documents import documents
-from chats.search.keys import ID_BITS
+from chats.search.keys import ID_BITS, pk_of
+from chats.search.keys import START as KEYS_START
 from instances.models import Account, Instance
-from tests.bench.searching.rows import CHATS, COLUMNS, INSTANCES, Row, rows
+from tests.bench.searching.rows import CHATS, COLUMNS, INSTANCES, OWN, SPAN, START, Row, lid, phone, rows
 
+# Sizes are multiples of this.
+MADE = 200_000
 BULK = 20_000
+# Places between two copies of one text: a prime, so that no two copies stand together.
+APART = 104_729
 AGAIN = ("CREATE TRIGGER chats_search", "CREATE INDEX chats_search_words")
 Chats = dict[tuple[int, int], int]
 
 
 def make_chats() -> Chats:
-    """The instances and chats; (instance, number of the chat) to primary key."""
+    """The instances, chats and people; (instance, number of the chat) to primary key."""
     account = Account.objects.create(name="bench")
     for number in range(INSTANCES):
-        instance = Instance.objects.create(account=account, name=f"bench-{number}")
-        Chat.objects.bulk_create(
-            Chat(instance=instance, jid=f"55119{chat:04}{instance.pk:04}@s.whatsapp.net", kind="direct")
-            for chat in range(CHATS)
-        )
+        instance = Instance.objects.create(account=account, name=f"bench-{number}", jid=OWN)
+        names = [(phone(instance.pk, chat), lid(instance.pk, chat)) for chat in range(CHATS)]
+        Contact.objects.bulk_create(Contact(instance=instance, jid=jid, lid=other) for jid, other in names)
+        Chat.objects.bulk_create(Chat(instance=instance, jid=jid, lid=other, kind="direct") for jid, other in names)
     return {(instance, int(jid[5:9])): pk for pk, instance, jid in Chat.objects.values_list("pk", "instance_id", "jid")}
 
 
 def load(total: int, chats: Chats) -> None:
-    """Rows and documents of `total` messages in bulk, past the triggers."""
+    """Rows and documents of `total` messages, past the triggers, in the order in which they would have arrived."""
+    times = total // MADE
     _without_triggers()
-    index = backend()
-    source = rows(0, total, total, chats)
-    while chunk := list(islice(source, BULK)):
-        with transaction.atomic():
-            _insert(chunk)
-            made = documents([_source(row) for row in chunk])
-            index.write(made)
-            vocabulary.learn({word for document in made for word in document.words})
+    _make_some(chats)
+    for first in range(0, MADE, BULK):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_more_messages(times, first))
+            cursor.execute(_more_documents(times, first))
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE made_message")
+        cursor.execute("DROP TABLE made_document")
     _with_triggers(total)
 
 
-def grow(base: int, first: int, times: int) -> None:
-    """Make `base` messages `times` as many, without Python; `first` times there are already.
-
-    The copies are some seconds later and have ids of their own.
-    """
+def _make_some(chats: Chats) -> None:
     with connection.cursor() as cursor:
-        # What was taken in for a measurement.
-        cursor.execute("DELETE FROM chats_message WHERE id > %s", [base * first])
-    search.catch_up()
-    _without_triggers()
+        cursor.execute(f"CREATE TABLE made_message AS SELECT {', '.join(COLUMNS)} FROM chats_message")
+        cursor.execute("CREATE TABLE made_document (id bigint, key bigint, instance_id bigint, words text)")
+        for table in ("made_message", "made_document"):
+            cursor.execute(f"CREATE UNIQUE INDEX {table}_id ON {table} (id)")
+    source = rows(0, MADE, MADE, chats)
+    while chunk := list(islice(source, BULK)):
+        with transaction.atomic():
+            _insert("made_message", COLUMNS, [list(row) for row in chunk])
+            made = documents([_source(row) for row in chunk])
+            stored = [[pk_of(d.key), d.key, d.instance, backend().stored(d)] for d in made]
+            _insert("made_document", ("id", "key", "instance_id", "words"), stored)
+            vocabulary.learn({word for document in made for word in document.words})
+
+
+def _copies(table: str, times: int, first: int) -> str:
+    """BULK places in the order of arrival, `times` messages in each, every one from another part of what was made."""
+    return (
+        f"(WITH RECURSIVE up (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM up WHERE n < {first + BULK - 1})"
+        " SELECT n FROM up) place"
+        " CROSS JOIN (WITH RECURSIVE up (n) AS (SELECT CAST(0 AS bigint)"
+        f" UNION ALL SELECT n + 1 FROM up WHERE n < {times - 1}) SELECT n FROM up) copy"
+        f" JOIN {table} made ON made.id = (place.n + {MADE} - copy.n * {APART} % {MADE}) % {MADE} + 1"
+    )
+
+
+# Of a copy: its primary key, and how many seconds after START it was sent, given those of the original.
+_ID = "place.n * {times} + copy.n + 1"
+_SENT = "({sent} + copy.n * {apart} + copy.n * {step} / {times}) % {span}"
+
+
+def _sent(sent: str, times: int) -> str:
+    span = int(SPAN.total_seconds())
+    step = span // MADE
+    return _SENT.format(sent=sent, apart=APART % MADE * step, step=step, times=times, span=span)
+
+
+def _more_messages(times: int, first: int) -> str:
     lite = connection.vendor == "sqlite"
-    text = "char(32)" if lite else "' '"
-    later = "datetime(sent_at, '+' || {0} || ' seconds')" if lite else "sent_at + {0} * interval '1 second'"
-    taken = {"id": "id + {0}", "message_id": f"message_id || {text} || {{1}}", "sent_at": later}
-    columns = ", ".join(COLUMNS)
-    source, key, more = ("chats_search_content", "id", "") if lite else ("chats_search", "key", "instance_id, ")
-    words = "c0" if lite else "words"
-    for copy in range(first, times):
-        values = ", ".join(
-            taken.get(name, name).format(copy * base if name == "id" else copy, copy) for name in COLUMNS
-        )
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO chats_message ({columns}) SELECT {values} FROM chats_message WHERE id <= %s ORDER BY id",
-                [base],
-            )
-            cursor.execute(
-                f"INSERT INTO chats_search ({'rowid' if lite else key}, {more}words)"
-                f" SELECT {key} + ({copy}::bigint << {ID_BITS}) + {copy * base}, {more}{words} FROM {source}".replace(
-                    "::bigint", "" if lite else "::bigint"
-                )
-                + f" WHERE ({key} & {(1 << ID_BITS) - 1}) <= %s ORDER BY {key}",
-                [base],
-            )
-    _with_triggers(base * times)
+    start = int(START.timestamp())
+    made = "CAST(strftime('%s', made.sent_at) AS INTEGER)" if lite else "extract(epoch FROM made.sent_at)::bigint"
+    at = f"{start} + {_sent(f'({made} - {start})', times)}"
+    changed = {
+        "id": _ID.format(times=times),
+        "message_id": "made.message_id || " + ("printf('%04X', copy.n)" if lite else "lpad(to_hex(copy.n), 4, '0')"),
+        "sent_at": f"datetime({at}, 'unixepoch')" if lite else f"to_timestamp({at})",
+    }
+    values = ", ".join(changed.get(name, f"made.{name}") for name in COLUMNS)
+    statement = f"INSERT INTO chats_message ({', '.join(COLUMNS)}) SELECT {values} FROM "
+    return statement + _copies("made_message", times, first) + " ORDER BY 1"
+
+
+def _more_documents(times: int, first: int) -> str:
+    lite = connection.vendor == "sqlite"
+    pk = _ID.format(times=times)
+    between = int((START - KEYS_START).total_seconds())
+    sent = _sent(f"((made.key >> {ID_BITS}) - {between})", times)
+    key = f"(({between} + {sent}) << {ID_BITS}) | ({pk})"
+    # Each is of another week than what it was made from.
+    week = f"'{WEEK}' || (({{0}}) >> {WEEK_BITS})"
+    words = f"replace(made.words, {week.format('made.key')}, {week.format(key)})"
+    columns, values = (
+        ("rowid, words", words) if lite else ("key, instance_id, words", f"instance_id, {words}::tsvector")
+    )
+    # FTS5 wants the order of keys; a table of PostgreSQL grows as they arrive.
+    copies = _copies("made_document", times, first)
+    return f"INSERT INTO chats_search ({columns}) SELECT {key}, {values} FROM {copies} ORDER BY {'1' if lite else pk}"
 
 
 def _without_triggers() -> None:
@@ -101,7 +139,7 @@ def _without_triggers() -> None:
 def _with_triggers(last: int) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET maintenance_work_mem = '1GB'")
+            cursor.execute("SET maintenance_work_mem = '2GB'")
         for statement in backend().install:
             if statement.startswith(AGAIN) and "emptied" not in statement:
                 cursor.execute(statement)
@@ -117,29 +155,15 @@ def _source(row: Row) -> Source:
     return Source(pk, instance, chat, sender, name, mine, at, kind, text)
 
 
-def _insert(chunk: list[Row]) -> None:
-    columns = ", ".join(COLUMNS)
+def _insert(table: str, columns: tuple[str, ...], chunk: list[list[Any]]) -> None:
+    names = ", ".join(columns)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY chats_message ({columns}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in chunk:
                     copy.write_row(row)
             return
-        places = ", ".join(["%s"] * len(COLUMNS))
-        values: list[list[Any]] = [
-            [*row[:6], row[6].strftime("%Y-%m-%d %H:%M:%S"), row[7].strftime("%Y-%m-%d %H:%M:%S"), *row[8:]]
-            for row in chunk
-        ]
-        cursor.executemany(f"INSERT INTO chats_message ({columns}) VALUES ({places})", values)
-
-
-def take_in(first: int, count: int, chats: Chats, batch: int = 500) -> Iterator[float]:
-    """As the portal takes messages in: rows, triggers, index, one transaction a batch. Seconds of each batch."""
-    source = rows(first, first + count, first + count, chats)
-    while chunk := list(islice(source, batch)):
-        made = [Message(**{**dict(zip(COLUMNS, row, strict=True)), "id": None, "data": {}}) for row in chunk]
-        start = time.perf_counter()
-        with transaction.atomic():
-            Message.objects.bulk_create(made)
-            search.catch_up()
-        yield time.perf_counter() - start
+        places = ", ".join(["%s"] * len(columns))
+        for row in chunk:
+            row[:] = [f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "year") else value for value in row]
+        cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", chunk)

@@ -17,23 +17,24 @@ SLOWEST = 4
 def write(told: Sequence[dict[str, Any]]) -> None:
     """Put the table in the place of the former one."""
     figures = [line for line in told if "name" in line]
-    rows = ["| figure | value | bar | |", "|---|---:|---:|---|"]
+    rows = ["| figure | value | bar | | load |", "|---|---:|---:|---|---:|"]
     for line in figures:
         bar = Bar(*line["bar"]) if line["bar"] else None
         verdict = "" if bar is None else "holds" if bar.holds(line["value"]) else "**falls short**"
-        rows.append(f"| {line['name']} | {line['value']:.4g} {line['unit']} | {bar or ''} | {verdict} |")
+        rows.append(
+            f"| {line['name']} | {line['value']:.4g} {line['unit']} | {bar or ''} | {verdict} | {line['load']} |"
+        )
     slowest = sorted((line for line in told if "plan" in line), key=lambda line: -line["ms"])[:SLOWEST]
     plans = [
         f"`{line['plan']}`, {line['ms']:.1f} ms, {line['query']!r}:\n\n```\n" + "\n".join(line["lines"]) + "\n```"
         for line in slowest
     ]
     where = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    load = f"load average {os.getloadavg()[1]:.1f} at the end"
     body = "\n".join(
         [
             BEGIN,
             "",
-            f"Measured {where}, {load}.",
+            f"Measured {where}. `load`: the machine's load average at that moment.",
             "",
             *rows,
             "",

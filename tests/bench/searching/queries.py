@@ -9,6 +9,8 @@ from django.db import connection
 
 from chats.models import Chat, Message
 from chats.search import parse, search
+from chats.search.backends import backend
+from chats.search.plan import make_plan
 from chats.selectors import conversation
 from chats.selectors.places import Place
 from tests.bench.searching.rows import WORDS
@@ -91,15 +93,26 @@ def ask(question: Question) -> int:
     return len(search(question.scope, parse(question.text)).hits)
 
 
-def ask_with_like(question: Question) -> int:
-    """The same by LIKE (ILIKE on PostgreSQL)."""
+def find(question: Question) -> list[int]:
+    """The keys alone of what `ask` shows."""
+    plan = make_plan(question.scope, parse(question.text), None)
+    return backend().find(plan, 51) if plan else []
+
+
+def find_with_like(question: Question) -> list[int]:
+    """The same by LIKE (ILIKE on PostgreSQL), as primary keys."""
     rows = Message.objects.filter(instance__in=question.scope, deleted_at=None).exclude(kind__in=Message.ACTIONS)
     for like in question.likes:
         rows = rows.filter(text__icontains=like)
     if question.span:
         first, end = (datetime.combine(day, time.min, UTC) for day in question.span)
         rows = rows.filter(sent_at__gte=first, sent_at__lt=end)
-    return len(list(rows.select_related("chat").order_by("-sent_at", "-pk")[:50]))
+    return list(rows.order_by("-sent_at", "-pk").values_list("pk", flat=True)[:50])
+
+
+def read(keys: list[int]) -> int:
+    """Fifty messages and their chats by primary key: what it takes to show any of them, however they were found."""
+    return len(Message.objects.select_related("chat").in_bulk(keys))
 
 
 def deep_page(chat: Chat, rng: random.Random) -> int:

@@ -14,9 +14,11 @@ from itertools import accumulate
 INSTANCES = 50
 CHATS = 1_000
 START = datetime(2023, 11, 1, tzinfo=UTC)
-SPAN = timedelta(days=3 * 365)
+# Nearly three years.
+SPAN = timedelta(seconds=473 * 200_000)
 VOCABULARY = 60_000
 RARE_EVERY = 100_000
+OWN = "5511900000000@s.whatsapp.net"
 
 _syllables = [a + b for a in "bcdfglmnprstvz" for b in ("a", "e", "i", "o", "u", "ão", "ar", "en", "is", "or")]
 
@@ -60,6 +62,12 @@ def texts(rng: random.Random) -> Iterator[str]:
             yield "".join(rng.choices(_THAI, k=rng.randint(5, 30)))
 
 
+def kinds(rng: random.Random) -> Iterator[str]:
+    """Types of messages without end."""
+    while True:
+        yield _KINDS[int(rng.random() * len(_KINDS))]
+
+
 # In the order of what `rows` yields; the rest is the same for all.
 COLUMNS = (
     "id", "instance_id", "chat_id", "sender", "message_id", "from_me", "sent_at", "stored_at", "kind", "text",
@@ -68,10 +76,20 @@ COLUMNS = (
 Row = tuple[int, int, int, str, str, bool, datetime, datetime, str, str, str, str, str, str, str, str]
 
 
+def phone(instance: int, chat: int) -> str:
+    """Whom a chat is with."""
+    return f"55119{chat:04}{instance:04}@s.whatsapp.net"
+
+
+def lid(instance: int, chat: int) -> str:
+    """Their other name."""
+    return f"{chat:04}{instance:04}@lid"
+
+
 def rows(first: int, end: int, total: int, chats: dict[tuple[int, int], int]) -> Iterator[Row]:
     """Messages number `first` to `end` of `total`. `chats`: (instance, number) to primary key."""
     rng = random.Random(first)
-    text_of = texts(rng)
+    text_of, kind_of = texts(rng), kinds(rng)
     instances = sorted({instance for instance, _ in chats})
     weights = list(accumulate(1 / (rank + 2) for rank in range(len(instances))))
     step = SPAN / total
@@ -84,13 +102,13 @@ def rows(first: int, end: int, total: int, chats: dict[tuple[int, int], int]) ->
         text = next(text_of)
         if number % RARE_EVERY == 77:
             text += f" xylophon{number // RARE_EVERY % 10}"
-        phone = f"55119{chat:04}{instance:04}@s.whatsapp.net"
+        other = phone(instance, chat)
         mine = rng.random() < 0.4
-        sender = "5511900000000@s.whatsapp.net" if mine else phone
+        sender = OWN if mine else other
         name = "" if mine else f"Maria {chat}"
-        kind = _KINDS[int(rng.random() * len(_KINDS))]
+        kind = next(kind_of)
         message_id = f"3EB0{rng.getrandbits(64):016X}"
         yield (
             number + 1, instance, chats[instance, chat], sender, message_id, mine, at, at, kind, text,
-            name, phone, sender, "", "", "{}",
+            name, other, sender, "", "", "{}",
         )  # fmt: skip
