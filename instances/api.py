@@ -198,4 +198,6 @@ def shown(instance: Instance) -> dict[str, Any]:
         "linkedAt": instance.linked_at,
         "lastSeenAt": instance.last_seen_at,
         "createdAt": instance.created_at,
+        "historyPercent": instance.history_percent,
+        "historyAt": instance.history_at,
     }

@@ -27,6 +27,8 @@ SHOP = {
     "linkedAt": "2026-02-16T18:32:39Z",
     "lastSeenAt": "2026-02-16T18:32:39Z",
     "createdAt": "2026-02-16T18:30:00Z",
+    "historyPercent": 62,
+    "historyAt": "2026-02-16T18:33:05Z",
 }
 UNREACHABLE = (
     (503, "WhatsApp client is not connected"),

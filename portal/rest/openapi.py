@@ -181,6 +181,8 @@ INSTANCE = shape(
     linkedAt=MAYBE_TIME,
     lastSeenAt=MAYBE_TIME,
     createdAt=TIME,
+    historyPercent={"type": ["integer", "null"], "minimum": 0, "maximum": 100},
+    historyAt=MAYBE_TIME,
     optional={"token": MAYBE},
 )
 COMPONENTS: dict[str, Any] = {

@@ -97,10 +97,10 @@ def _hear_ctrl_c() -> None:
 
 
 @contextmanager
-def open_scene(wa: LoopbackServer, folder: Path, *, linked: bool = True) -> Iterator[Scene]:
+def open_scene(wa: LoopbackServer, folder: Path, *, linked: bool = True, **environment: str) -> Iterator[Scene]:
     """A scene of its own portal and database, stopped at the end."""
     with portal_database(folder / "data") as database:
-        scene = Scene(wa, folder, database)
+        scene = Scene(wa, folder, database, **environment)
         try:
             if linked:
                 scene.link()

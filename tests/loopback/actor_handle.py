@@ -349,6 +349,10 @@ class Actor:
         """As the phone: tell the companions of earlier messages: ``{"id", "text", "from_me", "timestamp" (s)}``."""
         self.send(self.jid, "history", chat=chat, messages=messages, name=name)
 
+    def share_large_history(self, first: int, chats: int, messages: int, progress: int) -> None:
+        """As the phone: one piece of a large account's history; see ``actor_messages.large_history``."""
+        self.send(self.jid, "large_history", first=first, chats=chats, messages=messages, progress=progress)
+
     def pin_chat(self, chat: str, on: bool = True) -> None:
         """Pin the chat in the account's own list (app state)."""
         self.ask("pin_chat", chat=chat, on=on)

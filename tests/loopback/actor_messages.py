@@ -16,6 +16,7 @@ from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
 Message = e2e.Message
 Args = dict[str, Any]
 _GROUP = "@g.us"
+LONG_AGO = 1_600_000_000
 
 
 def key_of(to: str, args: Args) -> MessageKey:
@@ -165,22 +166,43 @@ def app_state_key(to: str, args: Args) -> Any:
 def history(to: str, args: Args) -> Any:
     """A history sync of this one chat, its payload inside the message itself: no download."""
     messages = [
-        HistorySyncMsg(
-            message=WebMessageInfo(
-                key=MessageKey(remoteJID=args["chat"], fromMe=one["from_me"], ID=one["id"]),
-                message=Message(conversation=one["text"]),
-                messageTimestamp=one["timestamp"],
-                pushName=one.get("push_name", ""),
-            )
-        )
+        _past(args["chat"], one["id"], one["text"], one["from_me"], one["timestamp"], one.get("push_name", ""))
         for one in args["messages"]
     ]
-    conversation = Conversation(ID=args["chat"], name=args.get("name", ""), messages=messages)
-    synced = HistorySync(syncType=HistorySync.RECENT, conversations=[conversation], chunkOrder=1, progress=100)
+    return _synced([Conversation(ID=args["chat"], name=args.get("name", ""), messages=messages)], 100)
+
+
+def large_history(to: str, args: Args) -> Any:
+    """A piece of a large account's history: ``chats`` chats from number ``first`` on, ``messages`` in each."""
+    conversations = []
+    for number in range(args["first"], args["first"] + args["chats"]):
+        chat = f"55118{number:08}@s.whatsapp.net"
+        # Phones tell the newest first.
+        messages = [
+            _past(chat, f"LARGE{number:05}{at:05}", f"number {at} of {number}", at % 3 == 0, LONG_AGO + at, "Eva")
+            for at in reversed(range(args["messages"]))
+        ]
+        conversations.append(Conversation(ID=chat, messages=messages))
+    return _synced(conversations, args["progress"])
+
+
+def _past(chat: str, message_id: str, text: str, from_me: bool, timestamp: int, push_name: str) -> HistorySyncMsg:
+    return HistorySyncMsg(
+        message=WebMessageInfo(
+            key=MessageKey(remoteJID=chat, fromMe=from_me, ID=message_id),
+            message=Message(conversation=text),
+            messageTimestamp=timestamp,
+            pushName=push_name,
+        )
+    )
+
+
+def _synced(conversations: list[Conversation], progress: int) -> Any:
+    synced = HistorySync(syncType=HistorySync.RECENT, conversations=conversations, chunkOrder=1, progress=progress)
     notification = e2e.HistorySyncNotification(
         syncType=e2e.HistorySyncType.RECENT,
         chunkOrder=1,
-        progress=100,
+        progress=progress,
         initialHistBootstrapInlinePayload=zlib.compress(synced.SerializeToString()),
     )
     kind = e2e.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
@@ -196,7 +218,7 @@ BUILDERS = {
     builder.__name__: builder
     for builder in (
         text, reply, edit, delete, react, poll, pin, image, video, audio, document, sticker, location, contact,
-        view_once, ephemeral, app_state_key, history, raw,
+        view_once, ephemeral, app_state_key, history, large_history, raw,
     )
 }  # fmt: skip
 

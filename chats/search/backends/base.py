@@ -22,6 +22,9 @@ from chats.search.plan import Plan
 
 # Words of one length either side are looked at for a suggestion.
 MAX_NEIGHBOURS = 20_000
+# Neither index is quick at the beginning of a word; it is looked for as the words
+# themselves, up to so many.
+MAX_SPELLED_OUT = 100
 ACTIONS = ", ".join(f"'{kind}'" for kind in sorted(map(str, Message.ACTIONS)))
 # A change of these changes the document.
 WATCHED = ("text", "sent_at", "kind", "deleted_at", "sender", "sender_name", "chat_id", "instance_id", "from_me")
@@ -63,6 +66,16 @@ class Backend(ABC):
     def tidy(self) -> int:
         """Do now what would make a later search wait; how much that was."""
         return 0
+
+    def beginning(self, start: str, column: str = "word") -> list[str] | None:
+        """The words of the vocabulary that begin so (or `column`, an expression of them); None when they are many."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {column} FROM chats_searchword WHERE word >= %s AND word < %s LIMIT %s",
+                [start, after(start), MAX_SPELLED_OUT + 1],
+            )
+            found = [row[0] for row in cursor.fetchall()]
+        return found if len(found) <= MAX_SPELLED_OUT else None
 
     def neighbours(self, word: str) -> list[str]:
         """Words of the vocabulary that begin or end as `word` does, of about its length."""

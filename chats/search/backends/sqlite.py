@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db import connection
 
-from chats.search.backends.base import ACTIONS, WATCHED, Backend, after, clamp_in_sql, key_in_sql
+from chats.search.backends.base import ACTIONS, WATCHED, Backend, clamp_in_sql, key_in_sql
 from chats.search.documents import Document
 from chats.search.keys import ID_MASK
 from chats.search.plan import Phrase, Plan
@@ -28,7 +28,6 @@ from chats.search.tokens import is_name
 # the whole. Instead every longer word is marked by its first three characters,
 # and a prefix of more is spelled out by the vocabulary, up to so many words.
 SHORT_PREFIX = 3
-MAX_SPELLED_OUT = 100
 START = chr(0xE100)
 
 # Without the fraction of a second, which strftime would round up.
@@ -156,13 +155,8 @@ class SqliteBackend(Backend):
             return [start, START + start]
         starts = alone and len(start) < SHORT_PREFIX
         column = f"DISTINCT substr(word, 1, {SHORT_PREFIX})" if starts else "word"
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {column} FROM chats_searchword WHERE word >= %s AND word < %s LIMIT %s",
-                [start, after(start), MAX_SPELLED_OUT + 1],
-            )
-            found = [row[0] for row in cursor.fetchall()]
-        if len(found) > MAX_SPELLED_OUT:
+        found = self.beginning(start, column)
+        if found is None:
             return None
         return [start, *found, *(START + word for word in found if starts)]
 
