@@ -7,7 +7,7 @@ from chats.search import schema
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("chats", "0005_status"),
+        ("chats", "0006_schedule"),
     ]
 
     operations = [
