@@ -1,6 +1,6 @@
 """Webhooks on the pages: what an administrator does there. `test_page_access` has who may."""
 
-from instances.events import book, webhooks
+from instances.events import book, signing, webhooks
 from instances.events.models import Delivery, Webhook
 from portal.models import AuditLine
 from tests.page_base import PageTestCase
@@ -22,7 +22,7 @@ class WebhookPagesTest(PageTestCase):
         answer = self.send("alice", f"{self.page}add/", url=URL, events=["message.pin", "group.flow"])
         made = Webhook.objects.latest("pk")
         assert made.events == ["group.flow", "message.pin"]
-        assert webhooks.signing.secret(made) in answer.content.decode()
+        assert signing.secret(made) in answer.content.decode()
         assert "no-store" in answer["Cache-Control"]
         later = self.open("alice", self.page).content.decode()
         assert URL in later
@@ -62,8 +62,8 @@ class WebhookPagesTest(PageTestCase):
     def test_rotate_and_delete(self) -> None:
         answer = self.send("alice", f"{self.page}{self.hook.uid}/act/", do="rotate")
         self.hook.refresh_from_db()
-        assert webhooks.signing.secret(self.hook) in answer.content.decode()
-        assert webhooks.signing.secret(self.hook) != self.secret
+        assert signing.secret(self.hook) in answer.content.decode()
+        assert signing.secret(self.hook) != self.secret
         assert self.act("delete") == 302
         assert not Webhook.objects.exists()
 
