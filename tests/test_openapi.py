@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from drf_spectacular.validation import validate_schema
 
+from instances.events.kinds import KINDS
 from portal.rest import openapi
 from portal.rest.views import ApiView
 from portal.urls import urlpatterns
@@ -54,6 +55,9 @@ class Document(ApiTestCase):
         names = [operation["operationId"] for _, _, operation in self.operations()]
         assert "chatPinMessage" in names
         assert len(set(names)) == len(names)
+
+    def test_what_webhooks_get_is_in_it(self) -> None:
+        assert set(self.document["webhooks"]) == {*KINDS, "webhook.test"}
 
     def test_each_tells_of_its_errors_and_has_examples(self) -> None:
         for path, method, operation in self.operations():

@@ -1,6 +1,9 @@
 """The endpoints of webhooks, described for OpenAPI."""
 
+from typing import Any
+
 from instances.events.kinds import KINDS
+from instances.events.kinds import TEST as TEST_EVENT
 from instances.events.models import Delivery
 from portal.rest.openapi import (
     CURSOR,
@@ -160,3 +163,20 @@ RESEND = described(
     example={"success": True, "message": "On their way again", "count": 3},
     errors=(*MISSING, (404, "Delivery not found")),
 )
+
+
+def _sent(kind: str) -> dict[str, Any]:
+    """What a receiver gets for this kind of event: docs/events.md has the fields of its data."""
+    body = shape(id=STRING, event={"const": kind}, instance=STRING, timestamp=TIME, data={"type": "object"})
+    headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    return {
+        "post": {
+            "summary": f"The event {kind}, signed",
+            "parameters": [{"name": name, "in": "header", "required": True, "schema": STRING} for name in headers],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {"2XX": {"description": "Taken. Anything else is tried again for a day."}},
+        }
+    }
+
+
+SENT = {kind: _sent(kind) for kind in (*KINDS, TEST_EVENT)}

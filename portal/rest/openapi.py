@@ -201,6 +201,7 @@ COMPONENTS: dict[str, Any] = {
 @lru_cache(maxsize=1)
 def document() -> dict[str, Any]:
     """The whole description."""
+    from instances.events.described import SENT
     from portal.urls import urlpatterns
 
     generator: Any = SchemaGenerator
@@ -215,7 +216,7 @@ def document() -> dict[str, Any]:
             # What generated clients call it: chatPinMessage; instanceSettingsPost, beside the GET of the same address.
             more = method.capitalize() if len(operations) > 1 and method != "get" else ""
             operation["operationId"] = f"{module}{verb[0].upper()}{verb[1:]}{more}"
-    return {**found, "components": COMPONENTS}
+    return {**found, "webhooks": SENT, "components": COMPONENTS}
 
 
 def _security(view: type[ApiView]) -> list[dict[str, list[str]]]:
