@@ -5,6 +5,8 @@ from unittest.mock import patch
 
 from django.http import HttpResponse
 from django.test import override_settings
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from instances import tokens
 from instances.models import Instance, Token, valid_name
@@ -152,6 +154,13 @@ class Listing(InstanceTestCase):
         assert (shop["state"], shop["sentence"]) == ("connected", "Connected to WhatsApp.")
         assert shop["numberJid"] == "5511999990001@s.whatsapp.net"
         assert "token" not in shop
+
+    def test_how_much_of_the_phones_history_is_here(self) -> None:
+        at = timezone.now()
+        Instance.objects.filter(pk=self.shop.pk).update(history_percent=62, history_at=at)
+        desk, shop = self.all(self.alice).json()["instances"]  # type: ignore[attr-defined]
+        assert (desk["historyPercent"], desk["historyAt"]) == (None, None)
+        assert (shop["historyPercent"], parse_datetime(shop["historyAt"])) == (62, at)
 
     def test_some_by_name(self) -> None:
         assert self.names(self.alice, "?instanceName=shop") == ["shop"]
