@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import chats, export, media, pins, search
+from chats.views import chats, export, media, pins, plans, search
 
 urlpatterns = [
     path("chats/", chats.chats, name="chats"),
@@ -20,4 +20,9 @@ urlpatterns = [
     path("search/export/", export.export, name="search-export"),
     path("pins/", pins.pin_board, name="pins"),
     path("pins/history/", pins.pin_history, name="pin-history"),
+    path("pins/planned/", plans.planned, name="pins-planned"),
+    path("pins/pins.csv", plans.pins_csv, name="pins-csv"),
+    path("messages/<int:pk>/", plans.pin_page, name="pin-page"),
+    path("messages/<int:pk>/schedule/", plans.schedule, name="schedule"),
+    path("messages/<int:pk>/schedule/cancel/", plans.cancel, name="schedule-cancel"),
 ]

@@ -25,6 +25,9 @@ from schemathesis.specs.openapi.checks import (
 from chats.media import Media
 from chats.media.reference import Reference
 from chats.models import Message, Pin
+from chats.pinbook import Asker
+from chats.schedule import wish
+from chats.schedule.wish import Wanted
 from instances import lifecycle
 from instances.events import webhooks
 from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
@@ -60,6 +63,7 @@ class Conformance(BaseTestCase):
         self.schema.app = get_wsgi_application()
         message = self.make_message("3EB0")
         Pin.objects.create(message=message, state="pinned")
+        self.schedule = wish.make(message, Wanted(stay=True), Asker("Alice"))
         front = "instances.whatsapp.service"
         self.enterContext(patch(f"{front}.announce"))
         self.enterContext(patch(f"{front}.logout"))
@@ -116,6 +120,17 @@ class Conformance(BaseTestCase):
         calls()
         assert mode == GenerationMode.NEGATIVE or statuses & {200, 501, 503}
 
+    def aim_schedule(self, body: Any) -> None:
+        """Of all the times that may be sent together, chance finds none that fit."""
+        if not isinstance(body, dict):
+            return
+        if "scheduleId" in body:
+            body["scheduleId"] = str(self.schedule.uid)
+        if "until" in body:
+            for name in ("pinAt", "unpinAt", "repeat", "duration", "timeZone"):
+                body.pop(name, None)
+            body["until"] = "stopped"
+
     def aim(self, case: Any) -> None:
         """Name what is there: of all names the document allows, chance finds none of ours."""
         if "instance" in case.path_parameters:
@@ -129,6 +144,7 @@ class Conformance(BaseTestCase):
             for name, value in {"url": "https://crm.example.com/", "delivery": ""}.items():
                 if isinstance(case.body, dict) and name in case.body:
                     case.body[name] = value
+        self.aim_schedule(case.body)
         for name, value in {"number": JID, "messageId": "3EB0", "chatJid": JID}.items():
             if name in (case.query or {}) and "media" in case.path:
                 case.query[name] = value

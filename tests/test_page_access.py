@@ -65,6 +65,11 @@ TABLE = {
     "search-export": ("GET", dict.fromkeys(PEOPLE, 400) | {"vera": 403, "nobody": 403, "": SIGN_IN}),
     "pins": ("GET", ALL),
     "pin-history": ("GET", ALL),
+    "pins-planned": ("GET", ALL),
+    "pins-csv": ("GET", ALL),
+    "pin-page": ("GET", SEE),
+    "schedule": ("POST", {name: 302 if code == 200 else code for name, code in PIN.items()}),
+    "schedule-cancel": ("POST", {name: 302 if code == 200 else code for name, code in PIN.items()}),
 }
 
 
@@ -85,7 +90,11 @@ def addresses() -> dict[str, URLPattern]:
 
 
 # What an address needs to get as far as asking who may.
-DATA: dict[str, dict[str, Any]] = {"pin": {"duration": "7d"}, "instance-new": {"account": "0"}}
+DATA: dict[str, dict[str, Any]] = {
+    "pin": {"duration": "7d"},
+    "schedule": {"lasting": "stopped"},
+    "instance-new": {"account": "0"},
+}
 
 
 class PageAccessTest(PageTestCase):

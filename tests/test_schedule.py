@@ -136,7 +136,7 @@ def test_who_unpins_stops_the_renewals(owner: Owner, message: Message, at: At) -
     pinbook.seen(message, Wish(None), actor="Bob", at=at(NOW + DAY), stanza_id="3EB0B")
     run(NOW + 7 * DAY, at)
     assert (len(owner.orders), row(schedule).state) == (1, "done")
-    assert schedule.last_detail == "it was unpinned meanwhile"
+    assert schedule.last_detail == runner.UNPINNED
 
 
 def test_a_renewal_by_hand_is_counted(owner: Owner, message: Message, at: At) -> None:  # noqa: F811

@@ -42,7 +42,7 @@ Batches = Iterable[list[Message]]
 def record(message: Message, instances: dict[int, str]) -> dict[str, Any]:
     """One message, under the names the API has for it. `instances`: names by primary key."""
     return {
-        "timestamp": _iso(message.sent_at),
+        "timestamp": iso(message.sent_at),
         "instance": instances[message.instance_id],
         "chatJid": message.chat.jid,
         "chatName": message.chat.name,
@@ -53,7 +53,7 @@ def record(message: Message, instances: dict[int, str]) -> dict[str, Any]:
         "text": message.text,
         "messageId": message.message_id,
         "quotedId": message.quoted_id or None,
-        "editedAt": _iso(message.edited_at) if message.edited_at else None,
+        "editedAt": iso(message.edited_at) if message.edited_at else None,
     }
 
 
@@ -63,7 +63,7 @@ def as_csv(batches: Batches, instances: dict[int, str]) -> Iterator[str]:
     for batch in batches:
         lines = io.StringIO(newline="")
         writer = csv.writer(lines, lineterminator=END)
-        writer.writerows([_cell(value) for value in record(message, instances).values()] for message in batch)
+        writer.writerows([cell(value) for value in record(message, instances).values()] for message in batch)
         yield lines.getvalue()
 
 
@@ -96,7 +96,7 @@ FORMATS = {
 }
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """A value as a spreadsheet may see it: an apostrophe before what it would calculate."""
     if value is None:
         return ""
@@ -106,5 +106,6 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """A time in ISO 8601, in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

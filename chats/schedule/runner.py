@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from chats import pinbook, pins
 from chats.errors import MessageGone
@@ -35,7 +36,8 @@ SOONEST, SLOWEST = timedelta(seconds=5), timedelta(minutes=1)
 UNSURE = timedelta(minutes=10)
 BATCH = 100
 
-LATE = "it was too late: the instance was not connected in time"
+LATE = gettext_noop("It was too late: the instance was not connected in time.")
+UNPINNED = gettext_noop("It was unpinned meanwhile.")
 
 
 def run_due(now: datetime | None = None) -> int:
@@ -122,7 +124,7 @@ def _is_so_already(schedule: Schedule, now: datetime) -> bool | None:
         return None if shown else _end_step(schedule, State.DONE, now)
     if pin is not None and pin.state == Pin.State.UNPINNED:
         # Somebody took it away, or deleted the message: that is a stop too.
-        return _end_step(schedule, State.DONE, now, "it was unpinned meanwhile", over=True)
+        return _end_step(schedule, State.DONE, now, UNPINNED, over=True)
     if pin is not None and pin.state == Pin.State.PINNED and pin.expires_at is not None:
         following = steps.after_pin(schedule, pin.expires_at, now)
         soon = now + steps.margin(steps.duration_of(schedule, now))

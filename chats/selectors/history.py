@@ -28,13 +28,20 @@ class Line:
 
 
 def recent(
-    user: access.User, *, chat: int | None = None, before: int | None = None, limit: int = PAGE
+    user: access.User,
+    *,
+    chat: int | None = None,
+    message: int | None = None,
+    before: int | None = None,
+    limit: int = PAGE,
 ) -> tuple[list[Line], int | None]:
     """One page, newest first, and where the next one begins."""
     role = access.role_of(user, "pin__message__instance__account", "pin__message__instance")
     found: QuerySet[Any] = PinEvent.objects.annotate(role=role).filter(role__isnull=False, kind__in=SHOWN)
     if chat is not None:
         found = found.filter(pin__message__chat=chat)
+    if message is not None:
+        found = found.filter(pin__message=message)
     if before is not None:
         found = found.filter(pk__lt=before)
     name = Contact.objects.filter(instance=OuterRef("pin__message__instance"), jid=OuterRef("actor"))

@@ -10,9 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chats.models import Contact, Message, Pin, PinEvent
+from instances import access
 from instances.whatsapp.errors import NotConfirmed, NotConnected
 
-FAILURES = (PinEvent.Kind.REFUSED, PinEvent.Kind.NOT_SENT, PinEvent.Kind.UNCONFIRMED)
+# So begins the actor of what a schedule did.
+SCHEDULE = "schedule by "
+FAILURES = (PinEvent.Kind.REFUSED, PinEvent.Kind.NOT_SENT, PinEvent.Kind.UNCONFIRMED, PinEvent.Kind.MISSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def views_of(messages: Iterable[Message]) -> dict[int, PinView]:
 
 def actor_words(actor: str, name: str | None, own_jid: str) -> str:
     """Who brought it about, as a person would say it."""
+    if actor.startswith(SCHEDULE):
+        return _("a schedule of %(who)s") % {"who": actor.removeprefix(SCHEDULE)}
     if not actor or "@" not in actor:
         return actor
     if actor == own_jid:
@@ -103,6 +108,13 @@ def _reason(pin: Any) -> str:
     if pin.last_detail == str(NotConfirmed()):
         return _("The instance was busy with another message.")
     return _(pin.last_detail) if pin.last_detail else ""
+
+
+def visible_to(user: access.User) -> QuerySet[Any]:
+    """Every pin on the instances a person may see, the last changed first."""
+    role = access.role_of(user, "message__instance__account", "message__instance")
+    found = Pin.objects.annotate(role=role).filter(role__isnull=False)
+    return found.select_related("message__chat", "message__instance").order_by("-changed_at", "-pk")
 
 
 def of_chat(chat: int, messages: Iterable[int] = ()) -> list[Any]:

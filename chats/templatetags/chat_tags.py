@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from chats import media
-from chats.models import Chat, Message, PinEvent
+from chats.models import Chat, Message, PinEvent, Schedule
 from chats.search import Filter
 from chats.selectors.pins import NO_PIN, PinView
 from portal.templatetags.portal_tags import icon, phone
@@ -172,6 +172,7 @@ def event_words(event: PinEvent) -> str:
         (PinEvent.Kind.REFUSED, False): _("could not unpin it"),
         (PinEvent.Kind.NOT_SENT, True): _("could not pin it"),
         (PinEvent.Kind.NOT_SENT, False): _("could not unpin it"),
+        (PinEvent.Kind.MISSED, True): _("was to pin it"),
         (PinEvent.Kind.UNCONFIRMED, True): _("tried to pin it; WhatsApp did not confirm"),
         (PinEvent.Kind.UNCONFIRMED, False): _("tried to unpin it; WhatsApp did not confirm"),
     }
@@ -184,6 +185,50 @@ def event_words(event: PinEvent) -> str:
     if event.kind == PinEvent.Kind.REPLACED:
         return _("A newer pin took its place")
     return happened.get((PinEvent.Kind(event.kind), event.pinning), "")
+
+
+STEPS = {
+    Schedule.Step.PIN: ("pin", gettext_lazy("Pin")),
+    Schedule.Step.RENEW: ("refresh-cw", gettext_lazy("Renew")),
+    Schedule.Step.UNPIN: ("pin-off", gettext_lazy("Unpin")),
+}
+
+
+@register.filter
+def step_words(plan: Schedule) -> str:
+    """What comes next of a plan, or what it was about."""
+    return str(STEPS[Schedule.Step(plan.step)][1])
+
+
+@register.filter
+def step_icon(plan: Schedule) -> str:
+    """The icon of what comes next."""
+    return STEPS[Schedule.Step(plan.step)][0]
+
+
+@register.filter
+def lasting_words(plan: Schedule) -> str:
+    """How long what is planned is to last."""
+    if plan.stay:
+        return _("until somebody stops it")
+    if plan.until is not None:
+        return _("until %(when)s") % {"when": date_format(timezone.localtime(plan.until), "SHORT_DATETIME_FORMAT")}
+    return _("for %(time)s") % {"time": duration_words(plan.duration)} if plan.pinning else ""
+
+
+@register.filter
+def repeat_words(plan: Schedule) -> str:
+    """How often it comes; cron that our form does not write stands there as it is."""
+    minute, hour, day, month, weekday = plan.repeat.split() if plan.repeat else ("",) * 5
+    if not (minute.isdecimal() and hour.isdecimal() and month == "*"):
+        return plan.repeat
+    if day == "*" and weekday == "*":
+        return _("every day")
+    if day == "*" and weekday == "1-5":
+        return _("Monday to Friday")
+    if day == "*" and weekday.isdecimal():
+        return _("every week")
+    return _("every month") if day.isdecimal() and weekday == "*" else plan.repeat
 
 
 # Stands for the message's key in a control that is drawn once for all.

@@ -11,17 +11,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
 PAGES = [
     "/chats/", "CHAT", "/search/", "/search/?q=hello", "/search/?q=nothingofthekind", "/pins/", "/pins/history/",
-    "/instances/", "INSTANCE", "/preferences/", "/preferences/password/", "/nowhere/",
+    "/pins/planned/", "MESSAGE", "/instances/", "INSTANCE", "/preferences/", "/preferences/password/", "/nowhere/",
 ]  # fmt: skip
 
 
 def _paths(home: House) -> list[str]:
-    chat = home.python("""
+    chat, message = home.python("""
         import json
         from chats.models import Chat
-        print("RESULT", json.dumps(Chat.objects.order_by("-last_message_at").values_list("pk", flat=True).first()))
+        chat = Chat.objects.order_by("-last_message_at").first()
+        print("RESULT", json.dumps([chat.pk, chat.messages.order_by("-pk").values_list("pk", flat=True).first()]))
     """)
-    return [page.replace("CHAT", f"/chats/{chat}/").replace("INSTANCE", f"/instances/{home.shop}/") for page in PAGES]
+    places = {"CHAT": f"/chats/{chat}/", "INSTANCE": f"/instances/{home.shop}/", "MESSAGE": f"/messages/{message}/"}
+    return [places.get(page, page) for page in PAGES]
 
 
 @pytest.fixture(autouse=True)

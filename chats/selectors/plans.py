@@ -1,0 +1,21 @@
+"""What is planned for pins, as pages show it: of one message, and over all chats by the day."""
+
+from typing import Any
+
+from chats.models import Schedule
+from instances import access
+
+PAGE = 200
+
+
+def of_message(message: Any) -> list[Schedule]:
+    """All that was ever planned for a message: what waits first, then the newest."""
+    found = list(Schedule.objects.filter(message=message).order_by("-pk")[:PAGE])
+    return sorted(found, key=lambda one: (one.state != Schedule.State.WAITING, one.due_at or one.created_at))
+
+
+def coming(user: access.User) -> list[Any]:
+    """What is planned on the instances a person may see, the soonest first."""
+    role = access.role_of(user, "message__instance__account", "message__instance")
+    found = Schedule.objects.annotate(role=role).filter(role__isnull=False, state=Schedule.State.WAITING)
+    return list(found.select_related("message__chat", "message__instance").order_by("due_at", "pk")[:PAGE])

@@ -1,0 +1,149 @@
+"""A pin's own page: its state, what is planned for it, and all that happened; and the agenda of all that is planned."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from chats import pins as rules
+from chats.errors import RequestError
+from chats.export.pins import as_csv
+from chats.models import Message
+from chats.schedule import wish
+from chats.schedule.wish import InvalidSchedule, Wanted
+from chats.selectors import history, plans
+from chats.selectors import pins as selectors
+from chats.selectors.chat_list import find_message
+from instances import access
+from portal.audit import name_of
+from portal.views.page import signed_in
+
+# What is chosen in the form, as cron has it; minute, hour, day and day of the week are filled in.
+REPEATS = {
+    "daily": "{at.minute} {at.hour} * * *",
+    "workdays": "{at.minute} {at.hour} * * 1-5",
+    "weekly": "{at.minute} {at.hour} * * {weekday}",
+    "monthly": "{at.minute} {at.hour} {at.day} * *",
+}
+
+
+@require_safe
+@never_cache
+@signed_in
+def pin_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """All about one message's pin."""
+    return _page(request, find_message(request.user, pk))
+
+
+@require_POST
+@signed_in
+def schedule(request: HttpRequest, pk: int) -> HttpResponse:
+    """Write down what the form says; the page again, with what is wrong, if it cannot be."""
+    message = find_message(request.user, pk)
+    if not access.may_pin(message) or message.kind in Message.ACTIONS:
+        return HttpResponse(status=403)
+    try:
+        wish.make(message, _wanted(request), rules.Asker(words=name_of(request.user)))
+    except RequestError as error:
+        return _page(request, message, _words(error))
+    return redirect("pin-page", pk=pk)
+
+
+@require_POST
+@signed_in
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel one of the message's schedules; one that is over stays as it is."""
+    message = find_message(request.user, pk)
+    if not access.may_pin(message):
+        return HttpResponse(status=403)
+    try:
+        found = wish.find(message.instance, UUID(request.POST.get("schedule", "")))
+        if found.message_id == message.pk:
+            wish.cancel(found)
+    except (RequestError, ValueError):
+        pass  # It shows on the page that there is nothing to cancel.
+    return redirect("pin-page", pk=pk)
+
+
+@require_safe
+@never_cache
+@signed_in
+def planned(request: HttpRequest) -> HttpResponse:
+    """The agenda: what comes, day by day."""
+    return render(request, "chats/planned.html", {"plans": plans.coming(request.user)})
+
+
+@require_safe
+@never_cache
+@signed_in
+def pins_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """Every pin this person may see, in whatever state, as a file for spreadsheets."""
+    name = f"pins-{timezone.localdate():%Y-%m-%d}.csv"
+    return StreamingHttpResponse(
+        as_csv(selectors.visible_to(request.user).iterator(500)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _page(request: HttpRequest, message: Any, trouble: str = "") -> HttpResponse:
+    lines, _more = history.recent(request.user, message=message.pk, limit=200)
+    context = {
+        "message": message,
+        "chat": message.chat,
+        "pin": selectors.views_of([message]).get(message.pk, selectors.NO_PIN),
+        "may_pin": access.may_pin(message),
+        "plans": plans.of_message(message),
+        "lines": lines,
+        "trouble": trouble,
+        "form": request.POST,
+        "zone": timezone.get_current_timezone_name(),
+    }
+    return render(request, "chats/pin_page.html", context, status=400 if trouble else 200)
+
+
+def _wanted(request: HttpRequest) -> Wanted:
+    """The form's wish, its times in the reader's zone. Raises InvalidSchedule or InvalidDuration."""
+    lasting, repeat = request.POST.get("lasting", ""), request.POST.get("repeat", "")
+    at, zone = _moment(request.POST.get("at", "")), timezone.get_current_timezone_name()
+    if lasting == "unpin":
+        return Wanted(unpin_at=at)
+    if lasting == "stopped":
+        return Wanted(pin_at=at, stay=True, zone=zone)
+    if lasting == "until":
+        return Wanted(pin_at=at, until=_moment(request.POST.get("until", "")), zone=zone)
+    duration = rules.parse_duration(lasting)
+    if at is None or repeat not in REPEATS:
+        return Wanted(pin_at=at, duration=duration, zone=zone)
+    cron = REPEATS[repeat].format(at=timezone.localtime(at), weekday=timezone.localtime(at).isoweekday() % 7)
+    return Wanted(repeat=cron, duration=duration, zone=zone)
+
+
+def _moment(text: str) -> datetime | None:
+    """A time as the browser's field writes it, in the reader's zone; None for none."""
+    if not text:
+        return None
+    try:
+        return timezone.make_aware(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise InvalidSchedule(_("Choose a day and a time.")) from None
+
+
+def _words(error: RequestError) -> str:
+    """What is wrong with the form, for who filled it in; the rules speak to who writes programs."""
+    said = str(error)
+    if "nothing to wait for" in said or "duration is required" in said:
+        return _("Choose a day and a time.")
+    if "must be in the future" in said:
+        return _("Choose a time in the future, and within five years.")
+    if "until must be later" in said:
+        return _("The end must be later than the beginning.")
+    if "schedules that wait" in said:
+        return _("There are many plans for this message already. Cancel one first.")
+    return said

@@ -1,0 +1,146 @@
+"""Planning on a pin's own page, the agenda, the time line, and pins as a file."""
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from chats import pinbook
+from chats.models import PinEvent, Schedule
+from chats.pinbook import Asker, Wish
+from chats.schedule import wish
+from chats.schedule.wish import Wanted
+from portal.middleware import TIME_ZONE_COOKIE
+from tests.page_base import PageTestCase
+
+
+class PlanPageTest(PageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.message = self.make_message("A")
+        self.page = f"/messages/{self.message.pk}/"
+        self.tomorrow = timezone.now().replace(microsecond=0, second=0) + timedelta(days=1)
+
+    def plan(self, who: str = "bob", **form: Any) -> Any:
+        form = {"at": f"{self.tomorrow:%Y-%m-%dT%H:%M}", "lasting": "7d", **form}
+        return self.send(who, f"{self.page}schedule/", **form)
+
+    def planned(self, **wanted: Any) -> Schedule:
+        return wish.make(self.message, Wanted(**(wanted or {"stay": True})), Asker("bob"))
+
+    def test_it_works(self) -> None:
+        answer = self.plan()
+        assert (answer.status_code, answer["Location"]) == (302, self.page)
+        schedule = Schedule.objects.get()
+        assert (schedule.due_at, schedule.duration, schedule.actor) == (self.tomorrow, 604_800, "bob")
+        page = self.open("bob", self.page).content.decode()
+        assert "for 7 days" in page
+        assert "Hello" in page
+
+    def test_a_time_is_of_the_readers_zone(self) -> None:
+        self.client.cookies[TIME_ZONE_COOKIE] = "America/Sao_Paulo"
+        self.plan(at=f"{self.tomorrow:%Y-%m-%d}T09:00", repeat="workdays", lasting="24h")
+        schedule = Schedule.objects.get()
+        assert (schedule.repeat, schedule.zone) == ("0 9 * * 1-5", "America/Sao_Paulo")
+        assert schedule.due_at is not None
+        assert schedule.due_at.hour == 12
+        assert "Monday to Friday" in self.open("bob", self.page).content.decode()
+
+    def test_how_often(self) -> None:
+        day = self.tomorrow
+        for repeat, cron, words in (
+            ("daily", f"{day.minute} {day.hour} * * *", "every day"),
+            ("weekly", f"{day.minute} {day.hour} * * {day.isoweekday() % 7}", "every week"),
+            ("monthly", f"{day.minute} {day.hour} {day.day} * *", "every month"),
+        ):
+            Schedule.objects.all().delete()
+            self.plan(repeat=repeat)
+            assert Schedule.objects.get().repeat == cron
+            assert f"· {words}" in self.open("bob", self.page).content.decode()
+
+    def test_how_long(self) -> None:
+        until = self.tomorrow + timedelta(days=40)
+        self.plan(lasting="until", until=f"{until:%Y-%m-%dT%H:%M}")
+        self.plan(lasting="stopped", at="")
+        self.plan(lasting="unpin")
+        plans = list(Schedule.objects.order_by("pk"))
+        assert [(one.step, one.until, one.stay) for one in plans] == [
+            ("pin", until, False),
+            ("pin", None, True),
+            ("unpin", None, False),
+        ]
+
+    def test_what_is_wrong_is_said_on_the_page(self) -> None:
+        yesterday = f"{self.tomorrow - timedelta(days=3):%Y-%m-%dT%H:%M}"
+        for form, words in (
+            ({"at": ""}, "Choose a day and a time."),
+            ({"at": "soon"}, "Choose a day and a time."),
+            ({"at": yesterday}, "Choose a time in the future, and within five years."),
+            ({"lasting": "until", "until": yesterday}, "Choose a time in the future, and within five years."),
+            ({"lasting": "until", "until": f"{self.tomorrow:%Y-%m-%dT%H:%M}"}, "later than the beginning."),
+            ({"lasting": "unpin", "at": ""}, "Choose a day and a time."),
+        ):
+            answer = self.plan(**form)
+            assert (answer.status_code, words in answer.content.decode()) == (400, True), form
+        assert not Schedule.objects.exists()
+
+    def test_a_viewer_plans_and_cancels_nothing(self) -> None:
+        assert self.plan("vera").status_code == 403
+        schedule = self.planned()
+        self.send("vera", f"{self.page}schedule/cancel/", schedule=str(schedule.uid))
+        assert Schedule.objects.get().state == "waiting"
+        page = self.open("vera", self.page).content.decode()
+        assert "Plan a pin" not in page
+        assert "Cancel this plan" not in page
+
+    def test_cancel(self) -> None:
+        schedule = self.planned()
+        for _ in range(2):
+            assert self.send("bob", f"{self.page}schedule/cancel/", schedule=str(schedule.uid)).status_code == 302
+        assert Schedule.objects.get().state == "cancelled"
+
+    def test_what_belongs_to_another_message_is_not_cancelled_here(self) -> None:
+        schedule = self.planned()
+        other = self.make_message("B", instance=self.charlies_shop)
+        self.send("charlie", f"/messages/{other.pk}/schedule/cancel/", schedule=str(schedule.uid))
+        self.send("bob", f"/messages/{self.make_message('C').pk}/schedule/cancel/", schedule=str(schedule.uid))
+        assert Schedule.objects.get().state == "waiting"
+
+    def test_a_message_that_is_gone_is_not_planned(self) -> None:
+        type(self.message).objects.filter(pk=self.message.pk).update(deleted_at=timezone.now())
+        assert "Plan a pin" not in self.open("bob", self.page).content.decode()
+        assert self.plan().status_code == 400
+
+    def test_the_agenda(self) -> None:
+        secret = self.make_message("S", instance=self.charlies_shop)
+        wish.make(secret, Wanted(stay=True), Asker("charlie"))
+        self.planned(pin_at=self.tomorrow, duration=604_800)
+        self.planned(pin_at=self.tomorrow + timedelta(days=1), duration=86_400)
+        page = self.open("bob", "/pins/planned/").content.decode()
+        assert page.count('class="agenda-day"') == 2
+        assert page.count('<li class="plan ') == 2
+        assert page.count("<ol") == page.count("</ol>")
+        assert "Nothing is planned" in self.open("nobody", "/pins/planned/").content.decode()
+
+    def test_the_time_line(self) -> None:
+        pinbook.seen(self.message, Wish(604_800), actor="5511900000002@s.whatsapp.net", at=timezone.now(), stanza_id="")
+        pinbook.missed(self.message, Wish(86_400), Asker("schedule by bob"), "It was too late.")
+        page = self.open("bob", self.page).content.decode()
+        assert "pinned it in WhatsApp" in page
+        assert "a schedule of bob" in page
+        assert "was to pin it" in page
+        assert PinEvent.objects.count() == 2
+
+    def test_pins_as_a_file(self) -> None:
+        type(self.message).objects.filter(pk=self.message.pk).update(text='=HYPERLINK("http://evil")')
+        secret = self.make_message("S", instance=self.charlies_shop)
+        for message in (self.message, secret):
+            pinbook.seen(message, Wish(604_800), actor="Bob", at=timezone.now(), stanza_id="")
+        answer = self.open("bob", "/pins/pins.csv")
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        content = b"".join(answer.streaming_content).decode("utf-8-sig")
+        (row,) = csv.DictReader(io.StringIO(content))
+        assert (row["state"], row["by"], row["messageId"], row["instance"]) == ("pinned", "Bob", "A", "shop")
+        assert row["text"] == '\'=HYPERLINK("http://evil")'
