@@ -96,11 +96,13 @@ class Instance(models.Model):
     history_percent = models.PositiveSmallIntegerField(null=True, blank=True)
     history_at = models.DateTimeField(null=True, blank=True)
 
-    # The lease: which connector holds the connection, under which epoch (it
-    # grows with every change of owner), and until when.
+    # Which connector holds the connection, and under which epoch, which grows
+    # with every change of owner (`instances.leases`).
     owner = models.CharField(max_length=300, blank=True, default="")
     epoch = models.PositiveBigIntegerField(default=0)
-    leased_until = models.DateTimeField(null=True, blank=True)
+    # Where the device's keys lie: only connectors that reach that place can
+    # hold the connection. Empty: there are none yet.
+    key_store = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = StandingInstances()
     # For who removes what was deleted.
@@ -108,7 +110,7 @@ class Instance(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "name"], name="instance_name_once_an_account")]
-        indexes = [models.Index(fields=["owner", "leased_until"], name="instance_lease")]
+        indexes = [models.Index(fields=["owner"], name="instance_owner")]
 
     def __str__(self) -> str:
         return self.name
@@ -122,6 +124,22 @@ class Instance(models.Model):
     def sentence(self) -> str:
         """What the state means and what to do, for people."""
         return sentence(self.state, self.state_detail)
+
+
+class Connector(models.Model):
+    """A process that holds connections, for as long as it gives signs of life (`instances.leases`)."""
+
+    name = models.CharField(max_length=300, primary_key=True)
+    # Of one process: the next one of the same name has another.
+    run = models.UUIDField()
+    beat = models.PositiveBigIntegerField(default=0)
+    store = models.CharField(max_length=64, help_text="Names the place of the keys that it can read.")
+    draining = models.BooleanField(default=False)
+    # For people. Nobody decides by it: clocks differ.
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Token(models.Model):

@@ -149,7 +149,10 @@ SESSION_DIR = DATA_DIR / "sessions"
 # Two connectors of one name cannot run at once; a restarted one takes up the
 # instances of its predecessor without waiting for the lease to run out.
 CONNECTOR_NAME = env.str("CONNECTOR_NAME", default=f"{os.uname().nodename}:{DATA_DIR}")
-LEASE = timedelta(seconds=env.int("LEASE_SECONDS", default=10))
+LEASE = timedelta(seconds=env.float("LEASE_SECONDS", default=6))
+# Nothing is put on the wire when less than this is left of the lease: the
+# library takes its time between our order and the stanza.
+LEASE_MARGIN = LEASE / 6
 # How long a caller waits for WhatsApp's acknowledgement of a pin.
 # Whether to hear how far sent messages have come; see docs/wire.md for what it costs.
 RECEIPTS = env.bool("RECEIPTS", default=True)

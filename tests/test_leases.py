@@ -1,62 +1,257 @@
-"""Who holds an instance: one connector at a time, and a late one changes nothing."""
+"""Who holds an instance: one connector at a time, each its share, and a late one changes nothing."""
 
-from datetime import timedelta
+import uuid
+from collections.abc import Callable
 
 import pytest
-from django.utils import timezone
 
-from instances import leases
-from instances.models import Account, Instance
+from instances.leases import HANDED_AT_ONCE, Lease
+from instances.models import Account, Connector, Instance
+
+LEASE = 6.0
+
+
+class Clock:
+    """Time as a test wants it; each connector has its own."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
 def instance(db: None) -> Instance:
-    return Instance.objects.create(account=Account.objects.create(name="Alice"), name="shop")
+    return make(1)[0]
 
 
-def expire(instance: Instance) -> None:
-    Instance.objects.filter(pk=instance.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+def make(count: int, **fields: str) -> list[Instance]:
+    account, _ = Account.objects.get_or_create(name="Alice")
+    first = Instance.objects.count()
+    return [Instance.objects.create(account=account, name=f"shop {first + n}", **fields) for n in range(count)]
 
 
-def test_it_works(instance: Instance) -> None:
-    (mine,) = leases.claim("one")
+Enter = Callable[..., Lease]
+
+
+@pytest.fixture
+def enter(db: None) -> Enter:
+    """Make connectors that have entered, on clocks that differ by an hour."""
+    made: list[Lease] = []
+
+    def make_one(name: str, store: str = "shared", clock: Clock | None = None) -> Lease:
+        lease = Lease(name, store, clock or Clock(1000.0 + 3600 * len(made)))
+        assert lease.enter()
+        made.append(lease)
+        return lease
+
+    return make_one
+
+
+def owners() -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for owner in Instance.objects.values_list("owner", flat=True):
+        counts[owner] = counts.get(owner, 0) + 1
+    return counts
+
+
+def settle(*leases: Lease) -> None:
+    """Let each do its rounds until nothing moves any more."""
+    for _ in range(20):
+        for lease in leases:
+            lease.beat()
+            lease.look_around()
+            for pk in list(lease.held)[: lease.surplus()]:
+                lease.release(pk)
+            lease.claim()
+
+
+def test_it_works(instance: Instance, enter: Enter) -> None:
+    one = enter("one")
+    (mine,) = one.claim()
     assert (mine.pk, mine.owner, mine.epoch) == (instance.pk, "one", 1)
-    assert leases.renew("one", {mine.pk: mine.epoch}) == {mine.pk}
+    assert one.holds(instance.pk, 1)
+    assert one.beat()
 
 
-def test_a_held_instance_is_not_claimed(instance: Instance) -> None:
-    leases.claim("one")
-    assert leases.claim("two") == []
+def test_a_held_instance_is_not_claimed(instance: Instance, enter: Enter) -> None:
+    enter("one").claim()
+    assert enter("two").claim() == []
 
 
-def test_a_lease_that_ran_out_goes_to_another_with_a_new_epoch(instance: Instance) -> None:
-    leases.claim("one")
-    expire(instance)
-    (taken,) = leases.claim("two")
-    assert (taken.owner, taken.epoch) == ("two", 2)
-    assert leases.renew("one", {instance.pk: 1}) == set(), "the former owner wakes up, and knows"
-    instance.refresh_from_db()
-    assert instance.owner == "two"
+def test_a_silent_connectors_instances_go_to_another(instance: Instance, enter: Enter) -> None:
+    ones, twos = Clock(50.0), Clock(9000.0)
+    one, two = enter("one", clock=ones), enter("two", clock=twos)
+    one.claim()
+    two.look_around()
+    ones.now += LEASE - 0.1
+    twos.now += LEASE - 0.1
+    assert two.beat()
+    assert two.look_around() == 0
+    assert two.claim() == []
+    ones.now += 0.2
+    twos.now += 0.2
+    assert one.seconds_left < 0, "it stopped trusting itself before anybody took over"
+    assert two.look_around() == 1
+    (taken,) = two.claim()
+    assert taken.owner == "two"
+    assert not one.beat(), "the former owner wakes up, and knows"
+    assert one.held == {}
+    assert two.holds(instance.pk, taken.epoch)
 
 
-def test_a_restarted_connector_takes_up_its_own_at_once(instance: Instance) -> None:
-    leases.claim("one")
-    (again,) = leases.reclaim("one")
-    assert again.epoch == 2
-    assert leases.renew("one", {instance.pk: 1}) == set(), "the dead process's epoch is over"
-    assert leases.reclaim("two") == []
+def test_the_former_owners_writes_come_to_nothing(instance: Instance, enter: Enter) -> None:
+    one, two = enter("one"), enter("two", clock=(clock := Clock(5.0)))
+    one.claim()
+    two.look_around()
+    clock.now += LEASE
+    two.look_around()
+    # Before anybody has taken it.
+    assert not Instance.objects.filter(pk=instance.pk, epoch=one.held[instance.pk]).exists()
 
 
-def test_a_released_instance_is_free(instance: Instance) -> None:
-    leases.claim("one")
-    leases.release("two", [instance.pk])
-    assert leases.claim("two") == [], "nobody releases another's"
-    leases.release("one", [instance.pk])
-    assert len(leases.claim("two")) == 1
+def test_nothing_is_sent_when_the_lease_has_almost_run_out(instance: Instance, enter: Enter) -> None:
+    one = enter("one", clock=(clock := Clock(7.0)))
+    one.claim()
+    clock.now += LEASE - 1.1
+    assert one.holds(instance.pk, 1)
+    clock.now += 0.2
+    assert not one.holds(instance.pk, 1)
+    assert one.beat()
+    assert one.holds(instance.pk, 1), "nobody has taken over"
 
 
-def test_of_two_who_claim_at_once_one_wins(instance: Instance) -> None:
+def test_another_epoch_is_not_ours(instance: Instance, enter: Enter) -> None:
+    one = enter("one")
+    one.claim()
+    assert not one.holds(instance.pk, 0)
+    assert not one.holds(instance.pk, 2)
+
+
+def test_a_connector_that_gives_a_sign_of_life_in_the_last_moment_stays(instance: Instance, enter: Enter) -> None:
+    from instances import leases
+
+    one = enter("one")
+    row = Connector.objects.get()
+    one.beat()
+    assert not leases._remove(row)
+    assert one.beat()
+
+
+def test_a_restarted_connector_takes_up_its_own_at_once(instance: Instance, enter: Enter) -> None:
+    one = enter("one")
+    one.claim()
+    again = Lease("one", "shared", Clock(0.0))
+    assert again.enter(dead=one.run)
+    (taken,) = again.claim()
+    assert taken.epoch > 1
+    assert not one.beat(), "the dead process's lease is over"
+
+
+def test_a_namesake_that_may_be_alive_is_not_robbed(instance: Instance, enter: Enter) -> None:
+    one = enter("one", clock=Clock(3.0))
+    one.claim()
+    other = Lease("one", "shared", clock := Clock(0.0))  # type: ignore[arg-type]
+    assert not other.enter()
+    assert not other.enter(dead=uuid.uuid4())
+    assert other.claim() == []
+    clock.now += LEASE
+    one.beat()
+    assert not other.enter()
+    clock.now += LEASE
+    assert not other.enter(), "it looks for a whole lease at the beat it saw last"
+    assert other.enter(), "and then it is silent"
+
+
+def test_a_released_instance_is_free(instance: Instance, enter: Enter) -> None:
+    one, two = enter("one"), enter("two")
+    one.claim()
+    two.release(instance.pk)
+    assert two.claim() == [], "nobody releases another's"
+    one.release(instance.pk)
+    assert len(two.claim()) == 1
+
+
+def test_of_two_who_claim_at_once_one_wins(instance: Instance, enter: Enter) -> None:
+    one, two = enter("one"), enter("two")
     seen_by_both = Instance.objects.get()
-    now = timezone.now()
-    assert leases._take(Instance.objects.get(), "one", now)
-    assert not leases._take(seen_by_both, "two", now)
+    assert one._take(Instance.objects.get())
+    assert not two._take(seen_by_both)
+
+
+def test_they_spread_evenly(enter: Enter) -> None:
+    make(10)
+    one = enter("one")
+    settle(one)
+    assert owners() == {"one": 10}, "alone it holds all"
+    two = enter("two")
+    settle(one, two)
+    assert owners() == {"one": 5, "two": 5}
+    three = enter("three")
+    settle(one, two, three)
+    assert sorted(owners().values()) == [3, 3, 4]
+
+
+def test_they_are_handed_over_a_few_at_a_time(enter: Enter) -> None:
+    make(20)
+    one = enter("one")
+    settle(one)
+    enter("two")
+    one.look_around()
+    assert one.surplus() == HANDED_AT_ONCE
+
+
+def test_nothing_moves_once_they_are_spread(enter: Enter) -> None:
+    make(5)
+    one, two = enter("one"), enter("two")
+    settle(one, two)
+    before = set(Instance.objects.values_list("pk", "epoch"))
+    settle(one, two)
+    assert set(Instance.objects.values_list("pk", "epoch")) == before
+
+
+def test_a_connector_that_drains_counts_for_no_share(enter: Enter) -> None:
+    make(6)
+    one, two = enter("one"), enter("two")
+    settle(one, two)
+    one.drain()
+    two.look_around()
+    for pk in list(one.held):
+        one.release(pk)
+    two.claim()
+    assert owners() == {"two": 6}
+    one.leave()
+    assert not Connector.objects.filter(name="one").exists()
+
+
+def test_only_who_can_read_the_keys_takes_an_instance(enter: Enter) -> None:
+    make(2, key_store="cellar")
+    make(2, key_store="attic")
+    cellar, attic = enter("one", "cellar"), enter("two", "attic")
+    settle(cellar, attic)
+    assert {(one.key_store, one.owner) for one in Instance.objects.all()} == {("cellar", "one"), ("attic", "two")}
+    (new,) = make(1)
+    settle(cellar, attic)
+    new.refresh_from_db()
+    assert new.owner, "an instance without keys goes to anybody"
+
+
+def test_nothing_is_handed_over_to_who_cannot_read_the_keys(enter: Enter) -> None:
+    make(4, key_store="cellar")
+    cellar = enter("one", "cellar")
+    settle(cellar)
+    settle(cellar, enter("two", "attic"))
+    assert owners() == {"one": 4}
+
+
+def test_an_instance_of_a_connector_that_is_no_more_is_free(instance: Instance, enter: Enter) -> None:
+    Instance.objects.update(owner="gone")
+    assert len(enter("one").claim()) == 1
+
+
+def test_what_a_former_process_of_our_name_took_late_is_taken_from_it(instance: Instance, enter: Enter) -> None:
+    one = enter("one")
+    Instance.objects.update(owner="one", epoch=7)
+    (taken,) = one.claim()
+    assert taken.epoch > 8
