@@ -82,7 +82,8 @@ class Lease:
         self.run = uuid.uuid4()
         self.held.clear()
         with transaction.atomic():
-            Connector.objects.filter(name=self.name, run=dead).delete()
+            if dead is not None:
+                Connector.objects.filter(name=self.name, run=dead).delete()
             _row, made = Connector.objects.get_or_create(
                 name=self.name, defaults={"run": self.run, "store": self.store, "seen_at": timezone.now()}
             )
@@ -139,7 +140,9 @@ class Lease:
         return each + (names.index(self.name) < more)
 
     def claim(self) -> list[Instance]:
-        """Take instances that nobody holds, up to our share."""
+        """Take instances that nobody holds, up to our share; those that are no more are no longer held."""
+        mine = Instance.objects.filter(owner=self.name, pk__in=list(self.held)).values_list("pk", "epoch")
+        self.held = {pk: epoch for pk, epoch in mine if self.held.get(pk) == epoch}
         # Of our name and not held: a former process of our name woke up and took it.
         _free(Instance.objects.filter(owner=self.name).exclude(pk__in=list(self.held)))
         room = min(self.share() - len(self.held), TAKEN_AT_ONCE)
@@ -158,7 +161,7 @@ class Lease:
 
     def release(self, instance: int) -> None:
         """Let an instance go, for another to take. Whoever calls has closed its connection before."""
-        epoch = self.held.pop(instance, None)
+        epoch = self.held.pop(instance, 0)
         Instance.objects.filter(pk=instance, owner=self.name, epoch=epoch).update(owner="")
 
     def _peers(self) -> list[Connector]:

@@ -35,6 +35,10 @@ Result = TypeVar("Result")
 # it down later is told at once.
 CONNECT_SECONDS = 1.0
 RECONNECT_SECONDS: Any = 0.25  # nats-py says int, and takes a float as well
+# How often a caller who waits looks whether the other side is still there:
+# sooner than a process that was killed can be up again.
+WATCH_SECONDS = 0.5
+REPLY_SECONDS = 0.1
 
 
 class NobodyListens(Exception):
@@ -58,14 +62,17 @@ class Broker:
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
         self._thread.start()
 
-    def request(self, subject: str, payload: Payload, timeout: float) -> Payload:
+    def request(self, subject: str, payload: Payload, timeout: float, watch: str = "") -> Payload:
         """Ask whoever listens on `subject`, and return the reply.
 
         `timeout` in seconds. Raises NobodyListens (at once) or NoReply.
+        `watch`: a subject on which whoever answers listens for as long as it
+        lives; when nobody does any more, NoReply comes before its time.
         """
         if name := tracing.request_id():
             payload = {**payload, REQUEST_ID: name}
-        return self.run(self._request(subject, payload, timeout))
+        asking = self._request(subject, payload, timeout)
+        return self.run(self._watched(asking, watch) if watch else asking)
 
     def publish(self, subject: str, payload: Payload) -> None:
         """Tell all who listen, without waiting. Lost without a word when NATS is away: news, not orders."""
@@ -175,6 +182,20 @@ class Broker:
             pending_size=0,
             error_cb=_log_error,
         )
+
+    async def _watched(self, asking: Coroutine[Any, Any, Payload], watch: str) -> Payload:
+        task = self.loop.create_task(asking)
+        while not (await asyncio.wait({task}, timeout=WATCH_SECONDS))[0]:
+            try:
+                await self._request(watch, {}, WATCH_SECONDS)
+            except NobodyListens as error:
+                # A reply may have crossed with our question.
+                if not (await asyncio.wait({task}, timeout=REPLY_SECONDS))[0]:
+                    task.cancel()
+                    raise NoReply("whoever took the request is gone") from error
+            except NoReply:
+                continue
+        return task.result()
 
     async def _request(self, subject: str, payload: Payload, timeout: float) -> Payload:
         client = await self.client()

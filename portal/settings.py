@@ -146,8 +146,12 @@ SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 NATS_URL = env.str("NATS_URL", default="") or read_secret(DATA_DIR / "nats" / "url")
 PROCESS_NAME = env.str("PROCESS_NAME", default="portal")
 SESSION_DIR = DATA_DIR / "sessions"
+# Empty: the keys of linked devices lie in SESSION_DIR. Connectors on several
+# machines, which take over from each other, need them in PostgreSQL.
+SESSION_DATABASE_URL = env.str("SESSION_DATABASE_URL", default="")
 # Two connectors of one name cannot run at once; a restarted one takes up the
 # instances of its predecessor without waiting for the lease to run out.
+# Several share the instances: docs/scaling.md.
 CONNECTOR_NAME = env.str("CONNECTOR_NAME", default=f"{os.uname().nodename}:{DATA_DIR}")
 LEASE = timedelta(seconds=env.float("LEASE_SECONDS", default=6))
 # Nothing is put on the wire when less than this is left of the lease: the

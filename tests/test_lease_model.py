@@ -112,7 +112,7 @@ class World(RuleBasedStateMachine):
 
         def statement(execute: Callable[..., Any], *arguments: Any) -> Any:
             # Within a transaction the database keeps others out.
-            if connection.in_atomic_block or not waiting:
+            if connection.in_atomic_block or arguments[0].startswith("BEGIN") or not waiting:
                 return execute(*arguments)
             before, after = waiting.pop()
             happen(before)

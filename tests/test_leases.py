@@ -152,7 +152,7 @@ def test_a_restarted_connector_takes_up_its_own_at_once(instance: Instance, ente
 def test_a_namesake_that_may_be_alive_is_not_robbed(instance: Instance, enter: Enter) -> None:
     one = enter("one", clock=Clock(3.0))
     one.claim()
-    other = Lease("one", "shared", clock := Clock(0.0))  # type: ignore[arg-type]
+    other = Lease("one", "shared", clock := Clock(0.0))
     assert not other.enter()
     assert not other.enter(dead=uuid.uuid4())
     assert other.claim() == []
@@ -255,3 +255,11 @@ def test_what_a_former_process_of_our_name_took_late_is_taken_from_it(instance: 
     Instance.objects.update(owner="one", epoch=7)
     (taken,) = one.claim()
     assert taken.epoch > 8
+
+
+def test_a_deleted_instance_is_held_no_more(instance: Instance, enter: Enter) -> None:
+    one = enter("one")
+    one.claim()
+    Instance.objects.all().delete()
+    one.claim()
+    assert one.held == {}

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -183,9 +182,15 @@ class Client:
     a hundred): a listener that writes before it returns loses nothing.
     """
 
-    def __init__(self, session_file: Path, uuid: str, listener: Listener, proxy: str = "") -> None:
-        """`proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out."""
+    def __init__(
+        self, keys: str, uuid: str, listener: Listener, may_send: Callable[[], bool], proxy: str = ""
+    ) -> None:
+        """`keys`: a SQLite file, or a PostgreSQL address. `may_send` is asked right before each message.
+
+        `proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out.
+        """
         self._listener = listener
+        self._may_send = may_send
         self._proxy = ProxySettings(proxy) if proxy else None
         self._alive = threading.Event()
         self._stopping = False
@@ -195,7 +200,8 @@ class Client:
         # Whom the account has blocked, under either name; None: not asked yet.
         self._blocked: frozenset[str] | None = None
         props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
-        self._client = _Neonize(f"{session_file}{STORE_OPTIONS}", props=props, uuid=uuid)
+        store = keys if keys.startswith("postgres") else f"{keys}{STORE_OPTIONS}"
+        self._client = _Neonize(store, props=props, uuid=uuid)
         self._client.on_login_status = self._on_login_status
         self._client.hear(self)
         self._subscribe()
@@ -315,7 +321,7 @@ class Client:
         )
         if duration is not None:
             message.messageContextInfo.CopyFrom(MessageContextInfo(messageAddOnDurationInSecs=duration))
-        _gate.passing()
+        self._pass_to_send()
         try:
             response = self._client.send_message(_jid(chat), message)
         except exc.SendMessageError as error:
@@ -337,7 +343,7 @@ class Client:
             stanza_id, author, words = quoted
             context = ContextInfo(stanzaID=stanza_id, participant=author, quotedMessage=Message(conversation=words))
             message = Message(extendedTextMessage=ExtendedTextMessage(text=text, contextInfo=context))
-        _gate.passing()
+        self._pass_to_send()
         try:
             response = self._client.send_message(to, message)
             me = self._client.get_me()
@@ -374,6 +380,12 @@ class Client:
             return bytes(self._client.download_any(Message(**{field: media})))
         except exc.DownloadError as error:
             raise _media_error(str(error)) from None
+
+    def _pass_to_send(self) -> None:
+        """Last of all before a stanza. Raises NotConnected when another connector may hold the instance by now."""
+        _gate.passing()
+        if not self._may_send():
+            raise NotConnected
 
     def _whose_number(self, chat: str) -> pb.JID:
         """The account that has a phone number; it may be spelled otherwise (Brazil's ninth digit)."""

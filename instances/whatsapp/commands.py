@@ -38,6 +38,8 @@ DISCONNECT = "disconnect"
 LOGOUT = "logout"
 # The instance's preferences are others now; they are in its row.
 PREFERENCES = "preferences"
+# Whether whoever took an order is still there; the answer names its epoch.
+ALIVE = "alive"
 # Fetch the file of a message; then give a piece of it.
 MEDIA = "media"
 MEDIA_PIECE = "media_piece"

@@ -2,18 +2,21 @@
 
 import asyncio
 import fcntl
+import hashlib
 import logging
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError
 
 from chats.intake import Taken
-from instances import leases
+from instances.leases import Lease
 from instances.models import Instance
-from instances.whatsapp import commands, database, housekeeping
+from instances.whatsapp import commands, database, housekeeping, keys
 from instances.whatsapp.history import History
 from instances.whatsapp.session import Session
 from instances.whatsapp.ticks import Ticks
@@ -23,6 +26,8 @@ from portal.broker import NobodyListens, broker
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+BEAT_SECONDS = 1.0
+WATCH_SECONDS = 0.2
 THREADS = 64
 
 
@@ -31,10 +36,15 @@ class AlreadyRunning(Exception):
 
 
 class Connector:
-    """Claims instances, renews its leases, and passes their messages on."""
+    """Holds its share of the instances, for as long as its lease is good, and passes their messages on."""
 
     def __init__(self) -> None:
         self.name: str = settings.CONNECTOR_NAME
+        self._lock = _lock_name(self.name)
+        self.lease = Lease(self.name, keys.place())
+        # One thread: what the lease does to the database happens in order, and
+        # never waits behind sixty pins that wait for WhatsApp.
+        self._lease_thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
         self._sessions: dict[int, Session] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="connector")
         self._writer = Writer(self._on_taken)
@@ -43,7 +53,7 @@ class Connector:
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._lock = _lock_name()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         """End `run`. Callable from any thread."""
@@ -53,47 +63,117 @@ class Connector:
     async def run(self) -> None:
         """Hold connections until `stop`; then let them go in order."""
         await self._reach_broker()
-        # The lock on our name proves that an earlier process of it is dead.
-        await self._begin(await self._database(leases.reclaim, self.name))
+        await self._enter()
+        beside = [self._spawn(self._beat()), self._spawn(self._watch())]
         log.info("connector %s is up", self.name)
         ticks = 0
         while not self._stop.is_set():
             try:
                 await self._tick(ticks)
             except DatabaseError:
-                log.exception("the database is away; the connections stay")
+                log.exception("the database is away")
             ticks += 1
             await self._sleep()
-        await self._end()
+        await self._drain()
+        for task in beside:
+            task.cancel()
+
+    # --- The lease ----------------------------------------------------------
+
+    async def _enter(self) -> None:
+        """Make our row; while one of our name is there that may be alive, wait until it is silent."""
+        former = _former_run(self._lock)
+        while not self._stop.is_set():
+            try:
+                if await self._leasing(self.lease.enter, former):
+                    _note_run(self._lock, self.lease.run)
+                    return
+                log.warning("another connector is called %s; waiting for it to be silent", self.name)
+            except DatabaseError:
+                log.exception("the database is away")
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                if not await self._leasing(self.lease.beat):
+                    log.warning("connector %s was taken for dead: its instances are another's", self.name)
+                    await self._enter()
+            except DatabaseError:
+                log.exception("the lease is not renewed")
+
+    async def _watch(self) -> None:
+        """Leave the air before anybody else may think that we are dead. Asks no database: that may be why."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not self.lease.good:
+                await asyncio.gather(*(session.stand_down() for session in list(self._sessions.values())))
 
     async def _tick(self, ticks: int) -> None:
-        held = {pk: session.instance.epoch for pk, session in self._sessions.items()}
-        still = await self._database(leases.renew, self.name, held)
-        for pk in held.keys() - still:
-            log.warning("instance %s is no longer ours", self._sessions[pk].instance.uid)
-            await self._sessions.pop(pk).end()
-        await self._begin(await self._database(leases.claim, self.name))
+        if gone := await self._leasing(self.lease.look_around):
+            log.warning("%s silent for too long: the instances are free", gone)
+        for pk, session in list(self._sessions.items()):
+            if self.lease.held.get(pk) != session.instance.epoch:
+                log.warning("instance %s is no longer ours", session.instance.uid)
+                del self._sessions[pk]
+                self._spawn(session.end())
+        await self._hand_over(await self._leasing(self.lease.surplus))
+        for instance in await self._leasing(self.lease.claim):
+            self._sessions[instance.pk] = Session(
+                instance, self.lease, self._pool, self._writer, self._history, self._ticks
+            )
+            self._spawn(self._begin(self._sessions[instance.pk]))
         for session in list(self._sessions.values()):
-            await session.tick()
+            self._spawn(session.tick())
         await self._database(housekeeping.run, ticks)
 
-    async def _begin(self, instances: list[Instance]) -> None:
-        for instance in instances:
-            session = Session(instance, self._pool, self._writer, self._history, self._ticks)
-            self._sessions[instance.pk] = session
+    async def _begin(self, session: Session) -> None:
+        try:
             await session.begin()
+        except (DatabaseError, NobodyListens):
+            log.exception("instance %s cannot begin; it is taken again", session.instance.uid)
+            await self._let_go(session)
 
-    async def _end(self) -> None:
-        await asyncio.gather(*(session.end() for session in self._sessions.values()))
+    async def _hand_over(self, count: int) -> None:
+        """Give so many to others, those first that nobody uses at this moment."""
+        idle = [session for session in self._sessions.values() if session.idle]
+        await asyncio.gather(*(self._let_go(session) for session in idle[:count]))
+
+    async def _let_go(self, session: Session) -> None:
+        """End a session, and only then let another connector have its instance."""
+        pk = session.instance.pk
+        await session.end()
+        self._sessions.pop(pk, None)
+        with suppress(DatabaseError):
+            await self._leasing(self.lease.release, pk)
+        await self._call_others()
+
+    async def _drain(self) -> None:
+        """Go in order: nothing is lost, and the others take over instance by instance."""
+        with suppress(DatabaseError):
+            await self._leasing(self.lease.drain)
+        await asyncio.gather(*(self._let_go(session) for session in list(self._sessions.values())))
         await self._loop.run_in_executor(self._pool, self._history.close)
         await self._loop.run_in_executor(self._pool, self._writer.close)
         await self._loop.run_in_executor(self._pool, self._ticks.close)
-        await self._database(leases.release, self.name, list(self._sessions))
+        with suppress(DatabaseError):
+            await self._leasing(self.lease.leave)
         log.info("connector %s is down", self.name)
 
+    async def _call_others(self) -> None:
+        with suppress(NobodyListens):
+            await broker().publish_async(commands.WAKE, {"from": self.name})
+
+    async def _leasing(self, work: Any, *args: Any) -> Any:
+        return await self._loop.run_in_executor(self._lease_thread, lambda: database.call(work, *args))
+
+    # --- The rest -------------------------------------------------------------
+
     async def _reach_broker(self) -> None:
-        async def wake(_: str, __: dict[str, Any]) -> None:
-            self._wake.set()
+        async def wake(_: str, payload: dict[str, Any]) -> None:
+            if payload.get("from") != self.name:
+                self._wake.set()
 
         while not self._stop.is_set():
             try:
@@ -129,17 +209,48 @@ class Connector:
         topic = commands.news_subject(instance.uid, "history")
         broker().publish(topic, {"percent": instance.history_percent})
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a fault of ours", exc_info=error)
+
     async def _database(self, work: Any, *args: Any) -> Any:
         return await self._loop.run_in_executor(self._pool, lambda: database.call(work, *args))
 
 
-def _lock_name() -> IO[str]:
+def _lock_name(name: str) -> IO[str]:
     """Make sure that no other process of this name runs here; the lock goes with the process."""
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings.SESSION_DIR.mkdir(exist_ok=True, mode=0o700)
-    lock = open(settings.DATA_DIR / "connector.lock", "w")  # noqa: SIM115  # held for life
+    # A name may hold anything, a file's may not.
+    path = settings.DATA_DIR / f"connector-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+    lock = open(path, "a+")  # noqa: SIM115  # held for life
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise AlreadyRunning("A connector already runs on this data folder. Stop it first.") from error
+        raise AlreadyRunning(
+            "A connector of this name already runs on this data folder. Stop it first, "
+            "or give this one another name with CONNECTOR_NAME."
+        ) from error
     return lock
+
+
+def _former_run(lock: IO[str]) -> UUID | None:
+    """The run that held the lock before us, and hence is dead."""
+    lock.seek(0)
+    with suppress(ValueError):
+        return UUID(lock.read().strip())
+    return None
+
+
+def _note_run(lock: IO[str], run: UUID) -> None:
+    lock.seek(0)
+    lock.truncate()
+    lock.write(run.hex)
+    lock.flush()

@@ -97,7 +97,7 @@ class History:
 
     def _note(self, instance: Instance, percent: int) -> None:
         instance.history_percent, instance.history_at = min(percent, 100), timezone.now()
-        rows = Instance.objects.filter(pk=instance.pk)
+        rows = Instance.objects.filter(pk=instance.pk, epoch=instance.epoch)
         database.call(rows.update, history_percent=instance.history_percent, history_at=instance.history_at)
         self._on_progress(instance)
 

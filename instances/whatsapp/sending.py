@@ -63,6 +63,16 @@ class Sending:
         sending.cancel()
         raise Busy
 
+    @property
+    def busy(self) -> bool:
+        """Whether an order is under way."""
+        return bool(self._under_way)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait until nothing is under way, but no longer than this."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
+
     async def _in_turn(self, order: Order, client: Client, work: Work, begun: asyncio.Event) -> dict[str, Any]:
         async with self._turn:
             if order.seconds_left <= 0:

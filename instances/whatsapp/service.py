@@ -137,7 +137,8 @@ def _ask(
     silence: WhatsAppError | None = None,
 ) -> dict[str, Any]:
     try:
-        reply = broker().request(commands.command_subject(instance.uid, verb), payload, max(timeout, 0.1))
+        watch = commands.command_subject(instance.uid, commands.ALIVE)
+        reply = broker().request(commands.command_subject(instance.uid, verb), payload, max(timeout, 0.1), watch)
     except NobodyListens as error:
         raise NotConnected from error
     except NoReply as error:

@@ -13,16 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from django.conf import settings
 from django.utils import timezone
 
 from instances import preferences, proxies
+from instances.leases import Lease
 from instances.models import Instance
 from instances.states import LINKED, State, sentence
-from instances.whatsapp import commands, database
+from instances.whatsapp import commands, database, keys
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.attending import Attending
@@ -42,6 +41,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 QR_SECONDS = 15.0
+# How long orders under way may take when the session ends.
+REST_SECONDS = 5.0
 # The library reconnects by itself, but waits two seconds longer each time
 # without a limit. When it has been down for this long, a new client tries.
 RESTART_SECONDS = 60.0
@@ -53,9 +54,17 @@ class Session:
     """What a connector does for one instance that it holds."""
 
     def __init__(
-        self, instance: Instance, pool: ThreadPoolExecutor, writer: Writer, history: History, ticks: Ticks
+        self,
+        instance: Instance,
+        lease: Lease,
+        pool: ThreadPoolExecutor,
+        writer: Writer,
+        history: History,
+        ticks: Ticks,
     ) -> None:
         self.instance = instance
+        self._lease = lease
+        self._leaving = False
         self._pool = pool
         self._writer = writer
         self._ticks = ticks
@@ -93,6 +102,9 @@ class Session:
 
     async def end(self) -> None:
         """Stop listening and close the connection; the keys and the state stay."""
+        # What is under way may still be acknowledged, and its callers look whether we are there.
+        self._leaving = True
+        await self._sending.rest(REST_SECONDS)
         for end in self._ending:
             await end()
         self._ending.clear()
@@ -100,8 +112,22 @@ class Session:
         for task in list(self._tasks):
             task.cancel()
 
+    async def stand_down(self) -> None:
+        """Another connector may hold the instance soon: off the air, until the lease is good again."""
+        if self._client is not None:
+            log.warning("instance %s goes off the air: its lease is running out", self.instance.uid)
+            await self._stop_client()
+            self._start_at = time.monotonic()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is going on that a change of owner would disturb."""
+        return not self._sending.busy and not self._changing.locked() and self.instance.state != State.LINKING
+
     async def tick(self) -> None:
         """Once a second: start what is due."""
+        if not self._holds():
+            return
         if self._start_at is not None and time.monotonic() >= self._start_at:
             self._start_at = None
             async with self._changing:
@@ -111,25 +137,36 @@ class Session:
 
     # --- Commands ---------------------------------------------------------
 
-    async def _command(self, subject: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def _command(self, subject: str, payload: dict[str, Any]) -> dict[str, Any] | None:
         verb = subject.rsplit(".", 1)[-1]
+        # Whoever has the instance by now hears the command as well: it answers, we do not.
+        if not self._holds() or payload.get("epoch", 0) > self.instance.epoch:
+            return None
+        if verb == commands.ALIVE:
+            return {"epoch": self.instance.epoch}
         try:
-            if verb == commands.PIN:
+            if self._leaving:
+                raise NotConnected
+            return await self._carry_out(verb, payload)
+        except WhatsAppError as error:
+            return error_reply(error)
+
+    async def _carry_out(self, verb: str, payload: dict[str, Any]) -> dict[str, Any]:
+        match verb:
+            case commands.PIN:
                 pin = PinOrder(**payload)
                 return await self._sending.carry_out(pin, self._ready_for(pin.epoch), partial(send_pin, pin))
-            if verb == commands.TEXT:
+            case commands.TEXT:
                 text = TextOrder(**payload)
                 store = partial(self._writer.write_now, self.instance)
                 return await self._sending.carry_out(text, self._ready_for(text.epoch), partial(send_text, text, store))
-            if verb == commands.MEDIA:
+            case commands.MEDIA:
                 client = self._client if self.instance.state == State.CONNECTED else None
                 return await self._downloads.fetch(payload["message"], client)
-            if verb == commands.MEDIA_PIECE:
+            case commands.MEDIA_PIECE:
                 return await self._downloads.piece(**payload)
-            async with self._changing:
-                return await self._change(verb, payload)
-        except WhatsAppError as error:
-            return error_reply(error)
+        async with self._changing:
+            return await self._change(verb, payload)
 
     async def _change(self, verb: str, payload: dict[str, Any]) -> dict[str, Any]:
         """The commands that change the connection, one after the other."""
@@ -145,6 +182,9 @@ class Session:
             case commands.PREFERENCES:
                 return await self._apply_preferences()
         raise ValueError(f"unknown command {verb}")
+
+    def _holds(self) -> bool:
+        return self._lease.holds(self.instance.pk, self.instance.epoch)
 
     def _ready_for(self, epoch: int) -> Client | None:
         """The client, if it can send now, for callers who mean our lease and not an earlier one."""
@@ -238,8 +278,8 @@ class Session:
                 self._loop.call_soon_threadsafe(self._events.put_nowait, (generation, event))
 
         def make() -> Client:
-            proxy = proxies.address_of(self.instance)
-            client = Client(self.session_file, f"{self.instance.uid.hex}-{generation}", listen, proxy)
+            uid, proxy = self.instance.uid, proxies.address_of(self.instance)
+            client = Client(keys.prepare(uid), f"{uid.hex}-{generation}", listen, self._holds, proxy)
             client.start()
             return client
 
@@ -257,16 +297,9 @@ class Session:
         if client is not None:
             await self._thread(client.stop)
 
-    @property
-    def session_file(self) -> Path:
-        """The library's own SQLite file with the keys of this one device."""
-        directory: Path = settings.SESSION_DIR
-        return directory / f"{self.instance.uid.hex}.sqlite3"
-
     async def _forget_keys(self) -> None:
-        for path in self.session_file.parent.glob(f"{self.session_file.name}*"):
-            path.unlink(missing_ok=True)
-        await self._save(jid="", lid="", linked_at=None)
+        await self._thread(keys.forget, self.instance.uid)
+        await self._save(jid="", lid="", linked_at=None, key_store="")
 
     # --- What the client says ---------------------------------------------
 
@@ -336,6 +369,7 @@ class Session:
             jid=event.jid,
             lid=event.lid,
             push_name=event.push_name[:200],
+            key_store=self._lease.store,
             linked_at=self.instance.linked_at or now,
             last_seen_at=now,
             banned_until=None,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instances', '0004_history'),
+        ('instances', '0008_preferences'),
     ]
 
     operations = [

@@ -1,0 +1,65 @@
+"""Where the keys of linked devices lie: files of this machine, or PostgreSQL for connectors on several.
+
+Each instance has a store of its own, a file or a schema. The library would keep
+several devices in one store, but then resumes the first it finds.
+"""
+
+import hashlib
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from psycopg import sql
+
+from portal.secrets import read_or_make_secret
+
+HERE = {"127.0.0.1", "localhost", "::1"}
+
+
+def place() -> str:
+    """Names the place; connectors that answer the same can take over from each other."""
+    if url := settings.SESSION_DATABASE_URL:
+        parts = urlsplit(url)
+        known_by = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    else:
+        # Lies with the keys, so that it goes where they go.
+        known_by = read_or_make_secret(settings.SESSION_DIR / "place")
+    return hashlib.sha256(known_by.encode()).hexdigest()[:32]
+
+
+def prepare(uid: UUID) -> str:
+    """What the library is to open for an instance; it comes into being if need be."""
+    if not settings.SESSION_DATABASE_URL:
+        return str(settings.SESSION_DIR / f"{uid.hex}.sqlite3")
+    with _database() as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(_schema(uid)))
+    parts = urlsplit(settings.SESSION_DATABASE_URL)
+    query = dict(parse_qsl(parts.query)) | {"search_path": _name(uid)}
+    # The library's driver insists on TLS unless told otherwise.
+    query.setdefault("sslmode", "disable" if parts.hostname in HERE else "require")
+    # neonize knows a PostgreSQL store by how its name begins.
+    address: str = parts._replace(scheme="postgres", query=urlencode(query)).geturl()
+    return address
+
+
+def forget(uid: UUID) -> None:
+    """Delete an instance's keys."""
+    if settings.SESSION_DATABASE_URL:
+        with _database() as connection:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(_schema(uid)))
+    else:
+        for path in settings.SESSION_DIR.glob(f"{uid.hex}.sqlite3*"):
+            path.unlink(missing_ok=True)
+
+
+def _database() -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5)
+
+
+def _name(uid: UUID) -> str:
+    return f"session_{uid.hex}"
+
+
+def _schema(uid: UUID) -> sql.Identifier:
+    return sql.Identifier(_name(uid))

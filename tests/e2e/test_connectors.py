@@ -1,0 +1,166 @@
+"""Several connectors on one database: who holds what, who takes over, and that no stanza goes out twice.
+
+They are of separate data folders, as on two machines; the keys lie in PostgreSQL.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+from tests.e2e.database import PortalDatabase
+from tests.e2e.scene import Scene, wait
+from tests.loopback import Actor, LoopbackServer
+from tests.portal_process import ROOT
+
+# It brings its own PostgreSQL, whichever database the suite runs on.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
+
+# What the issue allows from a connector's death to the pin by another one.
+TAKE_OVER_SECONDS = 10.0
+
+
+class Second:
+    """A connector beside the portal's own, on a machine of its own as far as it knows."""
+
+    def __init__(self, scene: Scene, name: str) -> None:
+        self.scene, self.name = scene, name
+        folder = scene.folder / name
+        environment = scene.portal.environment | {
+            "DATA_DIR": str(folder), "CONNECTOR_NAME": name, "NEONIZE_BOT_TAG": "off",
+            "SECRET_KEY": (scene.folder / "data" / "secret.key").read_text(),
+        }  # fmt: skip
+        folder.mkdir(exist_ok=True)
+        self.log = folder / "log"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "connector"],
+                env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        wait(lambda: self.scene.database.one("SELECT beat FROM instances_connector WHERE name = ?", name), 30, name)
+
+    def holds(self) -> bool:
+        return bool(self.scene.instance("owner") == self.name and self.scene.instance("state") == "connected")
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, nats_url: str) -> Iterator[Scene]:
+    folder: Path = tmp_path_factory.mktemp("connectors")
+    with LoopbackServer(folder / "whatsapp") as wa, postgres.server() as url:
+        made = Scene(
+            wa, folder, PortalDatabase(folder / "data", url),
+            NATS_URL=nats_url, SESSION_DATABASE_URL=url, CONNECTOR_NAME="first",
+        )  # fmt: skip
+        try:
+            made.link()
+            yield made
+        finally:
+            made.portal.stop()
+
+
+@pytest.fixture(scope="module")
+def bob(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actor]:
+    with Actor(scene.wa, scene.wa.account("Bob", phone="5511999990002"), tmp_path_factory.mktemp("bob")) as actor:
+        yield actor
+
+
+def message(scene: Scene, bob: Actor, text: str) -> str:
+    message_id = bob.send_text(scene.ana.jid, text)
+    scene.stored(message_id, seconds=30)
+    return message_id
+
+
+def first_holds(scene: Scene) -> bool:
+    return bool(scene.instance("owner") == "first" and scene.instance("state") == "connected")
+
+
+def test_the_keys_are_in_the_database(scene: Scene, bob: Actor) -> None:
+    assert scene.pin(message(scene, bob, "as before"), "7d")[0] == 200
+    assert not list((scene.folder / "data" / "sessions").glob("*.sqlite3*"))
+    schemas = scene.database.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE ?", "session%")
+    assert len(schemas) == 1
+
+
+def test_a_share_is_handed_over_a_dead_ones_taken_over_a_stopping_ones_handed_back(scene: Scene, bob: Actor) -> None:
+    kept = message(scene, bob, "kept")
+    # The one instance goes to the first by name.
+    neighbour = Second(scene, "earlier")
+    try:
+        wait(neighbour.holds, 10, "the handing over")
+        assert scene.pin(kept, "7d")[0] == 200
+
+        neighbour.process.kill()
+        killed = time.monotonic()
+        status, answer = scene.pin(kept, "24h")
+        assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
+        assert time.monotonic() - killed < 1
+        wait(lambda: scene.pin(kept, "24h")[0] == 200, TAKE_OVER_SECONDS, "the take-over")
+        assert time.monotonic() - killed < TAKE_OVER_SECONDS
+        assert first_holds(scene)
+
+        neighbour = Second(scene, "earlier")
+        wait(neighbour.holds, 15, "the handing over")
+        neighbour.process.terminate()
+        wait(lambda: first_holds(scene), 5, "the handing back")
+        assert scene.pin(kept, "7d")[0] == 200
+        assert neighbour.process.wait(timeout=10) == 0
+        assert len(scene.ana.devices()) == 1, "no new code was needed"
+    finally:
+        neighbour.end()
+
+
+def test_a_paused_connector_that_wakes_up_sends_nothing(scene: Scene, bob: Actor) -> None:
+    first = scene.portal.pids()["connector"]
+    kept = message(scene, bob, "while it stands still")
+    wait(lambda: first_holds(scene), what="first")
+    neighbour = Second(scene, "later")
+    try:
+        before = scene.pins_sent()
+        os.kill(first, signal.SIGSTOP)
+        # An order that the paused one finds when it wakes up.
+        status, _ = scene.pin(kept, "7d")
+        assert status == 504, "nobody knows what the paused one has done with it"
+        wait(neighbour.holds, TAKE_OVER_SECONDS, "the take-over")
+        os.kill(first, signal.SIGCONT)
+        time.sleep(3)
+        assert scene.pins_sent() == before, "the former owner sends nothing"
+        assert scene.instance("state") in ("connected", "connecting"), "nor do the two replace each other"
+        # It enters anew, and gets its share back.
+        wait(lambda: first_holds(scene), 20, "the handing back")
+        assert scene.pin(kept, "30d")[0] == 200
+        assert scene.pins_sent() == before + 1
+    finally:
+        os.kill(first, signal.SIGCONT)
+        neighbour.end()
+
+
+def test_a_caller_hears_early_that_the_connector_died(scene: Scene, bob: Actor) -> None:
+    wait(lambda: first_holds(scene), 20, "first")
+    kept = message(scene, bob, "nobody will know")
+    scene.wa.acks.late(scene.ana, 10, edit="2")
+    try:
+        answers: list[tuple[int, Any]] = []
+        asking = threading.Thread(target=lambda: answers.append(scene.pin(kept, "7d")))
+        asking.start()
+        time.sleep(1)
+        os.kill(scene.portal.pids()["connector"], signal.SIGKILL)
+        killed = time.monotonic()
+        asking.join(30)
+        assert (answers[0][0], time.monotonic() - killed < 2) == (504, True)
+        assert scene.pin_state(kept) == "unknown"
+    finally:
+        scene.wa.acks.normal(scene.ana)
