@@ -182,9 +182,7 @@ class Client:
     a hundred): a listener that writes before it returns loses nothing.
     """
 
-    def __init__(
-        self, keys: str, uuid: str, listener: Listener, may_send: Callable[[], bool], proxy: str = ""
-    ) -> None:
+    def __init__(self, keys: str, uuid: str, listener: Listener, may_send: Callable[[], bool], proxy: str = "") -> None:
         """`keys`: a SQLite file, or a PostgreSQL address. `may_send` is asked right before each message.
 
         `proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out.
