@@ -13,7 +13,8 @@ from chats.search.backends import backend
 from chats.search.plan import make_plan
 from chats.selectors import conversation
 from chats.selectors.places import Place
-from tests.bench.searching.rows import WORDS
+from tests.bench.searching.load import MADE
+from tests.bench.searching.rows import RARE_EVERY, WORDS
 
 FIRST_YEAR = date(2024, 1, 1)
 
@@ -33,7 +34,8 @@ def _common(rng: random.Random) -> str:
 
 
 def _rare(rng: random.Random, scope: list[int]) -> Question:
-    word = f"xylophon{rng.randrange(10)}"
+    # As many different ones as there are among what was made.
+    word = f"xylophon{rng.randrange(MADE // RARE_EVERY)}"
     return Question(scope, word, (word,))
 
 
