@@ -1,9 +1,11 @@
-"""`/healthz`: whether this web process can do its work."""
+"""`/healthz` and `/readyz`: whether this web process can do its work, and whether it should be given any."""
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from portal.broker import NobodyListens, broker
 
 
 @require_safe
@@ -16,3 +18,16 @@ def healthz(request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         return JsonResponse({"status": "database unavailable"}, status=503)
     return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when the database and NATS answer, else 503. For whoever spreads the callers; tells nothing else."""
+    answer = healthz(request)
+    if answer.status_code == 200:
+        try:
+            broker().run(broker().client())
+        except NobodyListens:
+            return JsonResponse({"status": "NATS unavailable"}, status=503)
+    return answer

@@ -157,6 +157,9 @@ LEASE = timedelta(seconds=env.float("LEASE_SECONDS", default=6))
 # Nothing is put on the wire when less than this is left of the lease: the
 # library takes its time between our order and the stanza.
 LEASE_MARGIN = LEASE / 6
+# 0: no process answers Prometheus.
+METRICS_PORT = env.int("METRICS_PORT", default=0)
+METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
 # How long a caller waits for WhatsApp's acknowledgement of a pin.
 # Whether to hear how far sent messages have come; see docs/wire.md for what it costs.
 RECEIPTS = env.bool("RECEIPTS", default=True)

@@ -14,7 +14,7 @@ from instances import api as instances
 from instances import preferences_api
 from instances.events import api as webhooks
 from instances.token_api import RotateToken
-from portal.health import healthz
+from portal.health import healthz, readyz
 from portal.rest.openapi import OpenApi
 from portal.rest.routes import account_endpoint, instance_endpoint, unknown_endpoint
 
@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("portal.pages")),
     path("admin/", admin.site.urls),
     path("healthz", healthz),
+    path("readyz", readyz),
     account_endpoint("instance/new", instances.NewInstance),
     account_endpoint("instance/list", instances.ListInstances),
     instance_endpoint("instance/connect", instances.ConnectInstance),

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,11 +17,13 @@ from django.db import DatabaseError
 from chats.intake import Taken
 from instances.leases import Lease
 from instances.models import Instance
+from instances.states import State
 from instances.whatsapp import commands, database, housekeeping, keys
 from instances.whatsapp.history import History
 from instances.whatsapp.session import Session
 from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
+from portal import metrics
 from portal.broker import NobodyListens, broker
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ class Connector:
         await self._reach_broker()
         await self._enter()
         beside = [self._spawn(self._beat()), self._spawn(self._watch())]
+        metrics.QUEUE.set_function(lambda: self._writer.waiting)
+        metrics.LEASE_SECONDS.set_function(lambda: self.lease.seconds_left)
         log.info("connector %s is up", self.name)
         ticks = 0
         while not self._stop.is_set():
@@ -116,16 +121,21 @@ class Connector:
         for pk, session in list(self._sessions.items()):
             if self.lease.held.get(pk) != session.instance.epoch:
                 log.warning("instance %s is no longer ours", session.instance.uid)
+                metrics.LEASES.labels("lost").inc()
                 del self._sessions[pk]
                 self._spawn(session.end())
         await self._hand_over(await self._leasing(self.lease.surplus))
         for instance in await self._leasing(self.lease.claim):
+            metrics.LEASES.labels("taken").inc()
             self._sessions[instance.pk] = Session(
                 instance, self.lease, self._pool, self._writer, self._history, self._ticks
             )
             self._spawn(self._begin(self._sessions[instance.pk]))
         for session in list(self._sessions.values()):
             self._spawn(session.tick())
+        states = Counter(session.instance.state for session in self._sessions.values())
+        for state in State.values:
+            metrics.CONNECTIONS.labels(state).set(states[state])
         await self._database(housekeeping.run, ticks)
 
     async def _begin(self, session: Session) -> None:
@@ -147,6 +157,7 @@ class Connector:
         self._sessions.pop(pk, None)
         with suppress(DatabaseError):
             await self._leasing(self.lease.release, pk)
+        metrics.LEASES.labels("handed over").inc()
         await self._call_others()
 
     async def _drain(self) -> None:
@@ -192,6 +203,7 @@ class Connector:
 
     def _on_taken(self, instance: Instance, taken: Taken, live: bool) -> None:
         """On the writer's thread: tell live pages, and ask for the names of new groups."""
+        metrics.MESSAGES.inc(len(taken.messages))
         if taken.messages or taken.changed:
             payload = {
                 "messages": [message.pk for message in taken.messages],

@@ -17,7 +17,7 @@ from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import Order, PinOrder, TextOrder, error_reply
 from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, Refused, WhatsAppError
 from instances.whatsapp.events import MessageArrived
-from portal import tracing
+from portal import metrics, tracing
 
 log = logging.getLogger(__name__)
 
@@ -94,28 +94,29 @@ def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], None], c
 
 def send_pin(order: PinOrder, client: Client) -> dict[str, Any]:
     """Send a pin or an unpin, and record what came of it."""
-    attempt = UUID(order.attempt)
+    attempt, began = UUID(order.attempt), time.monotonic()
     try:
         stanza_id, at = client.send_pin(order.chat, order.message_id, order.from_me, order.participant, order.duration)
     except Refused as error:
-        _record(attempt, Outcome.REFUSED, detail=error.reason)
+        _record(attempt, began, Outcome.REFUSED, detail=error.reason)
         return error_reply(error)
     except (NotConnected, Busy, NotAllowed) as error:
-        _record(attempt, Outcome.NOT_SENT, detail=str(error))
+        _record(attempt, began, Outcome.NOT_SENT, detail=str(error))
         return error_reply(error)
     except NotConfirmed as error:
-        _record(attempt, Outcome.UNCONFIRMED)
+        _record(attempt, began, Outcome.UNCONFIRMED)
         return error_reply(error)
-    _record(attempt, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
+    _record(attempt, began, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
     return {"stanza_id": stanza_id}
 
 
-def _record(attempt: UUID, outcome: Outcome, **facts: Any) -> None:
+def _record(attempt: UUID, began: float, outcome: Outcome, **facts: Any) -> None:
     """Write the outcome down before anybody hears of it; while the database is away, keep trying."""
     limit = time.monotonic() + RECORD_SECONDS
     while True:
         try:
             database.call(pinbook.settle, attempt, outcome, **facts)
+            metrics.PIN_SECONDS.labels(outcome.value).observe(time.monotonic() - began)
             return
         except DatabaseError:
             log.exception("the outcome of a pin is not recorded yet")

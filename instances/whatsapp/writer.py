@@ -43,6 +43,11 @@ class Writer:
         """Store a batch on the caller's thread, between the batches of the queue. `live` as of `take_in`."""
         self._write(instance, events, live)
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be written."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Write what is still queued, and end."""
         self._queue.put(None)

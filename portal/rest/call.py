@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from instances.models import Token
+from portal import metrics
 from portal.rest import rate
 from portal.rest.address import client_address
 from portal.rest.authentication import find_token, secret_in
@@ -33,6 +34,7 @@ class Call:
         if self.fault is not None:
             raise self.fault
         if self.usage.over:
+            metrics.REFUSED.inc()
             raise ApiError(
                 429,
                 "Rate limit exceeded. Try again later.",

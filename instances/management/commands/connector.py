@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from portal import metrics
 from portal.broker import broker
 from portal.collector import settle
 
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         from instances.whatsapp.connector import AlreadyRunning, Connector
 
         settle()
+        metrics.serve(metrics.CONNECTOR)
 
         async def run() -> None:
             connector = Connector()

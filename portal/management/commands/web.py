@@ -9,6 +9,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from portal import metrics
 from portal.listening import listen
 from portal.live import hub
 from portal.supervisor import folder
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         """Serve."""
         if not settings.CACHE_URL:
             self._be_the_only_one()
+        metrics.serve(metrics.web_offset(settings.PROCESS_NAME))
         given = os.environ.get("LISTEN_FD")
         listener = socket.socket(fileno=int(given)) if given else listen()
         config = uvicorn.Config(

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from portal import metrics
 from portal.broker import broker
 from portal.collector import settle
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         from instances.events.worker import Worker
 
         settle()
+        metrics.serve(metrics.WORKER)
 
         async def run() -> None:
             worker, schedules = Worker(), Loop()

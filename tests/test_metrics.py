@@ -1,0 +1,79 @@
+"""What a process counts, and that strangers do not reach it."""
+
+import urllib.request
+
+import pytest
+from django.test import Client
+
+from chats import pinbook
+from chats.pinbook import Outcome
+from instances.whatsapp import database, sending
+from instances.whatsapp.commands import PinOrder
+from instances.whatsapp.errors import Refused
+from portal import metrics
+from portal.broker import NobodyListens
+from tests.portal_process import free_port
+
+
+def value(name: str, **labels: str) -> float:
+    from prometheus_client import REGISTRY
+
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_it_works(settings: pytest.FixtureRequest) -> None:
+    settings.METRICS_PORT = free_port() - 1  # type: ignore[attr-defined]
+    metrics.serve(metrics.CONNECTOR)
+    with urllib.request.urlopen(f"http://127.0.0.1:{settings.METRICS_PORT + 1}/metrics") as answer:  # type: ignore[attr-defined]
+        assert b"portal_pin_seconds" in answer.read()
+
+
+def test_off_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("a port was opened")
+
+    monkeypatch.setattr(metrics, "start_http_server", fail)
+    metrics.serve(metrics.WORKER)
+
+
+@pytest.mark.django_db
+def test_not_on_the_portals_own_address(client: Client) -> None:
+    assert client.get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize(("process", "offset"), [("web", 0), ("web 2", 3), ("web 3", 4), ("portal", 0)])
+def test_each_process_has_its_port(process: str, offset: int) -> None:
+    assert metrics.web_offset(process) == offset
+
+
+def test_a_pin_is_counted_by_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def send_pin(self, *_: object) -> None:
+            raise Refused("479")
+
+    monkeypatch.setattr(pinbook, "settle", lambda *_, **__: True)
+    monkeypatch.setattr(database, "call", lambda work, *a, **k: work(*a, **k))
+    before = value("portal_pin_seconds_count", outcome=Outcome.REFUSED.value)
+    order = PinOrder(
+        deadline=0, epoch=1, attempt="0" * 32, chat="c", message_id="m", from_me=False, participant=None, duration=None
+    )
+    sending.send_pin(order, Refusing())  # type: ignore[arg-type]
+    assert value("portal_pin_seconds_count", outcome=Outcome.REFUSED.value) == before + 1
+
+
+@pytest.mark.django_db
+def test_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    from portal import health
+
+    class Away:
+        async def client(self) -> None:
+            raise NobodyListens
+
+        def run(self, work: object) -> None:
+            work.close()  # type: ignore[attr-defined]
+            raise NobodyListens
+
+    monkeypatch.setattr(health, "broker", Away)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "NATS unavailable"})
+    assert client.get("/healthz").status_code == 200
