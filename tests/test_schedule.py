@@ -254,6 +254,13 @@ def test_a_connection_lost_at_the_last_moment(owner: Owner, message: Message, at
     assert history(message) == ["asked", "not_sent", "asked", "acknowledged"]
 
 
+def test_an_instance_that_is_being_deleted_pins_nothing_more(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    Instance.every.update(going_at=NOW)
+    assert run(NOW, at) == 0
+    assert owner.orders == []
+
+
 # --- Once, exactly ------------------------------------------------------------------------------
 
 

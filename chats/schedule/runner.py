@@ -65,7 +65,8 @@ def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[
 
 def _due(now: datetime) -> Any:
     free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    return Schedule.objects.filter(free, state=State.WAITING, try_at__lte=now)
+    # An instance that is being deleted does nothing more.
+    return Schedule.objects.filter(free, state=State.WAITING, try_at__lte=now, message__instance__going_at=None)
 
 
 def _claim(schedule: Schedule, now: datetime) -> bool:
