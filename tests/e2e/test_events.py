@@ -107,6 +107,12 @@ def test_receipts(scene: Scene, bob: Actor, there: Receiver, webhook: dict[str, 
     found = wait(lambda: at(there, messageIds=[message_id], status="delivered"))
     assert (found[0]["event"], found[0]["data"]["chatJid"]) == ("message.status", bob.jid)
     assert abs(time.time() - datetime.fromisoformat(found[0]["data"]["at"]).timestamp()) < 60
+    with open_socket(scene) as socket:
+        bob.mark_read([message_id], scene.ana.lid, scene.ana.lid)
+        (*_, told) = read(socket, lambda event: event["data"].get("messageIds") == [message_id])
+    assert (told["event"], told["data"]["status"]) == ("message.status", "read")
+    assert (told["data"]["chatJid"], told["data"]["by"]) == (bob.jid, found[0]["data"]["by"])
+    assert wait(lambda: at(there, messageIds=[message_id], status="read")) == [told], "a webhook gets the very same"
 
 
 def test_the_state(scene: Scene, there: Receiver, webhook: dict[str, Any]) -> None:
