@@ -35,8 +35,8 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
         return data
 
 
-class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
-    """A person's or an account's memberships."""
+class MembershipInline(admin.StackedInline):  # type: ignore[type-arg]
+    """A person's or an account's memberships, stacked: a table's fields would have no labels of their own."""
 
     model = Membership
     form = MembershipForm
