@@ -2,8 +2,10 @@
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from instances.leases import HANDED_AT_ONCE, Lease
 from instances.models import Account, Connector, Instance
@@ -263,3 +265,17 @@ def test_a_deleted_instance_is_held_no_more(instance: Instance, enter: Enter) ->
     Instance.objects.all().delete()
     one.claim()
     assert one.held == {}
+
+
+def test_the_lease_counts_from_before_the_beat_was_written(instance: Instance, enter: Enter) -> None:
+    one = enter("one", clock=(clock := Clock(7.0)))
+
+    def slow(execute: Callable[..., Any], *arguments: Any) -> Any:
+        clock.now += 4
+        result = execute(*arguments)
+        clock.now += 1
+        return result
+
+    with connection.execute_wrapper(slow):
+        assert one.beat()
+    assert one.seconds_left == pytest.approx(LEASE - 5)
