@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import chromium
+from tests.browser.furniture import furnish
 from tests.browser.person import DESKTOP, PHONE, Person
 from tests.demo.people import PASSWORD
 from tests.demo.stage import Stage
@@ -55,6 +56,76 @@ def instance(page: Page) -> None:
     page.wait_for_selector("#panel")
 
 
+def below(page: Page) -> None:
+    """The instance's settings, which stand below the fold."""
+    instance(page)
+    page.locator("#by-itself").evaluate("heading => heading.closest('section').scrollIntoView()")
+
+
+def webhooks(page: Page) -> None:
+    instance(page)
+    page.get_by_role("link", name="Webhooks").click()
+    page.wait_for_selector("main .pill")
+
+
+def webhook(page: Page) -> None:
+    webhooks(page)
+    page.locator("main .panel-head > a").first.click()
+    page.wait_for_selector("main time")
+
+
+def given_up(page: Page) -> None:
+    webhook(page)
+    page.get_by_role("link", name="Given up").click()
+    page.wait_for_selector("[aria-current]:has-text('Given up')")
+
+
+def photo(page: Page) -> None:
+    ana(page)
+    row = page.locator("#thread > li", has_text="The wall it will stand at")
+    # Once seen, it is here without a click.
+    show = row.get_by_role("button", name="Show")
+    if show.count():
+        show.click()
+    row.locator(".file img").wait_for()
+    page.locator("#messages").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+
+
+def export(page: Page) -> None:
+    """Half way: a body that never ends is not to be had here, so the panel is shown as it looks then."""
+    page.evaluate(
+        """() => {
+        const panel = document.getElementById("export");
+        panel.hidden = false;
+        for (const part of panel.querySelectorAll("[data-when]"))
+          part.hidden = !part.dataset.when.split(" ").includes("running");
+        panel.querySelector("progress").value = 0.42;
+        panel.querySelector("[data-count]").textContent = "1,218";
+        panel.querySelector("[data-total]").textContent = "2,900";
+    }"""
+    )
+
+
+def export_menu(page: Page) -> None:
+    page.get_by_text("Export", exact=True).click()
+
+
+def operation(page: Page) -> None:
+    page.locator("#operations-chat-chatPinMessage .opblock-summary-control").click()
+    page.locator("#operations-chat-chatPinMessage").scroll_into_view_if_needed()
+
+
+def plan(page: Page) -> None:
+    """The page of one pin."""
+    page.locator("#board .pin-menu > summary").first.click()
+    page.locator("#board .pin-menu a").first.click()
+    page.wait_for_selector(".plan-form")
+
+
+def drawn(page: Page) -> None:
+    page.wait_for_selector(".opblock")
+
+
 def issue(page: Page) -> None:
     page.fill("[name=label]", "CRM integration")
     page.click("[name=_save]")
@@ -74,20 +145,32 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("chats", "/chats/", nothing),
     ("chat", "/chats/", ana),
     ("group", "/chats/", group),
+    ("photo", "/chats/", photo),
     ("pin", "/chats/", pin_menu),
     ("search", "/search/", nothing),
     ("hits", "/search/?q=gate+code", nothing),
+    ("export", "/search/?q=gate+code", export),
+    ("export-menu", "/search/?q=gate+code", export_menu),
     ("no-hits", "/search/?q=zeppelin", nothing),
     ("pins", "/pins/", nothing),
+    ("planned", "/pins/planned/", nothing),
+    ("plan", "/pins/", plan),
     ("history", "/pins/history/", nothing),
     ("instances", "/instances/", nothing),
     ("instance", "/instances/", instance),
+    ("instance-settings", "/instances/", below),
+    ("webhooks", "/instances/", webhooks),
+    ("webhook", "/instances/", webhook),
+    ("webhook-given-up", "/instances/", given_up),
     ("linking", "/instances/", link),
     ("preferences", "/preferences/", nothing),
     ("keyboard", "/chats/", help_),
+    ("reference", "/reference/", drawn),
+    ("operation", "/reference/", operation),
     ("admin", "/admin/", nothing),
     ("admin-token-issued", "/admin/instances/token/add/", issue),
     ("admin-tokens", "/admin/instances/token/", nothing),
+    ("admin-token-rotate", "/admin/instances/token/1/rotate/", nothing),
     ("admin-user", "/admin/auth/user/2/change/", nothing),
     ("admin-audit", "/admin/portal/auditline/", nothing),
 ]
@@ -105,6 +188,8 @@ def take(browser: Browser, url: str, wanted: list[str]) -> list[str]:
     for size, options in SIZES.items():
         for scheme in ("light", "dark"):
             somebody = Person(browser, url, color_scheme=scheme, **options)
+            # Pictures are no test of speed: a busy machine may take its time.
+            somebody.page.set_default_timeout(60_000)
             somebody.go("/sign-in/")
             if not wanted or "sign-in" in wanted:
                 save(somebody.page, f"sign-in-{size}-{scheme}")
@@ -124,6 +209,7 @@ def main() -> None:
     """Names of pages as arguments limit it to those."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Stage() as stage, chromium() as browser:
+        furnish(stage)
         complaints = take(browser, stage.url, sys.argv[1:])
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(Path.cwd())}")
     for line in complaints:

@@ -1,0 +1,83 @@
+"""What the demonstration does not have by itself, and pictures show: webhooks with a log, a photo, ticks."""
+
+import io
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+from PIL import Image
+
+from tests.demo import people
+from tests.demo.stage import Stage
+
+# (state, event, minutes ago, attempts as (status, milliseconds, error, answer))
+LOG: list[tuple[str, str, int, list[tuple[int | None, int, str, str]]]] = [
+    ("dead", "message.exchange", 2_900, [(502, 1_204, "", "Bad Gateway"), (None, 10_000, "No answer in time.", "")]),
+    ("dead", "message.pin", 1_480, [(500, 84, "", '{"error": "column pin_until does not exist"}')]),
+    ("delivered", "message.status", 35, [(200, 41, "", "ok")]),
+    ("delivered", "message.exchange", 12, [(503, 63, "", "Service Unavailable"), (200, 38, "", "ok")]),
+]  # fmt: skip
+
+
+def furnish(stage: Stage) -> None:
+    """Add it to a running stage. Nothing is sent anywhere: what the log tells of is in the past."""
+    from chats.models import Message
+    from instances.models import Instance
+
+    shop = Instance.objects.get(name="shop")
+    _webhooks(shop)
+    _plan(shop)
+    photo = io.BytesIO()
+    Image.linear_gradient("L").resize((480, 320)).save(photo, "PNG")
+    owner = f"{people.OWNER[1]}@s.whatsapp.net"
+    stage.actors[0].send_file(
+        owner, "image", photo.getvalue(), mimetype="image/png", caption="The wall it will stand at"
+    )
+    statuses = Message.Status
+    for text, status in (
+        ("Lovely choice", statuses.READ),
+        ("The total is", statuses.READ),
+        ("A hard wax oil", statuses.SENT),
+    ):
+        Message.objects.filter(instance=shop, from_me=True, text__startswith=text).update(status=status)
+
+
+def _webhooks(instance: Any) -> None:
+    from uuid import uuid4
+
+    from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
+
+    crm = Webhook.objects.create(
+        instance=instance, url="https://crm.example.com/hooks/whatsapp", events=["instance.state"], salt="crm"
+    )
+    Webhook.objects.create(
+        instance=instance,
+        url="https://n8n.example.com/wa/7f3",
+        events=["message.pin"],
+        salt="n8n",
+        active=False,
+    )
+    for state, kind, minutes, attempts in LOG:
+        at = timezone.now() - timedelta(minutes=minutes)
+        event = OutgoingEvent.objects.create(
+            instance=instance, uid=uuid4(), kind=kind, at=at, body="{}", handed_out=True
+        )
+        delivery = Delivery.objects.create(
+            webhook=crm, event=event, state=state, give_up_at=at, tries=len(attempts), settled_at=at
+        )
+        for number, (status, milliseconds, error, answer) in enumerate(attempts):
+            Attempt.objects.create(
+                delivery=delivery, at=at + timedelta(minutes=number), status=status,
+                milliseconds=milliseconds, error=error, answer=answer,
+            )  # fmt: skip
+
+
+def _plan(instance: Any) -> None:
+    from chats.models import Message, Schedule
+
+    message = Message.objects.get(instance=instance, text__startswith="Thank you! I pin it")
+    due = timezone.now() + timedelta(days=1, hours=2)
+    Schedule.objects.create(
+        message=message, actor="Olivia Reis", starts_at=due, due_at=due, try_at=due,
+        zone="America/Sao_Paulo", duration=7 * 86_400, step=Schedule.Step.PIN,
+    )  # fmt: skip
