@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -138,6 +138,11 @@ def test_never_two_owners() -> None:
     run_state_machine_as_test(
         World,
         settings=settings(
-            max_examples=100, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=100,
+            stateful_step_count=6,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            # Six steps are short enough to read; to shorten them takes minutes.
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
         ),
     )
