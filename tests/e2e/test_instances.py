@@ -66,7 +66,7 @@ def dora(house: House, wa: LoopbackServer) -> Account:
 
 
 def keys(house: House) -> list[str]:
-    return [path.name for path in (house.scene.folder / "data" / "sessions").glob("*")]
+    return [path.name for path in (house.scene.folder / "data" / "sessions").glob("*.sqlite3*")]
 
 
 def test_it_works(house: House, wa: LoopbackServer, dora: Account, bob: Actor) -> None:
