@@ -47,8 +47,6 @@ REST_SECONDS = 5.0
 # without a limit. When it has been down for this long, a new client tries.
 RESTART_SECONDS = 60.0
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-# Before each time that a group is asked about, in seconds.
-LEARN_PAUSES = (0.0, 1.0, 5.0, 30.0)
 OUTDATED_RETRY = timedelta(hours=1)
 
 
@@ -85,8 +83,6 @@ class Session:
         # When to start a client by ourselves, in monotonic seconds; None: do not.
         self._start_at: float | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        # Groups that WhatsApp is being asked about.
-        self._learning: set[str] = set()
         self._ending: list[Callable[[], Any]] = []
         self._loop = asyncio.get_running_loop()
 
@@ -396,19 +392,13 @@ class Session:
         self._start_at = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # no secret
 
     async def learn_group(self, jid: str) -> None:
-        """Ask WhatsApp what a group is called and who may do what in it; again if it does not say."""
-        if jid in self._learning:
+        """Ask WhatsApp what a group is called and who may do what in it."""
+        client = self._client
+        if client is None:
             return
-        self._learning.add(jid)
-        try:
-            for pause in LEARN_PAUSES:
-                await asyncio.sleep(pause)
-                change = await self._thread(self._client.group, jid) if self._client is not None else None
-                if change is not None:
-                    await self._thread(self._writer.put, self.instance, change)
-                    return
-        finally:
-            self._learning.discard(jid)
+        change = await self._thread(client.group, jid)
+        if change is not None:
+            await self._thread(self._writer.put, self.instance, change)
 
     # --- Helpers ----------------------------------------------------------
 

@@ -70,7 +70,6 @@ def test_reaction(scene: Scene, bob: Actor, phone: Actor) -> None:
     assert scene.stored(reaction, "kind", "text", "target_id") == ("reaction", "🎉", message_id)
 
 
-@pytest.mark.xfail(strict=False, reason="open: in the whole suite the group's name does not come, alone it does")
 def test_a_group_and_its_news(scene: Scene, bob: Actor, group: str) -> None:
     message_id = bob.send_text(group, "hello all")
     assert scene.stored(message_id, "sender", "from_me") == (bob.jid, 0)
