@@ -5,7 +5,6 @@ it must not lead into the portal's own network (PROXY_ALLOW_PRIVATE). That is
 looked at when it is set, and again, with the address itself, at each start.
 """
 
-import ipaddress
 import re
 import socket
 from dataclasses import dataclass
@@ -14,10 +13,9 @@ from urllib.parse import quote, unquote, urlsplit
 from django.conf import settings
 
 from instances.models import Instance
+from portal import networks
 
 SCHEMES = ("http", "https", "socks5")
-# An IPv4 address in the last 32 bits, which a gateway of the network translates to.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
@@ -96,17 +94,6 @@ def _resolve(url: str) -> str:
     except OSError:
         raise InvalidProxy(f"The proxy's host {host} cannot be found.") from None
     addresses = [str(one[4][0]).partition("%")[0] for one in found]
-    if not settings.PROXY_ALLOW_PRIVATE and not all(map(_is_public, addresses)):
+    if not settings.PROXY_ALLOW_PRIVATE and not all(networks.is_public(networks.read(one)) for one in addresses):
         raise InvalidProxy(f"The proxy's host {host} is in a private network: the portal's host may allow that.")
     return addresses[0]
-
-
-def _is_public(text: str) -> bool:
-    address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        within = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if within is not None:
-            return within.is_global and not within.is_multicast
-    return address.is_global and not address.is_multicast

@@ -189,7 +189,7 @@ class Proxies(SimpleTestCase):
             "127.0.0.1", "localhost", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1",
             "0.0.0.0",
             "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "2130706433",
-            "224.0.0.1",
+            "224.0.0.1", "[::10.0.0.1]",
         ):  # fmt: skip
             with self.subTest(host), self.assertRaisesRegex(proxies.InvalidProxy, "private network"):
                 proxies.check(f"http://{host}:8080")

@@ -7,7 +7,6 @@ the address that was checked, so a name that changes its mind gains nothing.
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +16,10 @@ import httpcore
 from django.conf import settings
 from django.utils.translation import gettext_noop as _  # marks for translation; pages translate
 
+from portal import networks
+
 # Looking a name up may take many seconds, and must not hold up other names.
 LOOKING_UP = 64
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-# An IPv4 address in the last 32 bits, which a gateway of the network translates to.
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class NotAllowed(Exception):
@@ -40,11 +36,11 @@ class NotAllowed(Exception):
 
 def allowed(address: str) -> bool:
     """Whether webhooks may connect to this IP address."""
-    written = ipaddress.ip_address(address.partition("%")[0])
-    found = _unwrapped(written)
-    if any(one in network for network in settings.WEBHOOK_ALLOWED_NETWORKS for one in (written, found)):
+    written = networks.read(address)
+    ways = (written, networks.unwrapped(written))
+    if any(one in network for network in settings.WEBHOOK_ALLOWED_NETWORKS for one in ways):
         return True
-    return found.is_global and not found.is_multicast
+    return networks.is_public(written)
 
 
 def check_literal(host: str) -> None:
@@ -61,18 +57,6 @@ def check_literal(host: str) -> None:
     for entry in found:
         if not allowed(str(entry[4][0])):
             raise NotAllowed
-
-
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, if it does."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return address.ipv4_mapped
-        if address.sixtofour is not None:
-            return address.sixtofour
-        if address in NAT64 or int(address) >> 32 == 0:
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
 
 
 def _look_up(host: str, port: int) -> list[Any]:
