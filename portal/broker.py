@@ -140,6 +140,17 @@ class Broker:
         """Run a coroutine on the broker's loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
+    def run_for_life(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a process's whole work on the broker's loop; the main thread stays free to hear signals."""
+        running = asyncio.run_coroutine_threadsafe(work, self.loop)
+        while True:
+            try:
+                # Not for ever at once: a signal is heard between two waits.
+                return running.result(timeout=0.5)
+            except TimeoutError:
+                if running.done():
+                    raise
+
     def close(self) -> None:
         """Close the connection and end the thread."""
         self.run(self._close())

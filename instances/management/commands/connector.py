@@ -1,6 +1,5 @@
 """`manage.py connector`: hold the WhatsApp connections."""
 
-import asyncio
 import os
 import signal
 from typing import Any
@@ -35,15 +34,8 @@ class Command(BaseCommand):
         signals: dict[int, Any] = {}
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _: signals.get(received, lambda: os._exit(0))())
-        work = asyncio.run_coroutine_threadsafe(run(), broker().loop)
         try:
-            while True:
-                try:
-                    work.result(timeout=0.5)
-                    break
-                except TimeoutError:
-                    if work.done():
-                        raise
+            broker().run_for_life(run())
         except AlreadyRunning as error:
             raise CommandError(str(error)) from error
         broker().close()

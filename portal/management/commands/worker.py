@@ -33,15 +33,7 @@ class Command(BaseCommand):
         signals: list[Any] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: [stop() for stop in signals] if signals else os._exit(0))
-        work = asyncio.run_coroutine_threadsafe(run(), broker().loop)
-        while True:
-            try:
-                # Not for ever at once: a signal is heard between two waits.
-                work.result(timeout=0.5)
-                break
-            except TimeoutError:
-                if work.done():
-                    raise
+        broker().run_for_life(run())
         broker().close()
         # A name that is still being looked up on a thread holds nobody up.
         os._exit(0)
