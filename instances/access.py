@@ -60,6 +60,11 @@ def may_pin(row: Any) -> bool:
     return row.role in MAY_PIN
 
 
+def exportable(user: User) -> list[Instance]:
+    """The instances whose messages a person may take away in a file, with their accounts."""
+    return [row for row in visible_to(user).select_related("account").order_by("name") if may_export(row)]
+
+
 def may_export(row: Any) -> bool:
     """Whether the person for whom this row was found may take its instance's messages away in a file."""
     return row.role in MAY_EXPORT
@@ -89,6 +94,7 @@ def runs_something(user: User) -> bool:
 __all__ = [
     "Role",
     "administered",
+    "exportable",
     "find_instance",
     "is_superuser",
     "may_export",

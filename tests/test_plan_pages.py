@@ -13,6 +13,7 @@ from chats.pinbook import Asker, Wish
 from chats.schedule import wish
 from chats.schedule.wish import Wanted
 from portal.middleware import TIME_ZONE_COOKIE
+from portal.models import AuditLine
 from tests.page_base import PageTestCase
 
 
@@ -144,3 +145,7 @@ class PlanPageTest(PageTestCase):
         (row,) = csv.DictReader(io.StringIO(content))
         assert (row["state"], row["by"], row["messageId"], row["instance"]) == ("pinned", "Bob", "A", "shop")
         assert row["text"] == '\'=HYPERLINK("http://evil")'
+        (line,) = AuditLine.objects.filter(action="pins exported")
+        assert (line.actor, line.target, line.account) == ("bob", "shop", self.alice_account)
+        # A viewer is there to look.
+        assert "pins.csv" not in self.open("vera", "/pins/history/").content.decode()

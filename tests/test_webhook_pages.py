@@ -1,4 +1,4 @@
-"""Webhooks on the pages: what an administrator does there. `test_page_access` has who may."""
+"""Webhooks on the pages: what an administrator does there. tests/permissions has who may."""
 
 from instances.events import book, signing, webhooks
 from instances.events.models import Delivery, Webhook

@@ -1,14 +1,19 @@
-"""The export of a search, from its page."""
+"""Files from the pages: a search, and all pins."""
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_safe
 
 from chats.export import FORMATS, ExportBusy, begin
+from chats.export.pins import as_csv
 from chats.search import parse
+from chats.selectors.pins import visible_to
 from instances import access
+from instances.models import Instance
 from portal import audit
 from portal.rest import rate
 from portal.views.page import signed_in
@@ -20,25 +25,51 @@ def export(request: HttpRequest) -> HttpResponseBase:
     """The file: what the search finds in the instances this person may export."""
     text = request.GET.get("q", "")
     query, kind = parse(text), request.GET.get("format", "csv")
-    found = access.visible_to(request.user).select_related("account").order_by("name")
-    instances = [instance for instance in found if access.may_export(instance)]
+    instances = access.exportable(request.user)
     if not instances:
         return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
     if not query or kind not in FORMATS:
         return _refusal(400, _("Search for something first."))
-    if rate.count(request, f"user:{request.user.pk}", settings.EXPORT_RATE, group="export").over:
+    if _too_often(request):
         return _refusal(429, _("Those were many exports. Try again in a minute."))
 
     def note(total: int) -> None:
-        for account in {instance.account for instance in instances}:
-            names = ", ".join(instance.name for instance in instances if instance.account == account)
-            detail = f"{total} as {kind}: {text}"
-            audit.record(request.user, "messages exported", names, account=account, detail=detail)
+        _note(request, "messages exported", instances, f"{total} as {kind}: {text}")
 
     try:
         return begin(instances, query, kind, note)
     except ExportBusy as error:
         return _refusal(503, _(str(error)))
+
+
+@require_safe
+@never_cache
+@signed_in
+def pins(request: HttpRequest) -> HttpResponseBase:
+    """Every pin, in whatever state, of the instances this person may export, as a file for spreadsheets."""
+    instances = access.exportable(request.user)
+    if not instances:
+        return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
+    if _too_often(request):
+        return _refusal(429, _("Those were many exports. Try again in a minute."))
+    _note(request, "pins exported", instances, "")
+    found = visible_to(request.user).filter(message__instance__in=[instance.pk for instance in instances])
+    return StreamingHttpResponse(
+        as_csv(found.iterator(500)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="pins-{timezone.localdate():%Y-%m-%d}.csv"'},
+    )
+
+
+def _too_often(request: HttpRequest) -> bool:
+    return rate.count(request, f"user:{request.user.pk}", settings.EXPORT_RATE, group="export").over
+
+
+def _note(request: HttpRequest, action: str, instances: list[Instance], detail: str) -> None:
+    """One line of the audit an account."""
+    for account in {instance.account for instance in instances}:
+        names = ", ".join(instance.name for instance in instances if instance.account == account)
+        audit.record(request.user, action, names, account=account, detail=detail)
 
 
 def _refusal(status: int, sentence: str) -> HttpResponse:

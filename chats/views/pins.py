@@ -86,4 +86,5 @@ def pin_history(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     lines, more = history.recent(request.user, before=int(before) if before.isdecimal() and len(before) < 19 else None)
     template = "chats/_history.html" if is_fragment(request) else "chats/history.html"
-    return render(request, template, {"lines": lines, "more": more})
+    may_export = bool(access.exportable(request.user))
+    return render(request, template, {"lines": lines, "more": more, "may_export": may_export})

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,7 +13,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from chats import pins as rules
 from chats.errors import RequestError
-from chats.export.pins import as_csv
 from chats.models import Message
 from chats.schedule import wish
 from chats.schedule.wish import InvalidSchedule, Wanted
@@ -77,19 +76,6 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 def planned(request: HttpRequest) -> HttpResponse:
     """The agenda: what comes, day by day."""
     return render(request, "chats/planned.html", {"plans": plans.coming(request.user)})
-
-
-@require_safe
-@never_cache
-@signed_in
-def pins_csv(request: HttpRequest) -> StreamingHttpResponse:
-    """Every pin this person may see, in whatever state, as a file for spreadsheets."""
-    name = f"pins-{timezone.localdate():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        as_csv(selectors.visible_to(request.user).iterator(500)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
 
 
 def _page(request: HttpRequest, message: Any, trouble: str = "") -> HttpResponse:

@@ -1,0 +1,114 @@
+"""Every page and every address of the administration, by everybody."""
+
+from collections.abc import Iterable
+from typing import Any
+from unittest import mock
+
+from django.test import Client
+
+from instances.events import webhooks
+from instances.models import Membership
+from instances.whatsapp import service
+from instances.whatsapp.errors import NotConnected
+from portal import audit
+from portal.models import AuditLine
+from tests.page_base import PageTestCase
+from tests.permissions.routes import pages
+from tests.permissions.table import PAGES, PEOPLE
+
+# What an address needs to get as far as asking who may.
+DATA: dict[str, dict[str, Any]] = {
+    "/messages/<int:pk>/pin/": {"duration": "7d"},
+    "/messages/<int:pk>/schedule/": {"lasting": "stopped"},
+    "/instances/new/": {"account": "0"},
+}
+
+
+class Pages(PageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.message = self.make_message("A")
+        self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
+        audit.record(self.people["alice"], "looked", self.shop, account=self.alice_account)
+        # Linked, and no connector is up: nothing is deleted then, however often the table asks.
+        type(self.shop).objects.filter(pk=self.shop.pk).update(jid="5511900000001@s.whatsapp.net")
+        # The test's one connection is not the stream's to close.
+        self.enterContext(mock.patch("portal.views.live.close_old_connections"))
+        self.enterContext(mock.patch("portal.health.broker"))
+        for name in ("connect", "pairing_code", "disconnect", "logout", "send_pin", "apply_preferences"):
+            self.enterContext(mock.patch.object(service, name, side_effect=NotConnected))
+
+    def path(self, route: str) -> str:
+        """The address filled in with Alice's things."""
+        administered = {
+            "auth/user": self.people["bob"].pk,
+            "instances/account": self.alice_account.pk,
+            "instances/membership": Membership.objects.get(user=self.people["bob"]).pk,
+            "instances/token": self.alice_token.pk,
+            "portal/auditline": AuditLine.objects.get(action="looked").pk,
+        }
+        model = "/".join(route.split("/")[2:4])
+        names = {
+            "^(?P<app_label>instances|auth|portal)/$": "instances/",
+            "(?P<url>.*)$": "nothing/",
+            "<path:content_type_id>": 1,
+            "<path:object_id>": administered.get(model, 1),
+            "<id>": self.people["bob"].pk,
+            "<uuid:uid>": self.shop.uid,
+            "<uuid:hook>": self.hook.uid,
+            "<int:pk>": administered.get(model, self.message.chat_id if "/chats/" in route else self.message.pk),
+        }
+        for name, value in names.items():
+            route = route.replace(name, str(value))
+        return route
+
+    def test_every_route_is_in_the_table(self) -> None:
+        assert pages() == set(PAGES)
+
+    def test_it_works(self) -> None:
+        wanted = {(route, who): row[who] for route, (_, row) in PAGES.items() for who in PEOPLE}
+        assert self.ask(wanted) == wanted
+
+    def ask(self, cells: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """The status of each route for each person, by the route's own method."""
+        found: dict[tuple[str, str], int] = {}
+        now, last = None, ""
+        for route, who in sorted(cells, key=lambda cell: cell[1]):
+            if who != now or last.endswith("out/"):
+                self.become(who)
+            call = self.client.get if PAGES[route][0] == "GET" else self.client.post
+            found[route, who] = call(self.path(route), DATA.get(route, {})).status_code
+            now, last = who, route
+        return found
+
+    def test_another_method_opens_no_more(self) -> None:
+        opened = []
+        for who in ("charlie", ""):
+            self.become(who)
+            for route, (method, wanted) in PAGES.items():
+                path = self.path(route)
+                for other in {"GET", "POST", "DELETE"} - {method} if wanted[who] != 200 else ():
+                    if self.client.generic(other, path).status_code == 200:
+                        opened.append((route, who, other))
+        assert not opened
+
+    def test_a_get_changes_nothing(self) -> None:
+        """Where a POST acts, a GET is refused: a picture in a page could ask for it."""
+        self.become("root")
+        acting = {route for route, (method, _) in PAGES.items() if method == "POST"}
+        assert {route for route in acting if self.client.get(self.path(route)).status_code == 405} == acting
+
+    def test_a_token_opens_no_page(self) -> None:
+        headers = {"token": self.alice, "Authorization": f"Bearer {self.alice}"}
+        wanted = {route: row[""] for route, (_, row) in PAGES.items()}
+        calls = {route: self.client.generic(PAGES[route][0], self.path(route), headers=headers) for route in PAGES}
+        assert {route: answer.status_code for route, answer in calls.items()} == wanted
+
+    def test_nobody_can_be_made_to_act(self) -> None:
+        """Every POST from another page is refused, whatever it is for (CSRF)."""
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(self.people["root"], backend="django.contrib.auth.backends.ModelBackend")
+        for headers in ({}, {"Origin": "https://evil.example"}):
+            answers = {route: client.post(self.path(route), DATA.get(route, {}), headers=headers) for route in PAGES}
+            done = {route: answer.status_code for route, answer in answers.items()}
+            assert {route for route, status in done.items() if status not in (403, 404, 405)} == set()
