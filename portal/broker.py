@@ -13,14 +13,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import nats
-import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
-from portal import tracing
+from portal import reaching, tracing
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +51,15 @@ class NoReply(Exception):
 class Broker:
     """A connection to NATS for synchronous code, opened at first use."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, authority: str = "") -> None:
+        """`authority`: whose signature the servers' certificates must bear (`portal.reaching`)."""
         self._url = url
+        self._authority = authority
         self._name = name
         self._opening: asyncio.Task[Client] | None = None
         self._patience = 0.0
         self._telling: set[asyncio.Task[None]] = set()
-        self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop = reaching.Loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
         self._thread.start()
 
@@ -184,7 +185,7 @@ class Broker:
 
     async def _open(self) -> Client:
         return await nats.connect(
-            servers=self._url.split(","),
+            **reaching.options(self._url, self._authority),
             name=self._name,
             connect_timeout=2,
             max_reconnect_attempts=-1,
@@ -238,5 +239,5 @@ def broker() -> Broker:
     global _broker
     with _lock:
         if _broker is None:
-            _broker = Broker(settings.NATS_URL, settings.PROCESS_NAME)
+            _broker = Broker(settings.NATS_URL, settings.PROCESS_NAME, settings.NATS_CA)
         return _broker

@@ -144,6 +144,10 @@ SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
 # Empty: `manage.py run` starts its own nats-server, tells its processes by the
 # environment, and leaves the address here for commands in another terminal.
 NATS_URL = env.str("NATS_URL", default="") or read_secret(DATA_DIR / "nats" / "url")
+# Of tls:// addresses: the file with the certificate of who signed the servers'. Empty: the system's authorities.
+NATS_CA = env.str("NATS_CA", default="")
+# On how many servers of a cluster the work queue of webhooks lies: 3 survives the loss of one.
+NATS_REPLICAS = env.int("NATS_REPLICAS", default=1)
 PROCESS_NAME = env.str("PROCESS_NAME", default="portal")
 SESSION_DIR = DATA_DIR / "sessions"
 # Empty: the keys of linked devices lie in SESSION_DIR. Connectors on several

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from portal.broker import Broker, NobodyListens, NoReply, Payload
+from portal.reaching import options
 from tests.nats_server import nats_server
 
 
@@ -134,3 +135,17 @@ def test_a_server_that_went_and_came_back(tmp_path: Path) -> None:
             broker.request("test.double", {"number": 1}, 5)
     assert time.monotonic() - began < 3, "nothing is queued for a server that is away"
     broker.close()
+
+
+def test_as_whom_to_several_servers() -> None:
+    """The others of a cluster are told by it, without anybody's password."""
+    found = options("nats://web:p%40ss@one:4222,nats://two:4222")
+    assert (found["user"], found["password"], found["inbox_prefix"]) == ("web", "p@ss", b"_INBOX.web")
+    assert found["servers"] == ["nats://web:p%40ss@one:4222", "nats://two:4222"]
+    assert "tls" not in found
+
+
+def test_a_token_is_not_told_to_the_subjects() -> None:
+    found = options("nats://secret@one:4222")
+    assert found["token"] == "secret"
+    assert "inbox_prefix" not in found

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -26,6 +27,8 @@ SILENCE = 6.0
 CONSUMER = "workers"
 # JetStream's own numbers for "this subject has its message already".
 TAKEN = (10077, 10164)
+# And for "this stream is there, with another configuration".
+OTHERWISE = 10058
 
 
 class NoTurns(Exception):
@@ -57,7 +60,7 @@ class Turns:
 
     def __init__(self) -> None:
         # Portals that share a NATS have a queue each.
-        self._name = "webhooks-" + salted_hmac("instances.events.turns", "stream").hexdigest()[:12]
+        self._portal = salted_hmac("instances.events.turns", "stream").hexdigest()[:12]
         self._stream: JetStreamContext | None = None
         self._subscription: JetStreamContext.PullSubscription | None = None
 
@@ -98,7 +101,19 @@ class Turns:
                 await self._subscription.unsubscribe()
 
     def _subject(self, webhook: str) -> str:
-        return f"{self._name}.{webhook}"
+        return f"turns.{self._portal}.{webhook}"
+
+    def _config(self) -> StreamConfig:
+        return StreamConfig(
+            name=f"turns-{self._portal}",
+            subjects=[self._subject("*")],
+            retention=RetentionPolicy.WORK_QUEUE,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            max_msgs_per_subject=1,
+            num_replicas=settings.NATS_REPLICAS,
+        )
 
     async def _open(self) -> JetStreamContext:
         if self._stream is not None:
@@ -106,27 +121,27 @@ class Turns:
         try:
             client = await broker().client()
             stream = client.jetstream(timeout=5)
-            await stream.add_stream(
-                StreamConfig(
-                    name=self._name,
-                    subjects=[self._subject("*")],
-                    retention=RetentionPolicy.WORK_QUEUE,
-                    storage=StorageType.FILE,
-                    discard=DiscardPolicy.NEW,
-                    discard_new_per_subject=True,
-                    max_msgs_per_subject=1,
-                )
-            )
+            await _make(stream, self._config())
             self._subscription = await stream.pull_subscribe(
                 self._subject("*"),
                 durable=CONSUMER,
-                stream=self._name,
+                stream=self._config().name,
                 config=ConsumerConfig(ack_policy=AckPolicy.EXPLICIT, ack_wait=SILENCE, max_ack_pending=100_000),
             )
         except (NobodyListens, NatsError) as error:
             raise NoTurns(_why(error)) from error
         self._stream = stream
         return stream
+
+
+async def _make(stream: JetStreamContext, config: StreamConfig) -> None:
+    """Make the stream; one that is there, and lies on another number of servers, is moved."""
+    try:
+        await stream.add_stream(config)
+    except APIError as error:
+        if error.err_code != OTHERWISE:
+            raise
+        await stream.update_stream(config)
 
 
 def _why(error: Exception) -> str:
