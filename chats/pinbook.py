@@ -9,6 +9,7 @@ other's rows in turn would be a deadlock.
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +21,7 @@ from django.utils import timezone
 from chats import news
 from chats.models import Chat, Message, Pin, PinEvent
 from instances.models import Token
-from portal.prepared import Prepared
+from portal.prepared import Prepared, create, save
 
 # WhatsApp shows three pinned messages a chat; a fourth takes the oldest one's place.
 SHOWN_A_CHAT = 3
@@ -125,8 +126,9 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
     if pin.state != Pin.State.PINNED:
         pin.state = Pin.State.REQUESTED
         pin.changed_at = now
-    pin.save()
-    line = PinEvent.objects.create(
+    save(pin)
+    line = create(
+        PinEvent,
         pin=pin,
         at=now,
         kind=PinEvent.Kind.ASKED,
@@ -171,8 +173,9 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     pin = _locked_pin_of(message)
     unheard_of = pin.pk is None
     if unheard_of:
-        pin.save()
-    line = PinEvent.objects.create(
+        save(pin)
+    line = create(
+        PinEvent,
         pin=pin,
         at=at,
         kind=PinEvent.Kind.SEEN,
@@ -187,7 +190,7 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     # What somebody else did is not our caller's request, so the same request
     # from here on is no retry.
     pin.asked_at = None
-    pin.save()
+    save(pin)
     _find_its_place(pin)
     news.pin_changed(pin, line)
 
@@ -206,8 +209,9 @@ def missed(message: Message, wish: Wish, asker: Asker, detail: str) -> None:
     pin = _locked_pin_of(message)
     if pin._state.adding:
         pin.state = Pin.State.FAILED
-        pin.save()
-    line = PinEvent.objects.create(
+        save(pin)
+    line = create(
+        PinEvent,
         pin=pin,
         kind=PinEvent.Kind.MISSED,
         pinning=wish.pinning,
@@ -225,8 +229,8 @@ def message_kept(message: Message) -> None:
     pin = _locked_pin_of(message)
     if pin.state == Pin.State.PINNED and pin.pinned_at is not None:
         pin.expires_at = _end_of(pin, pin.pinned_at)
-        pin.save()
-        line = PinEvent.objects.create(pin=pin, kind=PinEvent.Kind.KEPT, pinning=message.disappears_at is None)
+        save(pin)
+        line = create(PinEvent, pin=pin, kind=PinEvent.Kind.KEPT, pinning=message.disappears_at is None)
         news.pin_changed(pin, line)
 
 
@@ -255,7 +259,7 @@ def give_up_stale(now: datetime | None = None) -> int:
 
 def _locked_pin_of(message: Message) -> Pin:
     """The message's pin with its chat locked; one not yet saved if there is none."""
-    _lock(Chat.objects.filter(pk=message.chat_id))
+    _lock(lambda: Chat.objects.filter(pk=message.chat_id))
     pin = _OF_MESSAGE.first(message=message.pk) or Pin(message=message)
     pin.message = message
     return pin
@@ -263,21 +267,21 @@ def _locked_pin_of(message: Message) -> Pin:
 
 def _locked_of_attempt(attempt: uuid.UUID) -> Pin | None:
     """The pin whose attempt this is, with its chat locked; None when it is settled already."""
-    _lock(Chat.objects.filter(messages__pin__attempt=attempt))
+    _lock(lambda: Chat.objects.filter(messages__pin__attempt=attempt))
     return _OF_ATTEMPT.first(attempt=attempt)
 
 
 def _locked(**which: object) -> Pin | None:
     """The pin these fields name, as it stands once its chat is locked; None when there is none (any more)."""
     pins = Pin.objects.select_related("message__instance", "message__chat").filter(**which)
-    _lock(Chat.objects.filter(pk__in=pins.values("message__chat")))
+    _lock(lambda: Chat.objects.filter(pk__in=pins.values("message__chat")))
     return next(iter(pins), None)
 
 
-def _lock(chats: QuerySet[Chat]) -> None:
+def _lock(chats: Callable[[], QuerySet[Chat]]) -> None:
     """Lock chats until the transaction ends. SQLite's transactions exclude each other from the start."""
     if connection.features.has_select_for_update:
-        list(chats.select_for_update().values_list("pk", flat=True))
+        list(chats().select_for_update().values_list("pk", flat=True))
 
 
 def _fulfilled(pin: Pin, wish: Wish, now: datetime) -> bool:
@@ -307,7 +311,7 @@ def _close(pin: Pin, outcome: Outcome, at: datetime, *, stanza_id: str = "", det
         # nothing leaves the pin as it was.
         pin.state = Pin.State.FAILED
         pin.changed_at = timezone.now()
-    pin.save()
+    save(pin)
     _line(pin, outcome, wish, at, actor, attempt, stanza_id, detail)
     if outcome in (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED):
         _find_its_place(pin)
@@ -328,11 +332,11 @@ def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: 
     if untouched and outcome is Outcome.ACKNOWLEDGED:
         _apply(pin, wish, at, given_up.actor)
         pin.asked_at = asked.at
-        pin.save()
+        save(pin)
     elif untouched:
         pin.state = Pin.State.FAILED
         pin.changed_at = timezone.now()
-        pin.save()
+        save(pin)
     _line(pin, outcome, wish, at, given_up.actor, attempt, stanza_id, detail or "heard late")
     if untouched and outcome is Outcome.ACKNOWLEDGED:
         _find_its_place(pin)
@@ -376,8 +380,8 @@ def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime) -> None:
     pin.state = state
     pin.changed_at = at
     pin.asked_at = None
-    pin.save()
-    line = PinEvent.objects.create(pin=pin, at=at, kind=kind, pinning=False)
+    save(pin)
+    line = create(PinEvent, pin=pin, at=at, kind=kind, pinning=False)
     news.pin_changed(pin, line)
 
 
@@ -391,7 +395,8 @@ def _line(
     stanza_id: str,
     detail: str,
 ) -> None:
-    line = PinEvent.objects.create(
+    line = create(
+        PinEvent,
         pin=pin,
         at=at,
         kind=PinEvent.Kind(outcome.value),

@@ -1,15 +1,16 @@
-"""Queries whose SQL is made once a process, for the few that every request asks.
+"""Queries and saves whose SQL is made once a process, for the few that every request asks.
 
 Django makes the SQL of a queryset anew each time, and takes several times as
 long for it as the database for its answer. A `Prepared` query is written as
-any other, with a slot where a value will stand.
+any other, with a slot where a value will stand; `save` and `create` stand for Django's.
 """
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import connections
+from django.db import DatabaseError, connections, transaction
 from django.db.models import Expression, Field, Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
@@ -57,6 +58,7 @@ class _Statement:
         self._queryset: Any = queryset
         self._compiler: Any = queryset.query.get_compiler(using=queryset.db)
         self._sql, self._parameters = self._compiler.as_sql()
+        self._converters: Any = None
 
     def ask(self, values: dict[str, Any]) -> Iterator[Any]:
         connection = connections[self._queryset.db]
@@ -67,8 +69,15 @@ class _Statement:
         compiler = copy(self._compiler)
         compiler.connection = connection
         compiler.as_sql = lambda *_, **__: (self._sql, bound)
+        compiler.get_converters = self._get_converters
         rows: Iterator[Any] = iter(self._queryset._iterable_class(_Compiled(self._queryset, compiler)))
         return rows
+
+    def _get_converters(self, expressions: Any) -> Any:
+        """From the columns' values to Python's: the same for every row of every answer."""
+        if self._converters is None:
+            self._converters = self._compiler.get_converters(expressions)
+        return self._converters
 
 
 class _Compiled:
@@ -84,3 +93,44 @@ class _Compiled:
 
     def get_compiler(self, using: str) -> Any:
         return self._compiler
+
+
+def save(row: Model, using: str = "default") -> None:
+    """Save a row, new or not, as Django would, all its columns. Raises DatabaseError when it is not there any more.
+
+    For models without parents, with a key that the database makes, and for whose
+    saving no signal is awaited. The model's own `save` is not called.
+    """
+    connection, new = connections[using], row._state.adding
+    insert, update, fields = _statements(type(row), using)
+    values = [field.get_db_prep_save(field.pre_save(row, new), connection) for field in fields]
+    # An error spoils the transaction around it, as one in Django's own `save` does.
+    with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
+        if new:
+            cursor.execute(insert, values)
+            row.pk = cursor.fetchone()[0]
+            row._state.adding, row._state.db = False, using
+        else:
+            cursor.execute(update, [*values, row.pk])
+            if cursor.rowcount != 1:
+                raise DatabaseError(f"{row._meta.label} {row.pk} is not there any more")
+
+
+def create(model: type[Row], **values: Any) -> Row:
+    """A new row with these values, saved by `save`."""
+    row = model(**values)
+    save(row)
+    return row
+
+
+@cache
+def _statements(model: type[Model], using: str) -> tuple[str, str, list["Field[Any, Any]"]]:
+    """The INSERT, the UPDATE, and the fields whose values they want, in this order."""
+    quoted = connections[using].ops.quote_name
+    key = model._meta.pk
+    fields = [field for field in model._meta.local_concrete_fields if field is not key]
+    names, table = [quoted(field.column) for field in fields], quoted(model._meta.db_table)
+    # Identifiers of our own models, quoted; no value is among them.
+    insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('%s' for _ in names)}) RETURNING {quoted(key.column)}"  # noqa: E501, S608
+    update = f"UPDATE {table} SET {', '.join(f'{name} = %s' for name in names)} WHERE {quoted(key.column)} = %s"  # noqa: S608
+    return insert, update, fields

@@ -1,14 +1,15 @@
 """Queries made once: they must find what Django's own would."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import BigIntegerField, CharField, DateTimeField, UUIDField
 from django.test import TestCase
 from django.utils import timezone
 
 from instances.models import Account, Instance
-from portal.prepared import Prepared
+from portal.prepared import Prepared, create, save
 
 BY_NAME = Prepared(lambda name: Instance.objects.filter(name=name), name=CharField())
 BY_UID = Prepared(lambda uid: Instance.objects.select_related("account").filter(uid=uid), uid=UUIDField())
@@ -68,3 +69,44 @@ class PreparedQueries(TestCase):
         found.name = "shop2"
         found.save()
         self.assertEqual(BY_NAME.first(name="shop2"), self.shop)
+
+
+class PreparedSaves(TestCase):
+    def setUp(self) -> None:
+        self.account = Account.objects.create(name="Alice")
+
+    def test_it_works(self) -> None:
+        with self.assertNumQueries(1):
+            shop = create(Instance, account=self.account, name="shop")
+        self.assertEqual(Instance.objects.get(pk=shop.pk).name, "shop")
+        shop.name = "bar"
+        with self.assertNumQueries(1):
+            save(shop)
+        self.assertEqual([row.name for row in Instance.objects.all()], ["bar"])
+
+    def test_every_column_is_written_as_django_writes_it(self) -> None:
+        ours, djangos = create(Instance, account=self.account, name="ours"), Instance(account=self.account, name="its")
+        djangos.save()
+        for row, way in ((ours, save), (djangos, Instance.save)):
+            for field in Instance._meta.concrete_fields:
+                if isinstance(field, DateTimeField):
+                    setattr(row, field.attname, datetime(2026, 11, 24, 12, 30, tzinfo=UTC))
+            way(row)
+        shown = list(Instance._base_manager.order_by("pk").values())
+        different = {key for key in shown[0] if shown[0][key] != shown[1][key]}
+        self.assertEqual(different, {"id", "name", "uid"})
+
+    def test_a_row_that_is_gone_is_a_fault_and_does_not_come_back(self) -> None:
+        shop = create(Instance, account=self.account, name="shop")
+        Instance.objects.filter(pk=shop.pk).delete()
+        with self.assertRaises(DatabaseError), transaction.atomic():
+            save(shop)
+        self.assertFalse(Instance.objects.exists())
+
+    def test_an_error_spoils_the_transaction_around_it(self) -> None:
+        create(Instance, account=self.account, name="shop")
+        with transaction.atomic():
+            with self.assertRaises(IntegrityError):
+                create(Instance, account=self.account, name="shop")
+            self.assertTrue(transaction.get_rollback())
+            transaction.set_rollback(True)
