@@ -12,6 +12,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Twice quiet: no warnings, only errors.
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
+# As many processes as there are processors, and each file whole and in its place: the browser's tests come last.
+PYTEST := $(PY) -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder
 # The newest Python that is at least 3.11. A name that is there may still not
 # start (pyenv's shims), so each is tried.
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -28,10 +30,10 @@ demo: $(VENV)/test.stamp $(VENV)/bin/portal-cli
 
 test: $(VENV)/test.stamp lint $(if $(QUICK),,typescript)
 ifeq ($(QUICK),)
-	$(PY) -m pytest
-	$(PY) -m tests.postgres $(PY) -m pytest -m "not sqlite_only"
+	$(PYTEST)
+	$(PY) -m tests.postgres $(PYTEST) -m "not sqlite_only"
 else
-	$(PY) -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 endif
 
 lint: $(VENV)/test.stamp
