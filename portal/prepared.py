@@ -127,10 +127,11 @@ def create(model: type[Row], **values: Any) -> Row:
 def _statements(model: type[Model], using: str) -> tuple[str, str, list["Field[Any, Any]"]]:
     """The INSERT, the UPDATE, and the fields whose values they want, in this order."""
     quoted = connections[using].ops.quote_name
-    key = model._meta.pk
-    fields = [field for field in model._meta.local_concrete_fields if field is not key]
-    names, table = [quoted(field.column) for field in fields], quoted(model._meta.db_table)
-    # Identifiers of our own models, quoted; no value is among them.
-    insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('%s' for _ in names)}) RETURNING {quoted(key.column)}"  # noqa: E501, S608
-    update = f"UPDATE {table} SET {', '.join(f'{name} = %s' for name in names)} WHERE {quoted(key.column)} = %s"  # noqa: S608
+    table, key = quoted(model._meta.db_table), quoted(str(model._meta.pk.column))
+    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+    names = [quoted(str(field.column)) for field in fields]
+    # The names are our own models', and quoted; values stand elsewhere.
+    columns, marks, changes = ", ".join(names), ", ".join("%s" for _ in names), ", ".join(f"{n} = %s" for n in names)
+    insert = f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING {key}"  # noqa: S608
+    update = f"UPDATE {table} SET {changes} WHERE {key} = %s"  # noqa: S608
     return insert, update, fields

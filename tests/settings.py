@@ -9,9 +9,8 @@ import shutil
 import tempfile
 
 # Several pytest processes at once: each inherits the first one's environment, and has a folder of its own all the same.
-_process = os.environ.get("PYTEST_XDIST_WORKER", "")
-if "DATA_DIR" not in os.environ or os.environ.get("TESTS_DATA_OF", "") != _process:
-    os.environ["TESTS_DATA_OF"] = _process
+if "DATA_DIR" not in os.environ or os.environ.get("TESTS_DATA_OF", "") != os.environ.get("PYTEST_XDIST_WORKER", ""):
+    os.environ["TESTS_DATA_OF"] = os.environ.get("PYTEST_XDIST_WORKER", "")
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="portal-tests-")
     atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
