@@ -1,10 +1,13 @@
 """What other programs are told of messages and pins: the data of `instances.events`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from chats.models import Chat, Message, Pin, PinEvent
+from django.utils import timezone
+
+from chats.models import Batch, Chat, Message, Pin, PinEvent
 from chats.reading import shown_message
-from instances.events.kinds import GROUP, MESSAGE, PIN, STATUS, Event
+from instances.events.kinds import BATCH, GROUP, MESSAGE, PIN, STATUS, Event
 from instances.models import Instance
 from instances.whatsapp.events import Receipt
 
@@ -38,6 +41,23 @@ def of_pin(pin: Pin, line: PinEvent) -> Event:
         "at": line.at,
     }
     return Event(message.instance, PIN, str(line.pk), data, message.chat.jid)
+
+
+def of_batch(batch: Batch, change: str, counts: Mapping[str, int]) -> Event:
+    """A batch that began, stopped, went on or came to its end, with how far it is."""
+    at = timezone.now()
+    data = {
+        "change": change,
+        "batchId": str(batch.uid),
+        "action": batch.action,
+        "duration": batch.duration,
+        "state": batch.state,
+        "why": batch.why,
+        "counts": dict(counts),
+        "by": batch.actor,
+        "at": at,
+    }
+    return Event(batch.instance, BATCH, f"{batch.uid}:{change}:{at.isoformat()}", data, str(batch.uid))
 
 
 def of_receipt(instance: Instance, receipt: Receipt, chat: Chat) -> Event:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from chats import events
-from chats.models import Message, Pin, PinEvent
+from chats.models import Batch, Message, Pin, PinEvent
 from instances.events import outbox
 from instances.events.kinds import Event
 from instances.whatsapp import service
@@ -19,6 +19,7 @@ from instances.whatsapp import service
 PINS = "pins"
 MESSAGES = "messages"
 RECEIPTS = "receipts"
+BATCHES = "batches"
 
 
 def pin_changed(pin: Pin, line: PinEvent) -> None:
@@ -38,3 +39,15 @@ def status_changed(uid: UUID, changed: Mapping[Message.Status, Sequence[int]], t
     """Messages of ours were delivered, read or played: their keys by the status they have now, and the events."""
     keys: dict[str, Any] = {status.name.lower(): list(keys) for status, keys in changed.items()}
     service.publish(uid, RECEIPTS, {**keys, "events": [event.body for event in told]})
+
+
+def batch_changed(batch: Batch, event: Event) -> None:
+    """A batch began, stopped, went on or came to its end; told once the transaction is through."""
+    outbox.put([event])
+    uid, payload = batch.instance.uid, {"batch": str(batch.uid), "events": [event.body]}
+    transaction.on_commit(lambda: service.publish(uid, BATCHES, payload))
+
+
+def batch_moved(batch: Batch) -> None:
+    """A batch is one message further. For pages alone: each pin is an event by itself."""
+    service.publish(batch.instance.uid, BATCHES, {"batch": str(batch.uid)})

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import chats, export, media, pins, plans, search
+from chats.views import batches, chats, export, media, pins, plans, search
 
 urlpatterns = [
     path("chats/", chats.chats, name="chats"),
@@ -21,6 +21,11 @@ urlpatterns = [
     path("pins/", pins.pin_board, name="pins"),
     path("pins/history/", pins.pin_history, name="pin-history"),
     path("pins/planned/", plans.planned, name="pins-planned"),
+    path("pins/many/", batches.listing, name="batches"),
+    path("pins/many/add/", batches.add, name="batch-add"),
+    path("pins/many/<uuid:batch>/", batches.batch, name="batch"),
+    path("pins/many/<uuid:batch>/stop/", batches.stop, name="batch-stop"),
+    path("pins/many/<uuid:batch>/resume/", batches.resume, name="batch-resume"),
     path("pins/pins.csv", export.pins, name="pins-csv"),
     path("messages/<int:pk>/", plans.pin_page, name="pin-page"),
     path("messages/<int:pk>/schedule/", plans.schedule, name="schedule"),

@@ -44,3 +44,10 @@ def record_token(token: Token, action: str, target: object = "", *, detail: str 
         account_id=token.account_id,
         request_id=tracing.request_id(),
     )
+
+
+def record_work(actor: str, action: str, target: object = "", *, account: Account, detail: str = "") -> None:
+    """Write one line for what the portal did by itself, later, in `actor`'s name."""
+    AuditLine.objects.create(
+        actor=actor[:150], action=action, target=str(target)[:200], detail=detail[:300], account=account
+    )

@@ -192,6 +192,8 @@ WEBHOOK_LOG_DAYS = env.int("WEBHOOK_LOG_DAYS", default=14)
 
 # A pin planned for a time that passed longer ago than this is not made any more, and reported.
 SCHEDULE_LATE = timedelta(seconds=env.int("SCHEDULE_LATE_SECONDS", default=3600))
+# Between two pins of a selection at one instance.
+BATCH_PACE = timedelta(seconds=env.float("BATCH_PACE_SECONDS", default=2.0))
 
 # --- The REST API ---------------------------------------------------------
 

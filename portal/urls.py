@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from chats import reading
 from chats.api import PinMessage
+from chats.errands import api as batches
 from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
 from chats.private import Favorite, PinChat
@@ -48,6 +49,11 @@ urlpatterns = [
     instance_endpoint("chat/schedulePin", schedules.SchedulePin),
     instance_endpoint("chat/cancelSchedule", schedules.CancelSchedule),
     instance_endpoint("chat/schedules", schedules.Schedules),
+    instance_endpoint("chat/pinMany", batches.PinMany),
+    instance_endpoint("chat/batches", batches.Batches),
+    instance_endpoint("chat/batch", batches.BatchItems),
+    instance_endpoint("chat/stopBatch", batches.StopBatch),
+    instance_endpoint("chat/resumeBatch", batches.ResumeBatch),
     instance_endpoint("chat/media", GetMedia),
     instance_endpoint("chat/export", ExportSearch),
     instance_endpoint("message/sendText", SendText),

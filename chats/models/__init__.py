@@ -1,8 +1,9 @@
 """Chats, the people in them, their messages and pins."""
 
 from chats.models.chat import Chat, Contact
+from chats.models.errand import Batch, BatchItem, Errand
 from chats.models.message import Message
 from chats.models.pin import Pin, PinEvent
 from chats.models.schedule import Schedule
 
-__all__ = ["Chat", "Contact", "Message", "Pin", "PinEvent", "Schedule"]
+__all__ = ["Batch", "BatchItem", "Chat", "Contact", "Errand", "Message", "Pin", "PinEvent", "Schedule"]

@@ -1,4 +1,4 @@
-"""The worker's loop over schedules: looks once a second, and lets instances go on beside each other."""
+"""The worker's loop over schedules and batches: looks once a second, and lets instances go on beside each other."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from django.db import DatabaseError
 from django.utils import timezone
 
+from chats.errands import runner as batches
 from chats.schedule import runner
 from instances.whatsapp import database
 
@@ -42,12 +43,12 @@ class Loop:
         """Carry out what is due until `stop`."""
         while not self._stop.is_set():
             try:
-                due = await self._thread(runner.due_instances, timezone.now())
+                due = await self._thread(_due_instances)
                 self._trouble = False
             except DatabaseError:
                 if not self._trouble:
                     log.exception("schedules wait: the database is away")
-                self._trouble, due = True, []
+                self._trouble, due = True, set()
             for instance in due:
                 if instance not in self._under_way:
                     self._begin(instance)
@@ -57,7 +58,7 @@ class Loop:
             await asyncio.wait(self._under_way.values(), timeout=DRAIN_SECONDS)
 
     def _begin(self, instance: int) -> None:
-        work = asyncio.ensure_future(self._thread(runner.run_instance, instance, None, self._stop.is_set))
+        work = asyncio.ensure_future(self._thread(_run_instance, instance, self._stop.is_set))
         self._under_way[instance] = work
 
         def ended(done: "asyncio.Future[int]") -> None:
@@ -72,3 +73,13 @@ class Loop:
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "asyncio.Future[Result]":
         return self._loop.run_in_executor(self._pool, lambda: database.call(work, *args, **kwargs))
+
+
+def _due_instances() -> set[int]:
+    now = timezone.now()
+    return {*runner.due_instances(now), *batches.due_instances(now)}
+
+
+def _run_instance(instance: int, stopped: Callable[[], bool]) -> int:
+    """What was planned for a time goes before what was not."""
+    return runner.run_instance(instance, None, stopped) + batches.run_instance(instance, None, stopped)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from chats.models import Chat, Contact, Message, Pin, Schedule
+from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Schedule
 from chats.selectors.places import Place
 from instances.models import Instance
 
@@ -100,6 +100,21 @@ def schedules_of(instance: Instance, *, state: str, message_id: str, count: int,
     if message_id:
         found = found.filter(message__message_id=message_id)
     return _part(found, "created_at", count, before)
+
+
+def batches_of(instance: Instance, *, state: str, count: int, before: Place | None) -> Part:
+    """The instance's batches, or those in one state."""
+    found = Batch.objects.filter(instance=instance)
+    return _part(found if state == "all" else found.filter(state=state), "created_at", count, before)
+
+
+def items_of(batch: Batch, *, state: str, count: int, after: int) -> tuple[list[BatchItem], int | None]:
+    """Some of a batch's messages in their order, and after which one to go on."""
+    found = batch.items.filter(pk__gt=after)
+    if state != "all":
+        found = found.filter(state=state)
+    rows = list(found.order_by("pk")[: count + 1])
+    return rows[:count], rows[count - 1].pk if len(rows) > count else None
 
 
 def _part(found: QuerySet[Any], at: str, count: int, before: Place | None) -> Part:

@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from chats import media
-from chats.models import Chat, Message, PinEvent, Schedule
+from chats.models import Batch, Chat, Message, PinEvent, Schedule
 from chats.search import Filter
 from chats.selectors.pins import NO_PIN, PinView
 from portal.templatetags.portal_tags import icon, phone
@@ -204,6 +204,25 @@ def step_words(plan: Schedule) -> str:
 def step_icon(plan: Schedule) -> str:
     """The icon of what comes next."""
     return STEPS[Schedule.Step(plan.step)][0]
+
+
+@register.filter
+def batch_icon(batch: Batch) -> str:
+    """The icon of what is done with many messages."""
+    return STEPS[Schedule.Step(batch.action)][0]
+
+
+@register.filter
+def batch_words(batch: Batch, total: int) -> str:
+    """What is done with how many messages, and for how long."""
+    facts = {"count": total, "time": duration_words(batch.duration)}
+    if batch.action == Batch.Action.UNPIN:
+        return ngettext("Unpin %(count)s message", "Unpin %(count)s messages", total) % facts
+    if batch.action == Batch.Action.RENEW:
+        words = ngettext("Renew %(count)s pin for %(time)s", "Renew %(count)s pins for %(time)s", total)
+    else:
+        words = ngettext("Pin %(count)s message for %(time)s", "Pin %(count)s messages for %(time)s", total)
+    return words % facts
 
 
 @register.filter

@@ -18,7 +18,8 @@ STATUS = "message.status"
 STATE = "instance.state"
 GROUP = "group.flow"
 PIN = "message.pin"
-KINDS = (MESSAGE, STATUS, STATE, GROUP, PIN)
+BATCH = "pin.batch"
+KINDS = (MESSAGE, STATUS, STATE, GROUP, PIN, BATCH)
 # Sent to one address alone, when somebody asks for it.
 TEST = "webhook.test"
 

@@ -1,11 +1,11 @@
 // Live news. One tab of a browser holds the stream and tells the others: a browser opens six connections to a
 // house at most, and an operator has more tabs than that.
 //
-// Elements say what they want to hear: data-live="state messages", and data-instance, data-chat or data-message
+// Elements say what they want to hear: data-live="state messages", and data-instance, data-chat, data-message or data-batch
 // to hear only of one. They get the event "news" (hx-trigger="news"). Scripts listen to "portal:<topic>".
 (() => {
-  const topics = ["state", "history", "qr", "messages", "read", "receipts", "pins", "resync"];
-  const wait = { state: 60, history: 400, qr: 0, messages: 400, read: 400, receipts: 400, pins: 5, resync: 0 };
+  const topics = ["state", "history", "qr", "messages", "read", "receipts", "pins", "batches", "resync"];
+  const wait = { state: 60, history: 400, qr: 0, messages: 400, read: 400, receipts: 400, pins: 5, batches: 60, resync: 0 };
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("portal-live") : null;
   const banner = document.getElementById("connection");
   const timers = new WeakMap();
@@ -14,7 +14,7 @@
   function fits(element, topic, news) {
     if (topic === "resync") return true;
     if (!element.dataset.live.split(" ").includes(topic)) return false;
-    for (const key of ["instance", "chat", "message"]) {
+    for (const key of ["instance", "chat", "message", "batch"]) {
       const wanted = element.dataset[key];
       if (wanted && news[key] !== undefined && String(news[key]) !== wanted) return false;
     }

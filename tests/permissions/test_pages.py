@@ -6,6 +6,9 @@ from unittest import mock
 
 from django.test import Client
 
+from chats.errands import batch
+from chats.errands.batch import By, Wanted
+from chats.models import Batch
 from instances.events import webhooks
 from instances.models import Membership
 from instances.whatsapp import service
@@ -28,6 +31,9 @@ class Pages(PageTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.message = self.make_message("A")
+        wanted = [Wanted("A", self.message)]
+        self.batch = batch.make(self.shop, Batch.Action.UNPIN, None, wanted, By(token=self.alice_token))
+        self.data = {**DATA, "/pins/many/add/": {"message": self.message.pk, "act": "unpin"}}
         self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
         audit.record(self.people["alice"], "looked", self.shop, account=self.alice_account)
         # Linked, and no connector is up: nothing is deleted then, however often the table asks.
@@ -56,6 +62,7 @@ class Pages(PageTestCase):
             "<id>": self.people["bob"].pk,
             "<uuid:uid>": self.shop.uid,
             "<uuid:hook>": self.hook.uid,
+            "<uuid:batch>": self.batch.uid,
             "<int:pk>": administered.get(model, self.message.chat_id if "/chats/" in route else self.message.pk),
         }
         for name, value in names.items():
@@ -77,7 +84,7 @@ class Pages(PageTestCase):
             if who != now or last.endswith("out/"):
                 self.become(who)
             call = self.client.get if PAGES[route][0] == "GET" else self.client.post
-            found[route, who] = call(self.path(route), DATA.get(route, {})).status_code
+            found[route, who] = call(self.path(route), self.data.get(route, {})).status_code
             now, last = who, route
         return found
 
@@ -109,6 +116,6 @@ class Pages(PageTestCase):
         client = Client(enforce_csrf_checks=True)
         client.force_login(self.people["root"], backend="django.contrib.auth.backends.ModelBackend")
         for headers in ({}, {"Origin": "https://evil.example"}):
-            answers = {route: client.post(self.path(route), DATA.get(route, {}), headers=headers) for route in PAGES}
+            answers = {route: client.post(self.path(route), self.data.get(route, {}), headers=headers) for route in PAGES}
             done = {route: answer.status_code for route, answer in answers.items()}
             assert {route for route, status in done.items() if status not in (403, 404, 405)} == set()

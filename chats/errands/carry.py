@@ -1,0 +1,94 @@
+"""Carrying out one errand: once, whoever runs, whatever dies. As `chats.schedule.runner` does with a step."""
+
+import uuid
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.translation import gettext_noop
+
+from chats import pins
+from chats.errors import MessageGone
+from chats.models import Errand, Pin, PinEvent
+from chats.pinbook import Asker, Wish
+from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
+
+State = Errand.State
+
+# Beyond the wait for WhatsApp, a claim lasts this much longer; then another worker may take over.
+CLAIM_GRACE = timedelta(seconds=15)
+
+NOT_STORED = gettext_noop("The message is not stored any more.")
+NOT_PINNED = gettext_noop("It was not pinned.")
+
+
+class Came(Enum):
+    """What trying brought, for whoever paces."""
+
+    THROUGH = "through"
+    # WhatsApp refused it, or did not confirm: much of that is a sign to stop.
+    TROUBLE = "trouble"
+    # Nothing was sent, and it waits on.
+    NOT_NOW = "not now"
+
+
+def free(now: datetime) -> Q:
+    """Errands that nobody is at, or whose worker died."""
+    return Q(state=State.WAITING) & (Q(claimed_until=None) | Q(claimed_until__lt=now))
+
+
+def claim(errand: Errand, now: datetime) -> bool:
+    """Compare and swap: of several workers one gets it. A dead one's attempt is gone on with."""
+    seen = {"claimed_until": errand.claimed_until, "attempt": errand.attempt}
+    attempt, until = errand.attempt or uuid.uuid4(), now + settings.ACK_TIMEOUT + CLAIM_GRACE
+    rows = type(errand)._default_manager.filter(pk=errand.pk, state=State.WAITING, **seen)
+    errand.attempt, errand.claimed_until = attempt, until
+    return bool(rows.update(attempt=attempt, claimed_until=until))
+
+
+def carry_out(errand: Errand, wish: Wish, asker: Asker, now: datetime, *, only_pinned: bool = False) -> Came:
+    """Do what a claimed errand is for, and write down what came of it.
+
+    `only_pinned`: there is something to do only while the message is pinned, or may be.
+    """
+    message = errand.message
+    if message is None:
+        return _end(errand, State.FAILED, now, NOT_STORED)
+    begun = PinEvent.objects.filter(attempt=errand.attempt).exists()
+    if not begun and only_pinned and not _may_be_pinned(message.pk):
+        return _end(errand, State.SKIPPED, now, NOT_PINNED)
+    asker = Asker(asker.words, asker.token, errand.attempt)
+    try:
+        if wish.duration is None:
+            pins.unpin(message, asker)
+        else:
+            pins.pin(message, wish.duration, asker)
+    except (NotConnected, Busy):
+        _write(errand, claimed_until=None, attempt=None)
+        return Came.NOT_NOW
+    except NotConfirmed as error:
+        _end(errand, State.UNKNOWN, now, str(error))
+        return Came.TROUBLE
+    except (MessageGone, WhatsAppError) as error:
+        _end(errand, State.FAILED, now, str(error))
+        return Came.TROUBLE if isinstance(error, Refused) else Came.THROUGH
+    return _end(errand, State.DONE, now)
+
+
+def _may_be_pinned(message: int) -> bool:
+    shown = (Pin.State.PINNED, Pin.State.UNKNOWN, Pin.State.REQUESTED)
+    return Pin.objects.filter(message=message, state__in=shown).exists()
+
+
+def _end(errand: Errand, state: Errand.State, now: datetime, detail: str = "") -> Came:
+    _write(errand, state=state, detail=detail[:300], at=now, claimed_until=None)
+    return Came.THROUGH
+
+
+def _write(errand: Errand, **fields: object) -> None:
+    """Write, if the claim is still ours: another worker may have taken over."""
+    mine = type(errand)._default_manager.filter(pk=errand.pk, state=State.WAITING, attempt=errand.attempt)
+    if mine.update(**fields):
+        for name, value in fields.items():
+            setattr(errand, name, value)

@@ -1,0 +1,102 @@
+"""Ticking messages and pinning them together, on the pages."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from chats import pinbook
+from chats.errands import batch as rules
+from chats.errands.batch import By, Wanted
+from chats.models import Batch, BatchItem
+from chats.pinbook import Wish
+from chats.search import catch_up
+from tests.page_base import PageTestCase
+
+
+class BatchPageTest(PageTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.messages = [self.make_message(name) for name in ("A", "B")]
+
+    def add(self, who: str = "bob", act: str = "pin:7d", messages: list[Any] | None = None) -> Any:
+        found = self.messages if messages is None else messages
+        return self.send(who, "/pins/many/add/", message=[one.pk for one in found], act=act)
+
+    def made(self) -> Batch:
+        wanted = [Wanted(one.message_id, one) for one in self.messages]
+        return rules.make(self.shop, Batch.Action.PIN, 604_800, wanted, By(user=self.people["bob"]))
+
+    def test_it_works(self) -> None:
+        answer = self.add()
+        batch = Batch.objects.get()
+        assert (answer.status_code, answer["Location"]) == (302, f"/pins/many/{batch.uid}/")
+        assert (batch.actor, batch.user, batch.duration) == ("bob", self.people["bob"], 604_800)
+        page = self.open("bob", answer["Location"]).content.decode()
+        assert "Pin 2 messages for 7 days" in page
+        assert "0 / 2" in page
+        assert "Hello" in page
+        assert "Pin 2 messages for 7 days" in self.open("vera", "/pins/many/").content.decode()
+
+    def test_messages_of_two_instances_are_two_batches(self) -> None:
+        other = self.make_message("D", instance=self.desk)
+        answer = self.add("alice", "unpin", [*self.messages, other])
+        assert answer["Location"] == "/pins/many/"
+        assert sorted(Batch.objects.values_list("instance__name", "duration")) == [("desk", None), ("shop", None)]
+
+    def test_only_what_one_may_pin_is_taken(self) -> None:
+        hidden = self.make_message("D", instance=self.desk)
+        foreign = self.make_message("S", instance=self.charlies_shop)
+        self.add("bob", messages=[self.messages[0], hidden, foreign])
+        assert [item.called for item in BatchItem.objects.all()] == ["A"]
+        assert self.add("bob", messages=[hidden, foreign]).status_code == 404
+        assert self.add("vera").status_code == 403
+        assert Batch.objects.count() == 1
+
+    def test_nonsense_is_refused(self) -> None:
+        for act in ("", "pin", "pin:1h", "hide:7d"):
+            assert self.add(act=act).status_code == 400
+        assert self.send("bob", "/pins/many/add/", message=["x", "9" * 30], act="unpin").status_code == 404
+        assert not Batch.objects.exists()
+
+    def test_stop_and_resume(self) -> None:
+        batch = self.made()
+        path = f"/pins/many/{batch.uid}/"
+        assert "Stop" in self.open("bob", path).content.decode()
+        self.send("bob", f"{path}stop/")
+        assert Batch.objects.get().state == "stopped"
+        assert "Resume" in self.open("bob", path).content.decode()
+        self.send("alice", f"{path}resume/")
+        batch = Batch.objects.get()
+        assert (batch.state, batch.user) == ("running", self.people["alice"])
+        Batch.objects.update(state="done")
+        assert self.send("bob", f"{path}stop/").status_code == 302
+        for who in ("vera", "charlie"):
+            page = self.open(who, path).content.decode()
+            assert "Stop" not in page, who
+
+    def test_what_came_of_each_is_said(self) -> None:
+        batch = self.made()
+        batch.items.filter(called="A").update(
+            state="failed", detail="WhatsApp refused the message: 479", at=timezone.now()
+        )
+        Batch.objects.update(why="Who asked for it may not pin here any more.", state="stopped")
+        page = self.open("bob", f"/pins/many/{batch.uid}/").content.decode()
+        assert "WhatsApp refused the message: 479" in page
+        assert "may not pin here any more" in page
+        assert "1 / 2" in page
+
+    def test_a_long_list_comes_in_parts(self) -> None:
+        wanted = [Wanted(f"N{number}", trouble="no") for number in range(120)]
+        batch = rules.make(self.shop, Batch.Action.UNPIN, None, wanted, By(user=self.people["bob"]))
+        page = self.open("bob", f"/pins/many/{batch.uid}/").content.decode()
+        assert (page.count('<li class="plan '), "?after=" in page) == (100, True)
+        last = batch.items.order_by("pk")[99].pk
+        rest = self.open("bob", f"/pins/many/{batch.uid}/", after=last).content.decode()
+        assert (rest.count('<li class="plan '), "?after=" in rest) == (20, False)
+
+    def test_ticks_stand_where_one_may_pin(self) -> None:
+        pinbook.seen(self.messages[0], Wish(604_800), actor="Bob", at=timezone.now(), stanza_id="")
+        assert self.open("bob", "/pins/").content.decode().count("data-tick") == 1
+        catch_up()
+        assert self.open("bob", "/search/", q="Hello").content.decode().count("data-tick") == 2
+        assert "data-tick" not in self.open("vera", "/pins/").content.decode()
