@@ -34,7 +34,10 @@ class InvalidEvents(CannotChange):
 
     def __init__(self) -> None:
         super().__init__(
-            _("Choose at least one event: message.exchange, message.status, instance.state, group.flow, message.pin or pin.batch.")
+            _(
+                "Choose at least one event: message.exchange, message.status, instance.state, group.flow, "
+                "message.pin or pin.batch."
+            )
         )
 
 

@@ -116,6 +116,8 @@ class Pages(PageTestCase):
         client = Client(enforce_csrf_checks=True)
         client.force_login(self.people["root"], backend="django.contrib.auth.backends.ModelBackend")
         for headers in ({}, {"Origin": "https://evil.example"}):
-            answers = {route: client.post(self.path(route), self.data.get(route, {}), headers=headers) for route in PAGES}
+            answers = {
+                route: client.post(self.path(route), self.data.get(route, {}), headers=headers) for route in PAGES
+            }
             done = {route: answer.status_code for route, answer in answers.items()}
             assert {route for route, status in done.items() if status not in (403, 404, 405)} == set()
