@@ -16,13 +16,15 @@ however long a process stood still, whatever any clock shows.
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from instances import labels
 from instances.models import Connector, Instance
 
 # At most so many instances are taken in one go, and handed over in one go.
@@ -41,12 +43,13 @@ def steady() -> float:
 class Lease:
     """A connector's hold on its instances: one thread calls; `holds` and `good` may be asked from any."""
 
-    def __init__(self, name: str, store: str, clock: Callable[[], float] = steady) -> None:
-        """`store`: names where the keys of its sessions lie (`instances.whatsapp.store`)."""
-        self.name, self.store = name, store
+    def __init__(self, name: str, store: str, clock: Callable[[], float] = steady, offered: str = "") -> None:
+        """`store`: names where the keys of its sessions lie (`instances.whatsapp.keys`); `offered`: its labels."""
+        self.name, self.store, self.labels = name, store, offered
         self.run = uuid.uuid4()
-        # Instance → the epoch under which we hold it.
+        # Instance → the epoch under which we hold it, and its labels.
         self.held: dict[int, int] = {}
+        self._kinds: dict[int, str] = {}
         self._clock = clock
         self._until = 0.0
         self._entered = False
@@ -85,7 +88,8 @@ class Lease:
             if dead is not None:
                 Connector.objects.filter(name=self.name, run=dead).delete()
             _row, made = Connector.objects.get_or_create(
-                name=self.name, defaults={"run": self.run, "store": self.store, "seen_at": timezone.now()}
+                name=self.name,
+                defaults={"run": self.run, "store": self.store, "labels": self.labels, "seen_at": timezone.now()},
             )
         self._entered = made
         if made:
@@ -133,35 +137,65 @@ class Lease:
 
     # --- Instances ------------------------------------------------------------
 
-    def share(self) -> int:
-        """How many instances are ours if all that can reach the same keys hold as many; the first by name one more."""
-        names = sorted([self.name, *(row.name for row in self._peers())])
-        each, more = divmod(self._within_reach().count(), len(names))
-        return each + (names.index(self.name) < more)
+    def shares(self) -> dict[str, int]:
+        """How many instances are ours, by their labels, if all that can reach the same keys hold as many."""
+        connectors = {self.name: self.labels} | {row.name: row.labels for row in self._peers()}
+        kinds = self._within_reach().values_list("labels").annotate(Count("pk")).order_by()
+        return labels.spread(dict(kinds), connectors)[self.name]
 
     def claim(self) -> list[Instance]:
         """Take instances that nobody holds, up to our share; those that are no more are no longer held."""
-        mine = Instance.objects.filter(owner=self.name, pk__in=list(self.held)).values_list("pk", "epoch")
-        self.held = {pk: epoch for pk, epoch in mine if self.held.get(pk) == epoch}
+        mine = Instance.objects.filter(owner=self.name, pk__in=list(self.held)).values_list("pk", "epoch", "labels")
+        still = [(pk, epoch, kind) for pk, epoch, kind in mine if self.held.get(pk) == epoch]
+        self.held = {pk: epoch for pk, epoch, _ in still}
+        self._kinds = {pk: kind for pk, _, kind in still}
         # Of our name and not held: a former process of our name woke up and took it.
         _free(Instance.objects.filter(owner=self.name).exclude(pk__in=list(self.held)))
-        room = min(self.share() - len(self.held), TAKEN_AT_ONCE)
-        if room <= 0 or not self._entered:
+        if not self._entered:
             return []
+        taken: list[Instance] = []
+        held = Counter(self._kinds.values())
+        for kind, share in self.shares().items():
+            room = min(share - held[kind], TAKEN_AT_ONCE - len(taken))
+            if room > 0:
+                taken += self._claim_of(kind, room)
+        return taken
+
+    def _claim_of(self, kind: str, room: int) -> list[Instance]:
         owners = Connector.objects.values("name")
-        free = self._within_reach().exclude(owner=self.name).exclude(owner__in=owners)
+        free = self._within_reach().filter(labels=kind).exclude(owner=self.name).exclude(owner__in=owners)
         # Two who claim at once should not both reach for the same ones.
         found = list(free[: 2 * room])
         random.shuffle(found)
         return [instance for instance in found[:room] if self._take(instance)]
 
-    def surplus(self) -> int:
-        """How many to hand over now, so that others come to their share; a few at a time."""
-        return max(0, min(len(self.held) - self.share(), HANDED_AT_ONCE)) if self._peers() else 0
+    def surplus(self, idle: Iterable[int]) -> list[int]:
+        """Which of these to hand over now, so that others come to their share; a few at a time."""
+        shares = self.shares()
+        over = {kind: count - shares.get(kind, 0) for kind, count in Counter(self._kinds.values()).items()}
+        chosen: list[int] = []
+        for pk in idle:
+            if len(chosen) == HANDED_AT_ONCE:
+                break
+            kind = self._kinds.get(pk)
+            if kind is not None and over[kind] > 0:
+                over[kind] -= 1
+                chosen.append(pk)
+        return chosen
+
+    def unplaced(self) -> list[Instance]:
+        """Instances that no connector may hold, by their labels; told to the first by name alone, who says so."""
+        if any(row.name < self.name for row in self._others):
+            return []
+        offered = [self.labels, *(row.labels for row in self._others)]
+        free = Instance.objects.filter(owner="")
+        kinds = labels.unmatched(free.values_list("labels", flat=True).distinct().order_by(), offered)
+        return list(free.filter(labels__in=kinds)) if kinds else []
 
     def release(self, instance: int) -> None:
         """Let an instance go, for another to take. Whoever calls has closed its connection before."""
         epoch = self.held.pop(instance, 0)
+        self._kinds.pop(instance, None)
         Instance.objects.filter(pk=instance, owner=self.name, epoch=epoch).update(owner="")
 
     def _peers(self) -> list[Connector]:
@@ -184,6 +218,7 @@ class Lease:
         except Instance.DoesNotExist:
             return False
         self.held[instance.pk] = instance.epoch
+        self._kinds[instance.pk] = instance.labels
         return True
 
 

@@ -46,10 +46,10 @@ class TokenTaken(CannotMake):
         super().__init__(_("This token is in use already. Choose another one, or let the portal make it."))
 
 
-def create(account: Account, name: str) -> Instance:
-    """Make an instance, and let a connector take it up. Raises CannotMake."""
+def create(account: Account, name: str, labelled: str = "") -> Instance:
+    """Make an instance, and let a connector take it up. Raises CannotMake. `labelled`: of `labels.normal`."""
     with transaction.atomic():
-        instance = _insert(account, name)
+        instance = _insert(account, name, labelled)
     service.announce(instance)
     return instance
 
@@ -67,9 +67,9 @@ def create_with_token(account: Account, name: str, chosen: str = "") -> tuple[In
     return instance, secret
 
 
-def _insert(account: Account, name: str) -> Instance:
+def _insert(account: Account, name: str, labelled: str = "") -> Instance:
     name = name.strip()
-    instance = Instance(account=account, name=name)
+    instance = Instance(account=account, name=name, labels=labelled)
     if account.instances.filter(name=name).exists():
         raise NameTaken
     try:
@@ -85,6 +85,12 @@ def _insert(account: Account, name: str) -> Instance:
     except IntegrityError:
         raise NameTaken from None
     return instance
+
+
+def label(instance: Instance, labelled: str) -> None:
+    """Give it other labels; a connector that does not have them hands it over. `labelled`: as of `create`."""
+    Instance.objects.filter(pk=instance.pk).update(labels=labelled)
+    service.announce(instance)
 
 
 def delete(instance: Instance) -> None:

@@ -103,6 +103,8 @@ class Instance(models.Model):
     # Where the device's keys lie: only connectors that reach that place can
     # hold the connection. Empty: there are none yet.
     key_store = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # Only connectors that have all of these hold it (`instances.labels`).
+    labels = models.CharField(max_length=200, blank=True, default="", editable=False)
 
     objects = StandingInstances()
     # For who removes what was deleted.
@@ -126,6 +128,17 @@ class Instance(models.Model):
         return sentence(self.state, self.state_detail)
 
 
+class HistoryPiece(models.Model):
+    """A piece of the phone's history that waits to be taken in (`instances.whatsapp.pieces`)."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="+")
+    payload = models.BinaryField()
+    damaged = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.instance_id}: {self.pk}"
+
+
 class Connector(models.Model):
     """A process that holds connections, for as long as it gives signs of life (`instances.leases`)."""
 
@@ -134,6 +147,7 @@ class Connector(models.Model):
     run = models.UUIDField()
     beat = models.PositiveBigIntegerField(default=0)
     store = models.CharField(max_length=64, help_text="Names the place of the keys that it can read.")
+    labels = models.CharField(max_length=200, blank=True, default="")
     draining = models.BooleanField(default=False)
     # For people. Nobody decides by it: clocks differ.
     seen_at = models.DateTimeField()

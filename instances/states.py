@@ -21,6 +21,7 @@ class State(models.TextChoices):
     REPLACED = "replaced", _("Replaced")
     BANNED = "banned", _("Banned")
     OUTDATED = "outdated", _("Outdated")
+    UNPLACED = "unplaced", _("No place")
 
 
 SENTENCES: dict[str, str] = {
@@ -46,12 +47,19 @@ SENTENCES: dict[str, str] = {
         "the portal tries again when the time that WhatsApp named is over."
     ),
     State.OUTDATED: _("WhatsApp no longer accepts this version of the portal. Upgrade the portal, then connect again."),
+    State.UNPLACED: _(
+        "No connector is running that has this instance's labels. "
+        "Start one with them (CONNECTOR_LABELS), or change the instance's: manage.py labels."
+    ),
 }
 
 # States in which a device is linked and its keys are still good.
 LINKED = frozenset(
     {State.CONNECTING, State.CONNECTED, State.DISCONNECTED, State.PAUSED, State.REPLACED, State.BANNED, State.OUTDATED}
 )
+
+# States that say that a connector holds the instance: with none that may, they are not true.
+HELD = frozenset({State.UNLINKED, State.LINKING, State.CONNECTING, State.CONNECTED, State.DISCONNECTED})
 
 
 def sentence(state: str, detail: str = "") -> str:

@@ -157,6 +157,8 @@ SESSION_DATABASE_URL = env.str("SESSION_DATABASE_URL", default="")
 # instances of its predecessor without waiting for the lease to run out.
 # Several share the instances: docs/scaling.md.
 CONNECTOR_NAME = env.str("CONNECTOR_NAME", default=f"{os.uname().nodename}:{DATA_DIR}")
+# What holds for this connector, "region=eu,proxy=home": instances with labels go only to who has all of them.
+CONNECTOR_LABELS = env.str("CONNECTOR_LABELS", default="")
 LEASE = timedelta(seconds=env.float("LEASE_SECONDS", default=6))
 # Nothing is put on the wire when less than this is left of the lease: the
 # library takes its time between our order and the stanza.

@@ -69,7 +69,7 @@ class World(RuleBasedStateMachine):
             lease.enter(former.run if former else None)
             return
         lease.look_around()
-        for pk in list(lease.held)[: lease.surplus()]:
+        for pk in lease.surplus(list(lease.held)):
             lease.release(pk)
         lease.claim()
 

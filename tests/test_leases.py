@@ -42,8 +42,8 @@ def enter(db: None) -> Enter:
     """Make connectors that have entered, on clocks that differ by an hour."""
     made: list[Lease] = []
 
-    def make_one(name: str, store: str = "shared", clock: Clock | None = None) -> Lease:
-        lease = Lease(name, store, clock or Clock(1000.0 + 3600 * len(made)))
+    def make_one(name: str, store: str = "shared", clock: Clock | None = None, offered: str = "") -> Lease:
+        lease = Lease(name, store, clock or Clock(1000.0 + 3600 * len(made)), offered)
         assert lease.enter()
         made.append(lease)
         return lease
@@ -64,7 +64,7 @@ def settle(*leases: Lease) -> None:
         for lease in leases:
             lease.beat()
             lease.look_around()
-            for pk in list(lease.held)[: lease.surplus()]:
+            for pk in lease.surplus(list(lease.held)):
                 lease.release(pk)
             lease.claim()
 
@@ -201,7 +201,9 @@ def test_they_are_handed_over_a_few_at_a_time(enter: Enter) -> None:
     settle(one)
     enter("two")
     one.look_around()
-    assert one.surplus() == HANDED_AT_ONCE
+    assert len(one.surplus(list(one.held))) == HANDED_AT_ONCE
+    busy = set(list(one.held)[:-1])
+    assert set(one.surplus([pk for pk in one.held if pk not in busy])).isdisjoint(busy)
 
 
 def test_nothing_moves_once_they_are_spread(enter: Enter) -> None:
@@ -279,3 +281,65 @@ def test_the_lease_counts_from_before_the_beat_was_written(instance: Instance, e
     with connection.execute_wrapper(slow):
         assert one.beat()
     assert one.seconds_left == pytest.approx(LEASE - 5)
+
+
+# --- Labels -------------------------------------------------------------------
+
+
+def test_an_instance_goes_to_who_has_its_labels(enter: Enter) -> None:
+    make(4, labels="region=eu")
+    make(4, labels="proxy=home,region=br")
+    eu, br = enter("eu", offered="region=eu"), enter("br", offered="proxy=home,region=br,size=big")
+    settle(eu, br)
+    held = set(Instance.objects.values_list("labels", "owner"))
+    assert held == {("region=eu", "eu"), ("proxy=home,region=br", "br")}
+
+
+def test_the_others_even_out_what_labels_make_uneven(enter: Enter) -> None:
+    make(6, labels="region=eu")
+    make(6)
+    eu, any_one, plain = enter("eu", offered="region=eu"), enter("any"), enter("plain")
+    settle(eu, any_one, plain)
+    assert owners() == {"eu": 6, "any": 3, "plain": 3}
+    before = set(Instance.objects.values_list("pk", "epoch"))
+    settle(eu, any_one, plain)
+    assert set(Instance.objects.values_list("pk", "epoch")) == before, "nothing moves once they are spread"
+
+
+def test_one_that_nobody_may_hold_stays_free_until_somebody_may(enter: Enter) -> None:
+    make(1, labels="region=eu")
+    one, two = enter("one"), enter("two")
+    settle(one, two)
+    assert owners() == {"": 1}
+    (free,) = one.unplaced()
+    assert free.labels == "region=eu"
+    assert two.unplaced() == [], "one of them says so"
+    eu = enter("zzz", offered="region=eu")
+    settle(one, two, eu)
+    assert owners() == {"zzz": 1}
+    assert one.unplaced() == []
+
+
+def test_other_labels_are_followed(instance: Instance, enter: Enter) -> None:
+    one, eu = enter("one"), enter("two", offered="region=eu")
+    settle(one, eu)
+    assert owners() == {"one": 1}
+    Instance.objects.update(labels="region=eu")
+    settle(one, eu)
+    assert owners() == {"two": 1}
+    Instance.objects.update(labels="region=mars")
+    settle(one, eu)
+    assert owners() == {"": 1}, "not even who had it keeps it"
+
+
+def test_a_dead_ones_go_to_those_that_may(enter: Enter) -> None:
+    make(3, labels="region=eu")
+    clock = Clock(0.0)
+    eu, also_eu, plain = enter("eu", offered="region=eu"), enter("also", clock=clock, offered="region=eu"), enter("a")
+    settle(eu, also_eu, plain)
+    clock.now += LEASE
+    also_eu.beat()
+    also_eu.look_around()
+    assert also_eu.claim()
+    settle(also_eu)
+    assert owners() == {"also": 3}

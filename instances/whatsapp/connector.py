@@ -15,12 +15,14 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from chats.intake import Taken
+from instances import labels
 from instances.leases import Lease
 from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import commands, database, housekeeping, keys
 from instances.whatsapp.history import History
 from instances.whatsapp.session import Session
+from instances.whatsapp.stating import save_unplaced
 from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import metrics
@@ -32,6 +34,8 @@ TICK_SECONDS = 1.0
 BEAT_SECONDS = 1.0
 WATCH_SECONDS = 0.2
 THREADS = 64
+# How often to look for pieces of history that were written down elsewhere.
+LOOK_TICKS = 60
 
 
 class AlreadyRunning(Exception):
@@ -44,7 +48,7 @@ class Connector:
     def __init__(self) -> None:
         self.name: str = settings.CONNECTOR_NAME
         self._lock = _lock_name(self.name)
-        self.lease = Lease(self.name, keys.place())
+        self.lease = Lease(self.name, keys.place(), offered=labels.normal(settings.CONNECTOR_LABELS))
         # One thread: what the lease does to the database happens in order, and
         # never waits behind sixty pins that wait for WhatsApp.
         self._lease_thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
@@ -124,13 +128,16 @@ class Connector:
                 metrics.LEASES.labels("lost").inc()
                 del self._sessions[pk]
                 self._spawn(session.end())
-        await self._hand_over(await self._leasing(self.lease.surplus))
+        await self._hand_over()
         for instance in await self._leasing(self.lease.claim):
             metrics.LEASES.labels("taken").inc()
             self._sessions[instance.pk] = Session(
                 instance, self.lease, self._pool, self._writer, self._history, self._ticks
             )
             self._spawn(self._begin(self._sessions[instance.pk]))
+        await self._note_unplaced()
+        if ticks % LOOK_TICKS == 0:
+            self._history.resume(*(session.instance for session in self._sessions.values()))
         for session in list(self._sessions.values()):
             self._spawn(session.tick())
         states = Counter(session.instance.state for session in self._sessions.values())
@@ -145,10 +152,18 @@ class Connector:
             log.exception("instance %s cannot begin; it is taken again", session.instance.uid)
             await self._let_go(session)
 
-    async def _hand_over(self, count: int) -> None:
-        """Give so many to others, those first that nobody uses at this moment."""
-        idle = [session for session in self._sessions.values() if session.idle]
-        await asyncio.gather(*(self._let_go(session) for session in idle[:count]))
+    async def _hand_over(self) -> None:
+        """Give a few to others, those that nobody uses at this moment."""
+        idle = [pk for pk, session in self._sessions.items() if session.idle]
+        chosen = await self._leasing(self.lease.surplus, idle)
+        await asyncio.gather(*(self._let_go(self._sessions[pk]) for pk in chosen))
+
+    async def _note_unplaced(self) -> None:
+        """Say of instances that no connector may hold why nothing happens."""
+        for instance, event in await self._leasing(lambda: save_unplaced(self.lease.unplaced())):
+            payload = {"state": instance.state, "sentence": instance.sentence}
+            topic = commands.news_subject(instance.uid, "state")
+            broker().publish(topic, payload | {"events": [event.body] if event else []})
 
     async def _let_go(self, session: Session) -> None:
         """End a session, and only then let another connector have its instance."""

@@ -94,10 +94,10 @@ class Session:
         self._ending.append(end)
         self._spawn(self._consume())
         self._history.resume(self.instance)
-        if self.instance.linked and self.instance.wanted and self.instance.state in LINKED:
+        if self.instance.linked and self.instance.wanted and self.instance.state in LINKED | {State.UNPLACED}:
             self._start_at = time.monotonic()
             await self.tick()
-        elif self.instance.state == State.LINKING:
+        elif self.instance.state in (State.LINKING, State.UNPLACED):
             await self._set_state(State.UNLINKED)
 
     async def end(self) -> None:

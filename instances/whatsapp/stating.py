@@ -1,13 +1,15 @@
 """Recording an instance's state, and telling of it."""
 
 import logging
+from collections.abc import Iterable
 
 from django.db import transaction
+from django.utils import timezone
 
 from instances.events import outbox
 from instances.events.kinds import STATE, Event
 from instances.models import Instance
-from instances.states import sentence
+from instances.states import HELD, State, sentence
 
 log = logging.getLogger(__name__)
 
@@ -37,3 +39,14 @@ def save_state(instance: Instance) -> Event | None:
     )
     outbox.put([event])
     return event
+
+
+def save_unplaced(instances: Iterable[Instance]) -> list[tuple[Instance, Event | None]]:
+    """Say of instances that no connector may hold that it is so, where their state says otherwise."""
+    told = []
+    for instance in instances:
+        if instance.state in HELD:
+            instance.state, instance.state_detail = State.UNPLACED, instance.labels
+            instance.state_at = timezone.now()
+            told.append((instance, save_state(instance)))
+    return told

@@ -20,6 +20,7 @@ class Command(BaseCommand):
         """Run the connector on the broker's event loop."""
         # Session files hold the keys to somebody's WhatsApp.
         os.umask(0o077)
+        from instances.labels import InvalidLabels
         from instances.whatsapp.connector import AlreadyRunning, Connector
 
         settle()
@@ -36,7 +37,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda received, _: signals.get(received, lambda: os._exit(0))())
         try:
             broker().run_for_life(run())
-        except AlreadyRunning as error:
+        except (AlreadyRunning, InvalidLabels) as error:
             raise CommandError(str(error)) from error
         broker().close()
         # Threads of an abandoned QR login never end (see the adapter).

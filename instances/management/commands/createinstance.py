@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from instances import lifecycle
+from instances import labels, lifecycle
 from instances.management.base import PortalCommand
 from instances.management.owners import account_named
 from instances.models import valid_name
@@ -23,6 +23,7 @@ class Command(PortalCommand):
         """Its name, and whose it is."""
         parser.add_argument("name")
         parser.add_argument("--account", help="the account that owns it; not needed while there is only one")
+        parser.add_argument("--labels", default="", help="where it may run: region=eu,proxy=home (docs/scaling.md)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make it, or say why not."""
@@ -30,7 +31,7 @@ class Command(PortalCommand):
         try:
             # A form's stray blank is forgiven there; what is typed here is meant.
             valid_name(options["name"])
-            instance = lifecycle.create(account, options["name"])
+            instance = lifecycle.create(account, options["name"], labels.normal(options["labels"]))
         except lifecycle.NameTaken:
             raise CommandError(f"Account '{account.name}' has an instance '{options['name']}' already.") from None
         except lifecycle.QuotaExceeded:
@@ -40,7 +41,7 @@ class Command(PortalCommand):
             ) from None
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        except lifecycle.CannotMake as error:
+        except (lifecycle.CannotMake, labels.InvalidLabels) as error:
             raise CommandError(str(error)) from None
         name = shlex.quote(instance.name) + (f" --account {shlex.quote(account.name)}" if options["account"] else "")
         self.stdout.write(

@@ -1,0 +1,89 @@
+"""Where pieces of history wait: in the database when connectors share their keys, for whoever takes over.
+
+Else on this connector's disk, beside the keys; and there as well while the
+database does not take one. WhatsApp gives each piece once.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from instances.models import HistoryPiece, Instance
+from instances.whatsapp import database
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece that waits: a file's path or a row's key."""
+
+    place: Path | int
+
+    def read(self) -> bytes | None:
+        """What it holds; None when it was taken in meanwhile."""
+        if isinstance(self.place, Path):
+            return self.place.read_bytes() if self.place.exists() else None
+        rows = HistoryPiece.objects.filter(pk=self.place, damaged=False)
+        payload = database.call(rows.values_list("payload", flat=True).first)
+        return None if payload is None else bytes(payload)
+
+    def forget(self) -> None:
+        """All of it is stored."""
+        if isinstance(self.place, Path):
+            self.place.unlink(missing_ok=True)
+        else:
+            database.call(HistoryPiece.objects.filter(pk=self.place).delete)
+
+    def put_aside(self) -> None:
+        """It cannot be read: kept for people, and not tried again."""
+        if isinstance(self.place, Path):
+            self.place.rename(self.place.with_suffix(".damaged"))
+        else:
+            database.call(HistoryPiece.objects.filter(pk=self.place).update, damaged=True)
+
+
+def keep(instance: Instance, payload: bytes) -> Piece:
+    """Write a piece down; when this returns it can no longer be lost."""
+    if settings.SESSION_DATABASE_URL:
+        try:
+            return Piece(database.call(HistoryPiece.objects.create, instance=instance, payload=payload).pk)
+        except DatabaseError:
+            log.exception("the database does not take a piece of history; it goes to the disk")
+    return Piece(_write(instance.uid, payload))
+
+
+def waiting(instances: Iterable[Instance]) -> Iterator[tuple[Instance, Piece]]:
+    """What earlier processes did not get through, the oldest first. Raises DatabaseError."""
+    by_key = {instance.pk: instance for instance in instances}
+    for instance in by_key.values():
+        for path in sorted(folder(instance.uid).glob("*.history")):
+            yield instance, Piece(path)
+    rows = HistoryPiece.objects.filter(instance__in=list(by_key), damaged=False).order_by("pk")
+    for pk, owner in database.call(list, rows.values_list("pk", "instance")):
+        yield by_key[owner], Piece(pk)
+
+
+def folder(uid: UUID) -> Path:
+    """Where an instance's pieces wait on this disk."""
+    data: Path = settings.DATA_DIR
+    return data / "history" / uid.hex
+
+
+def _write(uid: UUID, payload: bytes) -> Path:
+    path = folder(uid) / f"{time.time_ns():020}.history"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".part")
+    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(payload)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    return path

@@ -1,0 +1,126 @@
+"""Pieces of the phone's history outlive the connector that was given them, also on another machine."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.db import DatabaseError
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
+
+from chats.models import Message
+from instances.models import Account, HistoryPiece, Instance
+from instances.whatsapp import pieces
+from instances.whatsapp.history import History
+from instances.whatsapp.writer import Writer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def instance(db: None) -> Instance:
+    account = Account.objects.create(name="Alice")
+    return Instance.objects.create(account=account, name="shop", jid="5511900000001@s.whatsapp.net", lid="1001@lid")
+
+
+@pytest.fixture
+def shared(settings: Any, tmp_path: Path) -> Callable[[str], None]:
+    """Be on one machine or another; the keys are in PostgreSQL, as far as this setting says."""
+    settings.SESSION_DATABASE_URL = "postgres://shared/keys"
+
+    def on(machine: str) -> None:
+        settings.DATA_DIR = tmp_path / machine
+
+    on("one")
+    return on
+
+
+def piece(message_id: str = "3EB01") -> bytes:
+    made = HistorySync(syncType=HistorySync.RECENT, progress=100)
+    past = made.conversations.add(ID="5522@s.whatsapp.net").messages.add().message
+    past.key.ID, past.messageTimestamp, past.message.conversation = message_id, 1_700_000_000, "long ago"
+    return bytes(made.SerializeToString())
+
+
+@contextmanager
+def connector() -> Iterator[History]:
+    writer = Writer(lambda *_: None)
+    history = History(writer, lambda _: None)
+    yield history
+    history.close()
+    writer.close()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_whoever_takes_over_has_them(instance: Instance, shared: Callable[[str], None]) -> None:
+    pieces.keep(instance, piece())
+    shared("two")
+    with connector() as history:
+        history.resume(instance)
+        until(lambda: not HistoryPiece.objects.exists())
+    assert Message.objects.get().text == "long ago"
+    instance.refresh_from_db()
+    assert instance.history_percent == 100
+
+
+def test_nothing_is_on_the_disk_then(instance: Instance, shared: Callable[[str], None]) -> None:
+    assert isinstance(pieces.keep(instance, piece()).place, int)
+    assert not pieces.folder(instance.uid).exists()
+
+
+def test_files_where_keys_are_files(instance: Instance, settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    pieces.keep(instance, piece())
+    assert not HistoryPiece.objects.exists()
+    assert [path.stat().st_mode & 0o777 for path in pieces.folder(instance.uid).iterdir()] == [0o600]
+    with connector() as history:
+        history.resume(instance)
+        until(lambda: not list(pieces.folder(instance.uid).iterdir()))
+    assert Message.objects.get().text == "long ago"
+
+
+def test_a_database_that_is_away_loses_none(instance: Instance, shared: Callable[[str], None]) -> None:
+    with patch("instances.models.HistoryPiece.objects.create", side_effect=DatabaseError):
+        pieces.keep(instance, piece())
+    with connector() as history:
+        history.resume(instance)
+        until(lambda: Message.objects.exists())
+        until(lambda: not list(pieces.folder(instance.uid).iterdir()))
+
+
+def test_what_cannot_be_read_is_kept_and_holds_nothing_up(instance: Instance, shared: Callable[[str], None]) -> None:
+    pieces.keep(instance, b"\xff no history")
+    pieces.keep(instance, piece())
+    with connector() as history:
+        history.resume(instance)
+        until(lambda: Message.objects.exists() and HistoryPiece.objects.count() == 1)
+    assert HistoryPiece.objects.get().damaged
+    assert list(pieces.waiting([instance])) == []
+
+
+def test_one_that_failed_is_found_again(instance: Instance, shared: Callable[[str], None]) -> None:
+    pieces.keep(instance, piece())
+    with connector() as history:
+        with patch("instances.whatsapp.history.read_history", side_effect=OSError) as failing:
+            history.resume(instance)
+            until(lambda: failing.called)
+        until(lambda: not history._queued)
+        history.resume(instance)
+        until(lambda: not HistoryPiece.objects.exists())
+    assert Message.objects.count() == 1
+
+
+def test_anothers_are_left_alone(instance: Instance, shared: Callable[[str], None]) -> None:
+    other = Instance.objects.create(account=instance.account, name="other")
+    pieces.keep(other, piece())
+    assert list(pieces.waiting([instance])) == []
+    assert list(pieces.waiting([])) == []
