@@ -4,8 +4,14 @@ Not on the portal's own address: strangers reach that one. Labels hold neither
 an instance's name nor anything a person wrote: they are few, and tell nothing.
 """
 
+import math
+from collections.abc import Callable
+
 from django.conf import settings
+from django.db import DatabaseError
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from instances.whatsapp import database
 
 PIN_SECONDS = Histogram(
     "portal_pin_seconds",
@@ -18,7 +24,16 @@ LEASES = Counter("portal_lease_changes", "Instances taken, handed over and lost 
 REFUSED = Counter("portal_rate_limit_refusals", "API calls answered 429.")
 CONNECTIONS = Gauge("portal_instances", "Instances this connector holds, by state.", ["state"])
 QUEUE = Gauge("portal_writer_queue", "Events that wait to be written.")
+UNPLACED = Gauge("portal_instances_unplaced", "Instances that no connector may hold; 0 at all connectors but one.")
 LEASE_SECONDS = Gauge("portal_lease_seconds", "How long this connector may still trust its lease.")
+WEBHOOK_LAG = Gauge(
+    "portal_webhook_lag_seconds",
+    "For how long the oldest event waits that could be delivered; the same at all workers.",
+)
+WEBHOOK_ATTEMPTS = Counter("portal_webhook_attempts", "Requests to webhooks, by what came of them.", ["outcome"])
+SCHEDULE_LAG = Gauge(
+    "portal_schedule_lag_seconds", "For how long the oldest planned pin is overdue; the same at all workers."
+)
 
 # Each process of one machine has a port: METRICS_PORT and those after it.
 CONNECTOR, WORKER = 1, 2
@@ -31,6 +46,18 @@ def serve(offset: int) -> None:
     """
     if settings.METRICS_PORT:
         start_http_server(settings.METRICS_PORT + offset, settings.METRICS_HOST)
+
+
+def ask(gauge: Gauge, work: Callable[[], float]) -> None:
+    """Have a gauge asked of the database each time Prometheus asks us; not a number while it does not answer."""
+
+    def answer() -> float:
+        try:
+            return database.call(work)
+        except DatabaseError:
+            return math.nan
+
+    gauge.set_function(answer)
 
 
 def web_offset(process: str) -> int:

@@ -1,4 +1,4 @@
-"""The name of the request that is being answered: in its answer, in every log line about it, and in the audit.
+"""What a log line is about: the request, in its answer and in the audit too; and the instance and the pin.
 
 It travels to the connector with each command (`portal.broker`), so that what a
 caller quotes from an answer finds the lines of both processes.
@@ -8,10 +8,12 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
@@ -23,6 +25,7 @@ HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,64}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
+_facts: ContextVar[Mapping[str, str]] = ContextVar("facts", default=MappingProxyType({}))
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -35,6 +38,16 @@ def request_id() -> str:
 def go_on(name: object) -> None:
     """Let this context be about the request of that name, which another process told."""
     _current.set(name if isinstance(name, str) and SANE.fullmatch(name) else "")
+
+
+@contextmanager
+def about(**facts: str) -> Iterator[None]:
+    """Let log lines within say what they are about, in fields of their own: `instance`, `pin`."""
+    before = _facts.set({**_facts.get(), **facts})
+    try:
+        yield
+    finally:
+        _facts.reset(before)
 
 
 def carried(work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -62,11 +75,12 @@ class Tracing:
 
 
 class Named(logging.Filter):
-    """Gives each log record the name of the request it is about."""
+    """Gives each log record the name of the request it is about, and the other facts."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Every record passes."""
         record.request_id = name = _current.get()
+        record.facts = _facts.get()
         record.about = f" [{name}]" if name else ""
         return True
 
@@ -75,7 +89,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line, for whoever collects logs."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time in UTC, process, level, logger, message; the request and the traceback where there is one."""
+        """Time in UTC, process, level, logger, message; request, instance, pin and traceback where there is one."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "process": os.environ.get("PROCESS_NAME", "portal"),
@@ -85,6 +99,7 @@ class JsonLines(logging.Formatter):
         }
         if name := getattr(record, "request_id", ""):
             line["request_id"] = name
+        line.update(getattr(record, "facts", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -138,3 +138,17 @@ def test_it_travels_over_nats(nats_url: str) -> None:
     finally:
         asking.close()
         answering.close()
+
+
+def test_a_log_line_names_its_instance_and_its_pin() -> None:
+    def lines() -> list[dict[str, str]]:
+        with tracing.about(instance="i-1"):
+            outer = record()
+            with tracing.about(pin="p-1"):
+                inner = ThreadPoolExecutor(1).submit(tracing.carried(record)).result()
+        return [json.loads(tracing.JsonLines().format(one)) for one in (outer, inner, record())]
+
+    outer, inner, after = lines()
+    assert (outer["instance"], "pin" in outer) == ("i-1", False)
+    assert (inner["instance"], inner["pin"]) == ("i-1", "p-1"), "on another thread too"
+    assert "instance" not in after

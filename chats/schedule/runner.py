@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -49,6 +49,13 @@ def run_due(now: datetime | None = None) -> int:
 def due_instances(now: datetime) -> list[int]:
     """The instances something is due at."""
     return list(_due(now).order_by().values_list("message__instance", flat=True).distinct())
+
+
+def lag() -> float:
+    """For how many seconds the oldest step is overdue that could be taken; 0 without one."""
+    now = timezone.now()
+    oldest = _due(now).aggregate(oldest=Min("try_at"))["oldest"]
+    return 0.0 if oldest is None else float((now - oldest).total_seconds())
 
 
 def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[], bool] = lambda: False) -> int:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
@@ -73,6 +73,14 @@ def due_webhooks() -> set[UUID]:
     waiting = Delivery.objects.filter(webhook=OuterRef("pk"), state=Delivery.State.PENDING, due_at__lte=timezone.now())
     found = _reachable(timezone.now()).filter(Exists(waiting))
     return set(found.values_list("uid", flat=True))
+
+
+def lag() -> float:
+    """For how many seconds the oldest delivery waits that could be made now; 0 without one."""
+    now = timezone.now()
+    waiting = Delivery.objects.filter(state=Delivery.State.PENDING, due_at__lte=now, webhook__in=_reachable(now))
+    oldest = waiting.aggregate(oldest=Min("due_at"))["oldest"]
+    return 0.0 if oldest is None else float((now - oldest).total_seconds())
 
 
 def due(uid: UUID, limit: int) -> list[Delivery]:

@@ -23,6 +23,7 @@ from instances.events.models import Delivery
 from instances.events.sender import Sender
 from instances.events.turns import SILENCE, NoTurns, Turn, Turns
 from instances.whatsapp import database
+from portal import metrics
 from portal.broker import NobodyListens, broker
 
 log = logging.getLogger(__name__)
@@ -187,6 +188,7 @@ class Worker:
                 if resting.is_set() or self._stop.is_set():
                     return
                 outcome = await self._sender.send(delivery)
+                metrics.WEBHOOK_ATTEMPTS.labels("delivered" if outcome.delivered else "failed").inc()
                 if not await self._database(book.note, delivery, outcome):
                     resting.set()
 

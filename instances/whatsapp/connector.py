@@ -160,7 +160,9 @@ class Connector:
 
     async def _note_unplaced(self) -> None:
         """Say of instances that no connector may hold why nothing happens."""
-        for instance, event in await self._leasing(lambda: save_unplaced(self.lease.unplaced())):
+        unplaced = await self._leasing(self.lease.unplaced)
+        metrics.UNPLACED.set(len(unplaced))
+        for instance, event in await self._database(save_unplaced, unplaced):
             payload = {"state": instance.state, "sentence": instance.sentence}
             topic = commands.news_subject(instance.uid, "state")
             broker().publish(topic, payload | {"events": [event.body] if event else []})

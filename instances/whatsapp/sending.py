@@ -117,6 +117,7 @@ def _record(attempt: UUID, began: float, outcome: Outcome, **facts: Any) -> None
         try:
             database.call(pinbook.settle, attempt, outcome, **facts)
             metrics.PIN_SECONDS.labels(outcome.value).observe(time.monotonic() - began)
+            log.info("pin: %s", outcome.value)
             return
         except DatabaseError:
             log.exception("the outcome of a pin is not recorded yet")

@@ -147,7 +147,8 @@ class Session:
         try:
             if self._leaving:
                 raise NotConnected
-            return await self._carry_out(verb, payload)
+            with tracing.about(instance=str(self.instance.uid)):
+                return await self._carry_out(verb, payload)
         except WhatsAppError as error:
             return error_reply(error)
 
@@ -155,7 +156,8 @@ class Session:
         match verb:
             case commands.PIN:
                 pin = PinOrder(**payload)
-                return await self._sending.carry_out(pin, self._ready_for(pin.epoch), partial(send_pin, pin))
+                with tracing.about(pin=pin.attempt):
+                    return await self._sending.carry_out(pin, self._ready_for(pin.epoch), partial(send_pin, pin))
             case commands.TEXT:
                 text = TextOrder(**payload)
                 store = partial(self._writer.write_now, self.instance)
@@ -311,7 +313,8 @@ class Session:
             if generation != self._generation:
                 continue
             try:
-                await self._on(event)
+                with tracing.about(instance=str(self.instance.uid)):
+                    await self._on(event)
             except Exception:
                 log.exception("an event was not dealt with: %s", type(event).__name__)
 

@@ -19,10 +19,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run on the broker's event loop."""
+        from chats.schedule import runner
         from chats.schedule.loop import Loop
+        from instances.events import book
         from instances.events.worker import Worker
 
         settle()
+        metrics.ask(metrics.WEBHOOK_LAG, book.lag)
+        metrics.ask(metrics.SCHEDULE_LAG, runner.lag)
         metrics.serve(metrics.WORKER)
 
         async def run() -> None:
