@@ -15,12 +15,12 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
-from portal.rest.paths import is_api
+from portal.page_layers import PagesOnly
 
 TIME_ZONE_COOKIE = "tz"
 
 
-class ContentSecurityPolicy(MiddlewareMixin):
+class ContentSecurityPolicy(PagesOnly, MiddlewareMixin):
     """Scripts, styles and all else come from this portal alone; nothing inline, nothing evaluated."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -29,16 +29,15 @@ class ContentSecurityPolicy(MiddlewareMixin):
         return response
 
 
-class PageCompression(GZipMiddleware):
+class PageCompression(PagesOnly, GZipMiddleware):
     """Compresses pages. The API's answers are short, and their dress is the API's own business; files have theirs."""
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        """Compress, unless it is the API's."""
-        as_it_is = is_api(request.path_info) or isinstance(response, FileResponse)
-        return response if as_it_is else super().process_response(request, response)
+        """Compress, unless it is a file."""
+        return response if isinstance(response, FileResponse) else super().process_response(request, response)
 
 
-class ReadersTimeZone(MiddlewareMixin):
+class ReadersTimeZone(PagesOnly, MiddlewareMixin):
     """Shows times in the reader's zone, which their browser tells in a cookie (static/js/boot.js)."""
 
     def process_request(self, request: HttpRequest) -> None:

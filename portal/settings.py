@@ -50,17 +50,17 @@ MIDDLEWARE = [
     "portal.middleware.PageCompression",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.ContentSecurityPolicy",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.page_layers.Files",
     "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "portal.page_layers.Session",
+    "portal.page_layers.Language",
     "portal.middleware.ReadersTimeZone",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.page_layers.User",
+    "portal.page_layers.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "portal.page_layers.LoginLock",
 ]
 
 ROOT_URLCONF = "portal.urls"

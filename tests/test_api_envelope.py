@@ -5,9 +5,11 @@ import logging
 from unittest.mock import patch
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpResponse
 from django.test import AsyncClient, Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
 
 from portal.rest.errors import put_into_envelope
 from tests.base import ApiTestCase
@@ -57,6 +59,25 @@ class Dress(ApiTestCase):
         for accept in ("text/html", "application/xml", "nonsense", ""):
             self.assert_error(self.post(SHOP, UNPIN, token=self.alice, accept=accept), 500, NOT_FOUND)
         self.assert_error(self.post(SHOP + "?format=xml", UNPIN, token=self.alice), 500, NOT_FOUND)
+
+    def test_it_speaks_english_whoever_asks_and_whatever_page_came_before(self) -> None:
+        """REST framework's and Django's own sentences are translated; programs compare them."""
+        self.client.get("/login/", headers={"Accept-Language": "pt"})
+        self.assertEqual(translation.get_language(), "pt")
+        response = self.call("PUT", SHOP, accept_language="es")
+        self.assertNotIn("Content-Language", response.headers)
+        self.assertEqual(translation.get_language(), "en")
+
+    def test_the_pages_layers_are_passed_by(self) -> None:
+        """A session's cookie is not even looked up, and no time zone but UTC is known."""
+        self.client.cookies["tz"] = "America/Sao_Paulo"
+        self.client.cookies["sessionid"] = "abc"
+        self.client.get("/login/")
+        self.assertEqual(timezone.get_current_timezone_name(), "America/Sao_Paulo")
+        with CaptureQueriesContext(connection) as asked:
+            self.call("GET", SHOP)
+        self.assertEqual([query for query in asked if "session" in query["sql"]], [])
+        self.assertEqual(timezone.get_current_timezone_name(), "UTC")
 
     def test_no_csrf_token_is_needed(self) -> None:
         self.client = Client(enforce_csrf_checks=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone, translation
 
 from portal.rest import call, rate
 from portal.rest.errors import put_into_envelope
@@ -16,7 +17,7 @@ class ApiMiddleware:
 
     It refuses nothing itself. The views do, further in, so that a refusal
     carries CORS headers as any answer does, and comes in the contract's order.
-    Synchronous, as WhiteNoise further in is: Django would run it so anyway.
+    Synchronous, as layers further in are: Django would run it so anyway.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -30,6 +31,9 @@ class ApiMiddleware:
         """Pass the request on, with the API's dress where the path is the API's."""
         if not is_api(request.path_info):
             return self.get_response(request)
+        # The thread may still be dressed for the page before. The API speaks English and UTC.
+        translation.activate(settings.LANGUAGE_CODE)
+        timezone.deactivate()
         begun = call.begin(request)
         return _dress(self.get_response(request), begun)
 
