@@ -1,11 +1,10 @@
 """Django's layers that only pages need. The API's calls pass them by: together they were a seventh of a call's time.
 
-What Django's own checks look for by name (`CsrfViewMiddleware` and such) stays in the settings as it is.
+What system checks look for by name (`CsrfViewMiddleware` and such) stays in the settings as it is.
 """
 
 from typing import Any
 
-from axes.middleware import AxesMiddleware
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -46,7 +45,3 @@ class User(PagesOnly, AuthenticationMiddleware):
 
 class Messages(PagesOnly, MessageMiddleware):
     """What the next page tells."""
-
-
-class LoginLock(PagesOnly, AxesMiddleware):  # type: ignore[misc]
-    """Slows down who guesses passwords."""

@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "portal.page_layers.User",
     "portal.page_layers.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "portal.page_layers.LoginLock",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
