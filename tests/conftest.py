@@ -5,6 +5,7 @@ Which database the suite runs on is DATABASE_URL: SQLite without it, and
 """
 
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.logs import Watch
 from tests.nats_server import nats_server
 from tests.portal_process import PortalProcess
 
@@ -44,6 +46,16 @@ def _this_machine_only() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", connect)
         patch.setattr(socket.socket, "connect_ex", connect_ex)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_secret_in_a_log() -> Iterator[None]:
+    """What the code under test logs in this process holds no token; portals are asked when they stop."""
+    watch = Watch()
+    logging.getLogger().addHandler(watch)
+    yield
+    logging.getLogger().removeHandler(watch)
+    assert not watch.found, f"a log tells a token: {watch.found[:5]}"
 
 
 @pytest.fixture(scope="session")

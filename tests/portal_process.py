@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from tests.logs import leaks, secrets_of
 from tests.processes import alive, descendants
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,7 +142,16 @@ class PortalProcess:
                 os.kill(pid, signal.SIGKILL)
         for reader in self._readers:
             reader.join(timeout=5)
+        self.told_no_secret()
         return code
+
+    def told_no_secret(self) -> None:
+        """Nothing of what it knows stands in its logs."""
+        log = self.err
+        with suppress(FileNotFoundError):
+            log += (self.data_dir / "nats" / "nats.log").read_text()
+        found = leaks(log, secrets_of(self.data_dir, self.environment))
+        assert not found, f"its log tells what it must not: {found[:5]}"
 
     def _read(self, name: str, lines: IO[str]) -> None:
         with lines:

@@ -39,6 +39,14 @@ class Scene:
         """Start the portal by its run command."""
         self.portal = PortalProcess(self.folder / "data", **self._environment).wait_ready()
 
+    def move(self, folder: Path, database: PortalDatabase, **environment: str) -> None:
+        """From the next start on the portal keeps its things elsewhere."""
+        self.folder, self.database = folder, database
+        self._environment |= environment
+        if database.url:
+            self._environment["DATABASE_URL"] = database.url
+        self.portal.environment |= {**self._environment, "DATA_DIR": str(folder / "data")}
+
     def link(self, instance: str = "shop") -> None:
         """Make an instance and a token, and link Ana's phone by a pairing code from the terminal."""
         self.command("createinstance", instance)

@@ -1,0 +1,89 @@
+"""Making a backup, while the portal runs or not."""
+
+import sqlite3
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from portal.keeping import postgres, sqlite
+from portal.keeping.archive import Writer
+from portal.keeping.manifest import POSTGRES, Manifest, database_kind
+
+SESSION_SCHEMAS = "session_*"
+
+
+class NothingThere(Exception):
+    """There is nothing to make a copy of; the text is for people."""
+
+
+def write(out: BinaryIO, *, media: bool = True) -> None:
+    """Write everything into `out`. Raises NothingThere, OSError, postgres.Failed or sqlite3.Error.
+
+    The database is as of one moment, and each device's keys as of a moment
+    after it: an instance that is linked meanwhile has keys too many, never a
+    link without keys.
+    """
+    made = _manifest()
+    writer = Writer(out)
+    writer.add_bytes("manifest.json", made.write())
+    with suppress(FileNotFoundError):
+        writer.add_file("secret.key", settings.DATA_DIR / "secret.key")
+    # Beside the data: as large as the database for a moment, and nowhere that others may look into.
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.DATA_DIR) as folder:
+        draft = Path(folder) / "draft"
+        if made.database == POSTGRES:
+            _dump(writer, "database.pgdump", postgres.main(), draft)
+        else:
+            _copy(writer, "portal.sqlite3", settings.DATA_DIR / "portal.sqlite3", draft)
+        if made.sessions != POSTGRES:
+            _sessions(writer, draft)
+        elif not made.one_database and any(
+            name.startswith("session_") for name in postgres.tables(postgres.sessions())
+        ):
+            _dump(writer, "sessions.pgdump", postgres.sessions(), draft, SESSION_SCHEMAS)
+    if media:
+        _media(writer)
+    writer.close()
+
+
+def _manifest() -> Manifest:
+    file = settings.DATA_DIR / "portal.sqlite3"
+    made = Manifest.of_this_portal() if database_kind() == POSTGRES or file.exists() else None
+    if made is None or not made.migrations:
+        raise NothingThere(f"There is no portal in {settings.DATA_DIR}. Name its data folder with DATA_DIR.")
+    return made
+
+
+def _dump(writer: Writer, name: str, database: postgres.Target, draft: Path, schemas: str = "") -> None:
+    postgres.dump(database, draft, schemas=schemas)
+    writer.add_file(name, draft)
+    draft.unlink()
+
+
+def _copy(writer: Writer, name: str, path: Path, draft: Path) -> None:
+    sqlite.copy(path, draft)
+    writer.add_file(name, draft)
+    draft.unlink()
+
+
+def _sessions(writer: Writer, draft: Path) -> None:
+    for path in sorted(settings.SESSION_DIR.glob("*")):
+        if path.suffix == ".sqlite3":
+            try:
+                _copy(writer, f"sessions/{path.name}", path, draft)
+            except sqlite3.OperationalError:
+                if path.exists():
+                    raise
+                draft.unlink(missing_ok=True)  # Unlinked this very moment.
+        elif path.name == "place":
+            writer.add_file("sessions/place", path)
+
+
+def _media(writer: Writer) -> None:
+    for path in sorted(settings.MEDIA_DIR.glob("[0-9]*/[0-9]*-*")):
+        # The cache may drop any of them meanwhile.
+        with suppress(FileNotFoundError):
+            writer.add_file(f"media/{path.parent.name}/{path.name}", path)

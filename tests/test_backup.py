@@ -1,0 +1,193 @@
+"""What a backup holds, and what a restore refuses. tests/e2e/test_backup.py links a phone."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.keeping.archive import Unreadable, Writer, extract
+from tests.e2e.database import PortalDatabase, portal_database
+from tests.portal_process import ROOT, environment
+from tests.postgres_programs import path_with_programs
+
+
+class House:
+    """A portal that does not run: its data folder and its database."""
+
+    def __init__(self, folder: Path, database: PortalDatabase) -> None:
+        self.folder, self.database = folder, database
+
+    def manage(self, *arguments: str, **more: str) -> str:
+        """What a command says, whether it succeeds or not."""
+        url = {"DATABASE_URL": self.database.url} if self.database.url else {}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=environment(self.folder, PATH=path_with_programs(), **url, **more),
+            cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A portal with an instance and a picture, and a backup of it beside its folder."""
+    folder = tmp_path_factory.mktemp("house") / "data"
+    with portal_database(folder) as database:
+        made = House(folder, database)
+        made.manage("migrate", "-v0")
+        made.manage("createaccount", "Shop")
+        made.manage("createinstance", "shop")
+        (folder / "media" / "1").mkdir(parents=True)
+        (folder / "media" / "1" / "7-abc").write_bytes(b"a picture")
+        (folder / "media" / "1" / ".part-x").write_bytes(b"half a picture")
+        said = made.manage("backup", str(folder.with_name("backup")))
+        assert "keep it where nobody else can read it" in said
+        yield made
+
+
+@pytest.fixture
+def backup(house: House) -> Path:
+    return house.folder.with_name("backup")
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[House]:
+    with portal_database(tmp_path / "second") as database:
+        yield House(tmp_path / "second", database)
+
+
+def test_it_works(house: House, backup: Path, empty: House) -> None:
+    assert backup.stat().st_mode & 0o777 == 0o600
+    said = empty.manage("restore", str(backup))
+    assert "Restored what was there" in said
+    assert "SECRET_KEY" not in said
+    query = "SELECT a.name, i.name FROM instances_instance i JOIN instances_account a ON a.id = i.account_id"
+    assert empty.database.rows(query) == [("Shop", "shop")]
+    for name in ("secret.key", "sessions/place"):
+        assert (empty.folder / name).read_text() == (house.folder / name).read_text()
+    assert {path.name for path in empty.folder.glob("media/*/*")} == {"7-abc"}
+    assert {path.stat().st_mode & 0o077 for path in empty.folder.rglob("*")} == {0}, "nobody else may read any of it"
+    # A new number follows those that are there (on PostgreSQL a sequence has to know).
+    empty.manage("createinstance", "desk")
+    # Once is enough.
+    assert "nothing is written over" in empty.manage("restore", str(backup))
+    assert len(empty.database.rows(query)) == 2
+
+
+def test_another_key_is_told(backup: Path, empty: House) -> None:
+    assert "SECRET_KEY is another one" in empty.manage("restore", str(backup), SECRET_KEY="x" * 50)
+
+
+def test_what_is_damaged_leaves_nothing(backup: Path, empty: House, tmp_path: Path) -> None:
+    whole = backup.read_bytes()
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    assert "not a whole backup" in empty.manage("restore", str(tmp_path / "cut"))
+    assert not (empty.folder / "portal.sqlite3").exists()
+    assert not (empty.folder / ".restore").exists()
+
+
+def test_nothing_is_written_over(house: House, backup: Path) -> None:
+    before = backup.read_bytes()
+    assert "is there already" in house.manage("backup", str(backup))
+    assert backup.read_bytes() == before
+
+
+def test_there_is_nothing_to_copy(empty: House, tmp_path: Path) -> None:
+    assert "There is no portal in" in empty.manage("backup", str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+def packed(*files: tuple[str, bytes], kind: bytes = tarfile.REGTYPE) -> io.BytesIO:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+        for name, content in files:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.size = kind, "/etc/passwd", len(content) if kind == tarfile.REGTYPE else 0
+            tar.addfile(entry, io.BytesIO(content))
+    made.seek(0)
+    return made
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/cron.d/x", "../portal.sqlite3", "sessions/../../x", "media/../x", "media/1/..", "sessions/a/b", "run.sh"],
+)
+def test_nothing_is_written_elsewhere(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Unreadable):
+        list(extract(packed((name, b"x")), tmp_path / "in"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    with pytest.raises(ValueError, match="has no place"):
+        Writer(io.BytesIO()).add_bytes(name, b"")
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.CHRTYPE])
+def test_nothing_but_files(kind: bytes, tmp_path: Path) -> None:
+    with pytest.raises(Unreadable):
+        list(extract(packed(("sessions/x", b""), kind=kind), tmp_path))
+
+
+@pytest.mark.sqlite_only
+def test_every_cut_and_flip_is_noticed(tmp_path: Path) -> None:
+    """Wherever a copy was cut off or changed on its way."""
+    content = {"manifest.json": b"{}", "portal.sqlite3": os.urandom(3000)}
+    out = io.BytesIO()
+    writer = Writer(out)
+    for name, held in content.items():
+        writer.add_bytes(name, held)
+    writer.close()
+    whole = out.getvalue()
+
+    def taken(damaged: bytes, folder: str) -> bool:
+        """Whether it was taken for a backup, in which case it must be the right one."""
+        try:
+            found = {path.name: path.read_bytes() for path in extract(io.BytesIO(damaged), tmp_path / folder)}
+        except Unreadable:
+            return False
+        assert found == content
+        return True
+
+    assert taken(whole, "whole")
+    for at in range(10, len(whole), 37):
+        assert not taken(whole[:at], f"cut{at}")
+        # Compressed zeros can be written in several ways: a flip there may change nothing.
+        taken(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :], f"flip{at}")
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"database": "postgresql"},
+            "The backup has its data from postgresql, and here DATABASE_URL means sqlite: set it",
+        ),
+        ({"format": 99}, "A newer version"),
+        (
+            {"migrations": {"chats": ["9999_later"]}},
+            "A newer version of the portal made this backup (it has chats.9999_later",
+        ),
+        ({"nonsense": 1}, "its manifest cannot be read"),
+    ],
+)
+def test_what_does_not_fit_here(change: dict[str, object], said: str, tmp_path: Path) -> None:
+    from portal.keeping.manifest import SQLITE, Manifest
+
+    fits = {
+        "database": SQLITE,
+        "sessions": SQLITE,
+        "one_database": False,
+        "place": "",
+        "key_print": "",
+        "migrations": {},
+    }
+    with pytest.raises(Unreadable) as caught:
+        Manifest.read(json.dumps({**fits, **change}).encode()).check()
+    assert said in str(caught.value)

@@ -1,0 +1,1 @@
+"""Databases of earlier versions, which this one must take over with all that is in them."""

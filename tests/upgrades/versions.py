@@ -1,0 +1,12 @@
+"""The versions that are tested: the last migrations each of them had. A release adds its own."""
+
+from collections.abc import Mapping
+
+VERSIONS: Mapping[str, list[tuple[str, str]]] = {
+    # Before any release: accounts, instances, tokens, chats, messages and pins.
+    "the first": [("chats", "0001_initial"), ("instances", "0001_initial")],
+    # With people's roles, search, and the first audit.
+    "with search": [("chats", "0003_search"), ("instances", "0003_instance_keep_days"), ("portal", "0001_audit")],
+}
+# What Django itself had then.
+DJANGO = [("auth", "0012_alter_user_first_name_max_length"), ("sessions", "0001_initial")]
