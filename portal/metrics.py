@@ -20,6 +20,7 @@ PIN_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 75),
 )
 MESSAGES = Counter("portal_messages_in", "Messages that were new, live and of the past.")
+ASKED_AGAIN = Counter("portal_messages_asked_again", "Messages cut off by a kill, whose senders were asked again.")
 LEASES = Counter("portal_lease_changes", "Instances taken, handed over and lost by this connector.", ["change"])
 REFUSED = Counter("portal_rate_limit_refusals", "API calls answered 429.")
 CONNECTIONS = Gauge("portal_instances", "Instances this connector holds, by state.", ["state"])

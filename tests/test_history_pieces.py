@@ -13,8 +13,9 @@ from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySyn
 
 from chats.models import Message
 from instances.models import Account, HistoryPiece, Instance
-from instances.whatsapp import pieces
+from instances.whatsapp import journal, pieces
 from instances.whatsapp.history import History
+from instances.whatsapp.journal import Journal
 from instances.whatsapp.writer import Writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +48,7 @@ def piece(message_id: str = "3EB01") -> bytes:
 
 @contextmanager
 def connector() -> Iterator[History]:
-    writer = Writer(lambda *_: None)
+    writer = Writer(Journal(journal.place()), lambda *_: None)
     history = History(writer, lambda _: None)
     yield history
     history.close()

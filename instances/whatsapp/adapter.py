@@ -22,6 +22,7 @@ from django.conf import settings
 
 from instances.whatsapp import events as ev
 from instances.whatsapp import receipts
+from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import (
     AdminsOnly,
     AdminsWrite,
@@ -113,8 +114,8 @@ _gate = Gate()
 class _Library:
     """The Go library as one client calls it, with a log of the client's own, at level DEBUG.
 
-    Every line of it comes through here: the stanzas go to the client, warnings
-    to neonize's log, the rest nowhere.
+    Every line of it comes through here: receipts and what `custody` wants to
+    see go to the client, warnings to neonize's log, the rest nowhere.
     """
 
     # Go may log when its client is long gone: what it calls must stay.
@@ -135,22 +136,31 @@ class _Library:
         """Run a client for its whole life."""
         changed = list(arguments)
         if isinstance(arguments[self._LOG], func_callback_bytes2):
-            changed[self._LEVEL], changed[self._LOG] = b"DEBUG" if settings.RECEIPTS else b"WARN", self._log
+            changed[self._LEVEL], changed[self._LOG] = b"DEBUG", self._log
         else:
-            log.error("this version of neonize hands no log over: sent messages will show no ticks")
+            log.error("this version of neonize hands no log over: no ticks, and a kill may lose messages")
         return self._library.Neonize(*changed)
 
 
+# How lines begin that somebody here reads.
+_WANTED = (b"<message ", b"<receipt ", b"<ack ", b"Ignoring message ")
+
+
 def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
-    """One line of whatsmeow's log, on a thread of Go's that waits: be quick, never block, never raise."""
+    """One line of whatsmeow's log, on a thread of Go's that waits: never raise, and block only where custody does."""
     try:
         line = ctypes.string_at(address, size)
-        if b"<receipt " in line[:16]:
+        start = 1
+        while line[start] & 0x80:  # The length of the message, seven bits a byte.
+            start += 1
+        if line.startswith(_WANTED, start + 1):
             entry = LogEntry.FromString(line)
             client = to()
-            if client is not None and entry.Name == "Client/Recv":
-                client.heard(entry.Message)
-        elif line.find(b"\x12\x05DEBUG") < 0 and line.find(b"\x12\x04INFO") < 0:
+            if client is not None:
+                client.heard(entry.Name, entry.Message)
+            if entry.Level != "WARN":
+                return
+        if line.find(b"\x12\x05DEBUG") < 0 and line.find(b"\x12\x04INFO") < 0:
             log_whatsmeow(address, size)
     except Exception:
         log.exception("a line of whatsmeow's log could not be read")
@@ -179,16 +189,26 @@ class Client:
     """One live connection. Its listener is called on a thread of the library's, one event at a time.
 
     While the listener runs, the library takes in no further events (it buffers
-    a hundred): a listener that writes before it returns loses nothing.
+    a hundred), and WhatsApp hears that we have a message when the listener has
+    returned: one that writes before it returns loses nothing (`custody`).
     """
 
-    def __init__(self, keys: str, uuid: str, listener: Listener, may_send: Callable[[], bool], proxy: str = "") -> None:
+    def __init__(
+        self,
+        keys: str,
+        uuid: str,
+        listener: Listener,
+        may_send: Callable[[], bool],
+        proxy: str = "",
+        custody: Custody | None = None,
+    ) -> None:
         """`keys`: a SQLite file, or a PostgreSQL address. `may_send` is asked right before each message.
 
         `proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out.
         """
         self._listener = listener
         self._may_send = may_send
+        self._custody = custody or Custody(lambda _: True, lambda _: False)
         self._proxy = ProxySettings(proxy) if proxy else None
         self._alive = threading.Event()
         self._stopping = False
@@ -225,6 +245,7 @@ class Client:
         self._stopping = True
         _gate.passing()
         self._client.disconnect()
+        self._custody.let_go()
         limit = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < min(limit, self._last_event + QUIET_SECONDS):
             time.sleep(0.02)
@@ -449,11 +470,11 @@ class Client:
         self._hindrances.pop(_text(event.JID), None)
         return _group_change(event)
 
-    def heard(self, stanza: str) -> None:
-        """A logged stanza; see `receipts`."""
-        arrived = receipts.read(stanza)
-        if arrived is not None:
+    def heard(self, name: str, line: str) -> None:
+        """A line of the library's log; see `receipts` and `custody`."""
+        if settings.RECEIPTS and name == "Client/Recv" and (arrived := receipts.read(line)) is not None:
             self._tell(arrived)
+        self._custody.line(name, line)
 
     def _run(self) -> None:
         error = ""
@@ -490,13 +511,14 @@ class Client:
             def handler(_: NewClient, event: Any) -> None:
                 self._alive.set()
                 self._last_event = time.monotonic()
-                try:
-                    translated = translate(event)
-                except Exception:
-                    log.exception("could not read an event of type %s", kind.__name__)
-                    return
-                if translated is not None:
-                    self._tell(translated)
+                with self._custody.taking_in(*_carried(event)):
+                    try:
+                        translated = translate(event)
+                    except Exception:
+                        log.exception("could not read an event of type %s", kind.__name__)
+                        return
+                    if translated is not None:
+                        self._tell(translated)
                 self._last_event = time.monotonic()
 
             client.event(kind)(handler)
@@ -647,6 +669,15 @@ def _unwrapped(message: Message, depth: int = 5) -> Message:
         if depth and field.message_type is not None and field.message_type.name == "FutureProofMessage":
             return _unwrapped(value.message, depth - 1)
     return message
+
+
+def _carried(event: Any) -> tuple[str, bool]:
+    """The id of the message an event brings, and whether it brings more than keys."""
+    if isinstance(event, pb.Message):
+        return event.Info.ID, not {field.name for field, _ in event.Message.ListFields()} <= _KEYS_ALONE
+    if isinstance(event, pb.UndecryptableMessage):
+        return event.Info.ID, False
+    return "", False
 
 
 def _unreadable(event: pb.UndecryptableMessage) -> ev.MessageArrived:

@@ -19,8 +19,9 @@ from instances import labels
 from instances.leases import Lease
 from instances.models import Instance
 from instances.states import State
-from instances.whatsapp import commands, database, housekeeping, keys
+from instances.whatsapp import commands, database, housekeeping, journal, keys
 from instances.whatsapp.history import History
+from instances.whatsapp.journal import Journal
 from instances.whatsapp.session import Session
 from instances.whatsapp.stating import save_unplaced
 from instances.whatsapp.ticks import Ticks
@@ -54,7 +55,7 @@ class Connector:
         self._lease_thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
         self._sessions: dict[int, Session] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="connector")
-        self._writer = Writer(self._on_taken)
+        self._writer = Writer(Journal(journal.place()), self._on_taken)
         self._history = History(self._writer, self._on_history)
         self._ticks = Ticks()
         self._stop = asyncio.Event()
@@ -72,6 +73,7 @@ class Connector:
         await self._reach_broker()
         await self._enter()
         beside = [self._spawn(self._beat()), self._spawn(self._watch())]
+        await self._take_over()
         metrics.QUEUE.set_function(lambda: self._writer.waiting)
         metrics.LEASE_SECONDS.set_function(lambda: self.lease.seconds_left)
         log.info("connector %s is up", self.name)
@@ -86,6 +88,21 @@ class Connector:
         await self._drain()
         for task in beside:
             task.cancel()
+
+    async def _take_over(self) -> None:
+        """Before any connection: what comes again must be known for what is there."""
+        while not self._stop.is_set():
+            work: asyncio.Future[Any] = self._loop.run_in_executor(self._pool, self._writer.take_over, journal.place())
+            stop: asyncio.Future[Any] = asyncio.create_task(self._stop.wait())
+            await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            try:
+                if work.done():
+                    work.result()
+                    return
+            except (DatabaseError, OSError):
+                log.exception("what a killed process left cannot be stored yet")
+                await asyncio.sleep(BEAT_SECONDS)
 
     # --- The lease ----------------------------------------------------------
 

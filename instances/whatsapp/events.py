@@ -173,6 +173,17 @@ class HistoryArrived:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A message that was decrypted and not kept: its sender must be asked to send it anew."""
+
+    message_id: str
+    # With their device: `1002:5@lid`.
+    sender: str
+    # Empty when it is the sender's own.
+    chat: str
+
+
 Event = (
     QrCode
     | QrEnded

@@ -5,6 +5,10 @@ several devices in one store, but then resumes the first it finds.
 """
 
 import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
@@ -12,6 +16,8 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
+from instances.whatsapp import ratchets
+from instances.whatsapp.events import Lost
 from portal.secrets import read_or_make_secret
 
 HERE = {"127.0.0.1", "localhost", "::1"}
@@ -51,6 +57,22 @@ def forget(uid: UUID) -> None:
     else:
         for path in settings.SESSION_DIR.glob(f"{uid.hex}.sqlite3*"):
             path.unlink(missing_ok=True)
+
+
+def forget_ratchets(uid: UUID, lost: Iterable[Lost]) -> None:
+    """Make the library unable to decrypt anything more from those devices, so that it asks them to begin anew.
+
+    Only while no client runs on these keys. Raises psycopg's errors and subprocess's.
+    """
+    pairs = sorted({(one.sender, one.chat) for one in lost})
+    if settings.SESSION_DATABASE_URL:
+        with _database() as store:
+            store.execute(sql.SQL("SET search_path TO {}").format(_schema(uid)))
+            for statement, values in ratchets.forgetting(pairs):
+                store.execute(statement.replace("?", "%s").encode(), values)
+    else:
+        command = [sys.executable, "-P", ratchets.__file__, prepare(uid)]
+        subprocess.run(command, input=json.dumps(pairs), text=True, check=True, timeout=60)
 
 
 def _database() -> "psycopg.Connection[tuple[object, ...]]":

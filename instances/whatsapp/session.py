@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.utils import timezone
 
+from chats.models import Message
 from instances import preferences, proxies
 from instances.leases import Lease
 from instances.models import Instance
@@ -26,6 +27,7 @@ from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.attending import Attending
 from instances.whatsapp.commands import PinOrder, TextOrder, error_reply
+from instances.whatsapp.custody import Custody
 from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
@@ -33,7 +35,7 @@ from instances.whatsapp.sending import Sending, send_pin, send_text
 from instances.whatsapp.stating import save_state
 from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
-from portal import tracing
+from portal import metrics, tracing
 from portal.broker import NobodyListens, broker
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ REST_SECONDS = 5.0
 # The library reconnects by itself, but waits two seconds longer each time
 # without a limit. When it has been down for this long, a new client tries.
 RESTART_SECONDS = 60.0
+# Several messages that were cut off come again at once.
+GATHER_SECONDS = 0.5
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 OUTDATED_RETRY = timedelta(hours=1)
 
@@ -78,6 +82,9 @@ class Session:
         self._downloads = Downloads(instance, pool)
         self._changing = asyncio.Lock()
         self._starting = asyncio.Lock()
+        # Messages to be asked for, and the ids of all that were.
+        self._lost: list[ev.Lost] = []
+        self._asked: set[str] = set()
         self._qr = ""
         self._failures = 0
         # When to start a client by ourselves, in monotonic seconds; None: do not.
@@ -281,7 +288,8 @@ class Session:
 
         def make() -> Client:
             uid, proxy = self.instance.uid, proxies.address_of(self.instance)
-            client = Client(keys.prepare(uid), f"{uid.hex}-{generation}", listen, self._holds, proxy)
+            custody = Custody(self._is_stored, self._on_lost)
+            client = Client(keys.prepare(uid), f"{uid.hex}-{generation}", listen, self._holds, proxy, custody)
             client.start()
             return client
 
@@ -393,6 +401,45 @@ class Session:
         # A little apart from each other, so that a thousand instances do not
         # all knock at the same moment.
         self._start_at = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # no secret
+
+    # --- Messages that must be asked for -----------------------------------
+
+    def _is_stored(self, message_id: str) -> bool:
+        rows = Message.objects.filter(instance=self.instance, message_id=message_id)
+        return database.call(rows.exclude(kind=Message.Kind.UNREADABLE).exists)
+
+    def _on_lost(self, lost: ev.Lost) -> bool:
+        """On a thread of the library's: have a message asked for, once in a process's life."""
+        if lost.message_id in self._asked:
+            log.error("instance %s: a message could not be had again", self.instance.uid)
+            return False
+        self._asked.add(lost.message_id)
+        self._loop.call_soon_threadsafe(self._gather, lost)
+        return True
+
+    def _gather(self, lost: ev.Lost) -> None:
+        self._lost.append(lost)
+        if len(self._lost) == 1:
+            self._spawn(self._ask_again())
+
+    async def _ask_again(self) -> None:
+        """Let the library find that it cannot decrypt what comes again: then it asks the senders by itself."""
+        await asyncio.sleep(GATHER_SECONDS)
+        async with self._changing:
+            lost, self._lost = self._lost, []
+            log.warning("instance %s: %d messages were cut off by a kill; their senders are asked to send them again",
+                        self.instance.uid, len(lost))  # fmt: skip
+            metrics.ASKED_AGAIN.inc(len(lost))
+            if self._client is None:
+                self._asked.difference_update(one.message_id for one in lost)
+                return  # They come again with the next one.
+            await self._stop_client()
+            try:
+                await self._thread(keys.forget_ratchets, self.instance.uid, lost)
+            except Exception:
+                log.exception("instance %s: its senders could not be asked; it is tried again", self.instance.uid)
+                self._asked.difference_update(one.message_id for one in lost)
+            await self._start_client()
 
     async def learn_group(self, jid: str) -> None:
         """Ask WhatsApp what a group is called and who may do what in it."""

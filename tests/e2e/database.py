@@ -27,6 +27,20 @@ class PortalDatabase:
         with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=20)) as connection:
             return list(connection.execute(query, values).fetchall())
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While this lasts, nobody else can write messages (on SQLite: anything)."""
+        if self.url:
+            with psycopg.connect(self.url) as connection:
+                connection.execute("LOCK TABLE chats_message IN ACCESS EXCLUSIVE MODE")
+                yield
+                connection.rollback()
+            return
+        with contextlib.closing(sqlite3.connect(self._file, timeout=20, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+
     def one(self, query: str, *values: object) -> Any:
         """The single value of a query, None when there is no row."""
         found = self.rows(query, *values)

@@ -1,0 +1,197 @@
+"""WhatsApp hears that we have a message when it is on our disk, and not before.
+
+whatsmeow sends a message's receipt as soon as the event lies in the buffer
+between Go and Python (message.go, decryptMessages; goneonize: main.go), and
+what has a receipt is not sent again. But it logs each stanza right before it
+goes to the socket (client.go, sendNodeAndGetData), and waits until the line is
+taken: a line that is not taken holds its receipt back, on a goroutine of its own.
+
+A message that was decrypted when we were killed comes again, and cannot be
+decrypted a second time: whatsmeow says "Ignoring message … old counter" and
+wants to send the receipt. If we do not have it, somebody must ask for it anew:
+`on_lost`. docs/wire.md has the whole story.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from instances.whatsapp.events import Lost
+
+log = logging.getLogger(__name__)
+
+# No event for so long, and none being taken in: what waits for one waits in vain.
+IDLE_SECONDS = 2.0
+# A notification is acknowledged beside its event, which then is long there.
+BESIDE_SECONDS = 0.3
+# A retry is asked for beside the acknowledgement.
+ASKING_SECONDS = 5.0
+# The ids of messages taken in that are remembered, and of stanzas under way.
+MOST = 20_000
+
+_PAIRS = r'<{}((?: [a-z_]+="[^"<>]*")*)'
+_ID = re.compile(r'<message(?: [a-z_]+="[^"<>]*")*? id="([^"<>]*)"')
+_PART = re.compile("<enc[ >]")
+_OUT = re.compile(_PAIRS.format("(receipt|ack)"))
+_PAIR = re.compile(r' ([a-z_]+)="([^"]*)"')
+# message.go: "Ignoring message %s from %s: %v", the second "sender" or "sender in chat".
+_IGNORED = re.compile(r"Ignoring message (.+) from (\S+@\S+?)(?: in (\S+@\S+))?: ")
+# The receipts that say "we have it"; "read" and others are of no matter here.
+_HELD = ("", "inactive", "sender", "peer_msg")
+
+IsStored = Callable[[str], bool]
+OnLost = Callable[[Lost], bool]
+
+
+@dataclass(slots=True)
+class _Coming:
+    """A message under way from the socket to the disk."""
+
+    # Its encrypted parts, and those whose event we have or that gave none.
+    parts: int = 0
+    told: int = 0
+    asked: bool = False
+    ignored: Lost | None = None
+
+
+class Custody:
+    """One client's. `line` is called on threads of Go's, which wait; `taking_in` on the one that brings events."""
+
+    def __init__(self, is_stored: IsStored, on_lost: OnLost) -> None:
+        """`is_stored`: whether the database has a readable message of this id.
+
+        `on_lost`: tells of a message that must be asked for; False when nobody will, or it was asked for before.
+        """
+        self._is_stored = is_stored
+        self._on_lost = on_lost
+        self._changed = threading.Condition()
+        self._coming: OrderedDict[str, _Coming] = OrderedDict()
+        self._taken: OrderedDict[str, None] = OrderedDict()
+        self._busy = False
+        self._last = 0.0
+        self._over = False
+
+    def line(self, name: str, text: str) -> None:
+        """Take a line of whatsmeow's log; for a receipt, when WhatsApp may have it."""
+        if name == "Client/Recv":
+            self._came(text)
+        elif name == "Client/Send":
+            self._leaves(text)
+        elif found := _IGNORED.match(text):
+            self._ignored(Lost(*(part or "" for part in found.groups())))
+
+    @contextmanager
+    def taking_in(self, message_id: str, whole: bool) -> Iterator[None]:
+        """While an event is put where a kill cannot reach it; not `whole`: it has only keys for another part."""
+        with self._changed:
+            self._busy = True
+        try:
+            yield
+            with self._changed:
+                if message_id and whole:
+                    self._taken[message_id] = None
+                    if len(self._taken) > MOST:
+                        self._taken.popitem(last=False)
+                if coming := self._coming.get(message_id):
+                    coming.told += 1
+        finally:
+            with self._changed:
+                self._busy, self._last = False, time.monotonic()
+                self._changed.notify_all()
+
+    def let_go(self) -> None:
+        """The socket is closed: nothing that is held can reach WhatsApp any more."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    # --- What comes ---------------------------------------------------------
+
+    def _came(self, stanza: str) -> None:
+        found = _ID.match(stanza)
+        if found is None:
+            return
+        with self._changed:
+            coming = self._coming.setdefault(found[1], _Coming())
+            # One that comes without any ("unavailable") has an event too.
+            coming.parts += len(_PART.findall(stanza)) or 1
+            if len(self._coming) > MOST:
+                self._coming.popitem(last=False)
+
+    def _ignored(self, lost: Lost) -> None:
+        with self._changed:
+            if coming := self._coming.get(lost.message_id):
+                coming.told += 1
+                coming.ignored = lost
+                self._changed.notify_all()
+
+    # --- What goes ----------------------------------------------------------
+
+    def _leaves(self, stanza: str) -> None:
+        found = _OUT.match(stanza)
+        if found is None:
+            return
+        attributes: dict[str, str] = dict(_PAIR.findall(found[2]))
+        message_id, kind = attributes.get("id", ""), attributes.get("type", "")
+        if found[1] == "receipt":
+            if kind == "retry":
+                # The fifth is the last: none is spent while nothing can be kept.
+                self._wait_for(message_id, retry=True)
+            elif kind in _HELD:
+                self._wait_for(message_id)
+        elif attributes.get("class") == "message":
+            self._wait_for(message_id, asked=True)
+        elif attributes.get("class") == "notification" and kind == "w:gp2":
+            self._wait_beside()
+
+    def _wait_for(self, message_id: str, *, retry: bool = False, asked: bool = False) -> None:
+        """Until all of a message is on the disk; with `asked` also until its sender was asked to send it anew."""
+        with self._changed:
+            coming = self._coming.get(message_id)
+            if coming is None:
+                return
+            began = time.monotonic()
+            while not self._over and coming.told < coming.parts:
+                if not self._busy and time.monotonic() - max(began, self._last) > IDLE_SECONDS:
+                    log.warning("a message came without an event of its own")
+                    break
+                self._changed.wait(IDLE_SECONDS / 4)
+            if retry:
+                coming.asked = True
+                self._changed.notify_all()
+                return
+            if asked:
+                self._changed.wait_for(lambda: self._over or coming.asked, ASKING_SECONDS)
+            if self._over:
+                return
+            lost = coming.ignored
+            if lost is None or message_id in self._taken:
+                self._coming.pop(message_id, None)
+                return
+        if not self._stored(message_id) and self._on_lost(lost):
+            with self._changed:
+                self._changed.wait_for(lambda: self._over)
+        with self._changed:
+            self._coming.pop(message_id, None)
+
+    def _stored(self, message_id: str) -> bool:
+        """Ask until there is an answer, or nobody needs it any more."""
+        while not self._over:
+            try:
+                return self._is_stored(message_id)
+            except Exception:
+                log.exception("the database does not say whether it has a message")
+                time.sleep(1)
+        return True
+
+    def _wait_beside(self) -> None:
+        """Until the event of a notification, which has no id, must have been taken in."""
+        began = time.monotonic()
+        with self._changed:
+            while not self._over and (self._busy or time.monotonic() - max(began, self._last) < BESIDE_SECONDS):
+                self._changed.wait(BESIDE_SECONDS)
