@@ -29,24 +29,85 @@ READY_SECONDS = 60.0
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
+# What a killed server has confirmed is written; only a power cut could lose it.
+DURABLE = ("fsync=off", "max_connections=200")
+
+
+class Server:
+    """A PostgreSQL that can be started again on the same files and port."""
+
+    def __init__(self, folder: Path, settings: tuple[str, ...]) -> None:
+        self._folder, self._settings = folder, settings
+        self._identity = _identity()
+        self._programs = _programs(folder) / "bin"
+        self._data = folder / "data"
+        self._data.mkdir(mode=0o700)
+        if self._identity:
+            folder.chmod(0o755)
+            os.chown(self._data, self._identity["user"], self._identity["group"])
+        password = secrets.token_hex(16)
+        _initialise(self._programs / "initdb", self._data, password, self._identity)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgres://postgres:{password}@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        command: list[str | Path] = [self._programs / "postgres", "-D", self._data, "-p", str(self._port)]
+        command += ["-h", "127.0.0.1", "-k", ""]
+        for setting in self._settings:
+            command += ["-c", setting]
+        path = self._folder / "log"
+        with open(path, "wb") as log:
+            # preexec_fn: it runs after the change of user, which would undo what it asks for.
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd="/", start_new_session=True, preexec_fn=_die_with_parent,
+                **self._identity,
+            )  # fmt: skip
+        _wait(self._process, self._port, path)
+
+    def stop(self) -> None:
+        """A fast shutdown: clients are cut off."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def kill(self) -> None:
+        """End it and its processes at once."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+
+@contextlib.contextmanager
+def serving(settings: tuple[str, ...] = FAST) -> Iterator[Server]:
+    """A running server; it is stopped and its files removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))
+    try:
+        made = Server(folder, settings)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """Start PostgreSQL and give its DATABASE_URL; stop it and remove its files at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))
-    try:
-        identity = _identity()
-        programs = _programs(folder) / "bin"
-        data = folder / "data"
-        data.mkdir(mode=0o700)
-        if identity:
-            folder.chmod(0o755)
-            os.chown(data, identity["user"], identity["group"])
-        password = secrets.token_hex(16)
-        _initialise(programs / "initdb", data, password, identity)
-        with _running(programs / "postgres", data, identity) as port:
-            yield f"postgres://postgres:{password}@127.0.0.1:{port}/postgres"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with serving() as made:
+        yield made.url
 
 
 class Identity(TypedDict, total=False):
@@ -94,33 +155,6 @@ def _initialise(initdb: Path, data: Path, password: str, identity: Identity) -> 
     secret.unlink()
     if done.returncode:
         raise SystemExit(f"initdb failed: {done.stderr}")
-
-
-@contextlib.contextmanager
-def _running(postgres: Path, data: Path, identity: Identity) -> Iterator[int]:
-    """The server, ready for connections; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command: list[str | Path] = [postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
-    for setting in FAST:
-        command += ["-c", setting]
-    with open(data.parent / "log", "wb") as log:
-        # preexec_fn is safe: this process has one thread. It runs after the
-        # change of user, which would undo what it asks for.
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd="/", start_new_session=True, preexec_fn=_die_with_parent, **identity
-        )
-    try:
-        _wait(process, port, data.parent / "log")
-        yield port
-    finally:
-        process.send_signal(signal.SIGINT)  # a fast shutdown: clients are cut off
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _die_with_parent() -> None:

@@ -1,0 +1,15 @@
+"""Each process killed once, while messages come in and pins go out. `make bench ONLY=kills` does it often."""
+
+import pytest
+
+from tests.kills.rounds import run
+
+# It brings its own PostgreSQL, NATS and Valkey.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
+
+
+def test_it_works() -> None:
+    result = run(6, seed=9)
+    assert result.clean, result
+    assert result.messages > 50, "somebody wrote"
+    assert result.confirmed > 5, "somebody pinned"
