@@ -280,6 +280,7 @@ LANGUAGES = [("en", "English"), ("pt", "Português"), ("es", "Español")]
 LOCALE_PATHS = [ASSETS / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "portal.formats"
 USE_TZ = True
 
 STATIC_URL = "static/"

@@ -5,10 +5,12 @@ from typing import Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from chats.models import Chat, Message
 from chats.selectors import conversation
 from chats.selectors.places import Place
+from instances.models import Token
 from tests.page_base import PageTestCase
 
 
@@ -176,3 +178,20 @@ class AdministrationTest(PageTestCase):
         answer = self.send("alice", "/admin/instances/token/add/", scope="full", **data)
         self.assertContains(answer, "wap_")
         self.assertNotContains(self.open("alice", "/admin/instances/token/"), 'id="secret"')
+
+    def test_tokens_are_told_apart_revoked_and_the_audit_is_searched(self) -> None:
+        Token.objects.filter(pk=self.alice_token.pk).update(label="CRM", last_used_at=timezone.now())
+        page = self.open("alice", "/admin/instances/token/").content.decode()
+        assert "CRM" in page
+        assert timezone.localtime().strftime("%Y, ") in page, "when it was used last"
+        self.send("alice", "/admin/instances/token/", action="revoke", _selected_action=self.alice_token.pk)
+        self.alice_token.refresh_from_db()
+        assert self.alice_token.revoked_at is not None
+        assert "token revoked" in self.results("alice", "token revoked")
+        assert "token revoked" not in self.results("alice", "zeppelin")
+        assert "token revoked" not in self.results("charlie", "token revoked")
+
+    def results(self, who: str, words: str) -> str:
+        """The lines that the audit's search finds."""
+        page = self.open(who, "/admin/portal/auditline/", q=words).content.decode()
+        return page[page.index("<tbody") :] if "<tbody" in page else ""

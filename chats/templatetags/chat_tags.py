@@ -105,7 +105,9 @@ def day_words(day: date | datetime | None) -> str:
         return _("Today")
     if day == today - timedelta(days=1):
         return _("Yesterday")
-    if today - timedelta(days=6) <= day < today:
+    if day == today + timedelta(days=1):
+        return _("Tomorrow")
+    if abs(day - today) <= timedelta(days=6):
         return date_format(day, "l")
     return date_format(day, "DATE_FORMAT")
 

@@ -1,13 +1,11 @@
 """What the demonstration does not have by itself, and pictures show: webhooks with a log, a photo, ticks."""
 
-import io
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
-from PIL import Image
 
-from tests.demo import people
+from tests.demo import files, people
 from tests.demo.stage import Stage
 
 # (state, event, minutes ago, attempts as (status, milliseconds, error, answer))
@@ -26,12 +24,12 @@ def furnish(stage: Stage) -> None:
 
     shop = Instance.objects.get(name="shop")
     _webhooks(shop)
+    _unlinked(Instance.objects.get(name="new phone"))
     _plan(shop)
-    photo = io.BytesIO()
-    Image.linear_gradient("L").resize((480, 320)).save(photo, "PNG")
+    wall = files.room("#b9c9c4")
     owner = f"{people.OWNER[1]}@s.whatsapp.net"
     stage.actors[0].send_file(
-        owner, "image", photo.getvalue(), mimetype="image/png", caption="The wall it will stand at"
+        owner, "image", wall.content, mimetype=wall.mimetype, width=960, height=720, caption="The wall it will stand at"
     )
     statuses = Message.Status
     for text, status in (
@@ -70,6 +68,18 @@ def _webhooks(instance: Any) -> None:
                 delivery=delivery, at=at + timedelta(minutes=number), status=status,
                 milliseconds=milliseconds, error=error, answer=answer,
             )  # fmt: skip
+
+
+def _unlinked(instance: Any) -> None:
+    """A message of before, in an instance that no phone is linked to: pinning it must fail."""
+    from chats.intake import take_in
+    from tests.demo.past import Past, Who
+
+    put: files.Put = lambda file: {}  # noqa: E731  # no file is needed
+    past = Past(Who("Casa Lume", "", ""), timezone.now(), put, seed=11)
+    paula = Who("Paula Brandão", "5511940000190@s.whatsapp.net", "")
+    when = timezone.now() - timedelta(days=3)
+    take_in(instance, [past.said(paula.jid, paula, when, "Do you still make the juniper chest?")])
 
 
 def _plan(instance: Any) -> None:

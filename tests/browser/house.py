@@ -94,6 +94,19 @@ class House:
             time.sleep(0.2)
         raise AssertionError("not connected")
 
+    def stored(self, message_id: str) -> None:
+        """Wait until a message stands in the portal's database."""
+        found = self.python(f"""
+            import time, json
+            from chats.models import Message
+            for _ in range(200):
+                if found := Message.objects.filter(message_id="{message_id}").exists():
+                    break
+                time.sleep(0.1)
+            print("RESULT", json.dumps(found))
+        """)
+        assert found, "the message did not arrive"
+
     def linked(self) -> None:
         """A test linked it by the page."""
         self._linked = True

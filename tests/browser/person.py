@@ -66,6 +66,16 @@ class Person:
             for node in one["nodes"][:3]
         ]
 
+    def wider(self) -> list[str]:
+        """What on the page can be scrolled sideways, and should not."""
+        found: list[str] = self.page.evaluate(
+            """() => [...document.querySelectorAll("html, body, body *")]
+            .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1)
+            .filter((one) => one.tagName === "HTML" || ["auto", "scroll"].includes(getComputedStyle(one).overflowX))
+            .map((one) => `wider than its place: ${one.tagName} ${one.id} ${one.className}: ${one.scrollWidth}`)"""
+        )
+        return found
+
     def close(self) -> None:
         """Leave."""
         self.context.close()

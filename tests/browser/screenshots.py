@@ -1,7 +1,7 @@
-"""`make screenshots`: every page, desktop and phone, light and dark, into docs/screenshots."""
+"""`make screenshots`: every page, desktop and phone, light and dark, on one sheet a page into docs/screenshots."""
 
-import io
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ SIZES: dict[str, dict[str, Any]] = {
     "desktop": DESKTOP,
     "phone": {**PHONE, "device_scale_factor": 1.5},
 }
-# A palette halves a picture of flat colours and cannot be told from the original.
-COLOURS = 192
+# The single pictures, to be looked at from near; the next time overwrites them.
+RAW = Path(tempfile.gettempdir()) / "portal-screenshots"
+README = "chat-desktop-light"
+SHEET_HEIGHT, GAP = 640, 12
 
 
 def ana(page: Page) -> None:
@@ -117,8 +119,9 @@ def operation(page: Page) -> None:
 
 def plan(page: Page) -> None:
     """The page of one pin."""
-    page.locator("#board .pin-menu > summary").first.click()
-    page.locator("#board .pin-menu a").first.click()
+    pinned = page.locator("#board .is-pinned .pin-menu").first
+    pinned.locator("summary").click()
+    pinned.locator("a").click()
     page.wait_for_selector(".plan-form")
 
 
@@ -132,6 +135,23 @@ def issue(page: Page) -> None:
     page.wait_for_selector("#secret")
 
 
+def refused(page: Page) -> None:
+    """The door, with a wrong password."""
+    page.context.clear_cookies()
+    page.reload()
+    page.fill("[name=username]", "nobody")
+    page.fill("[name=password]", "wrong")
+    page.click("button.primary")
+    page.wait_for_selector(".notice.error")
+
+
+def failed(page: Page) -> None:
+    """A pin that could not be: nothing holds the connection of the new phone."""
+    page.locator(".hit .pin-menu > summary").first.click()
+    page.locator(".durations button").nth(1).locator("visible=true").click()
+    page.wait_for_selector(".pin-control.failed")
+
+
 def help_(page: Page) -> None:
     page.keyboard.press("?")
     page.wait_for_selector("#help[open]")
@@ -141,17 +161,20 @@ def nothing(page: Page) -> None:
     """As it opens."""
 
 
+MANY = "/search/?q=from:Ana+in:Deliveries+is:pinned+type:text+after:2026-01-31+before:2027-03+instance:shop+tour"
 PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("chats", "/chats/", nothing),
+    ("photo", "/chats/", photo),
     ("chat", "/chats/", ana),
     ("group", "/chats/", group),
-    ("photo", "/chats/", photo),
     ("pin", "/chats/", pin_menu),
     ("search", "/search/", nothing),
     ("hits", "/search/?q=gate+code", nothing),
     ("export", "/search/?q=gate+code", export),
     ("export-menu", "/search/?q=gate+code", export_menu),
     ("no-hits", "/search/?q=zeppelin", nothing),
+    ("many-filters", MANY, nothing),
+    ("no-chats", "/chats/?filter=zeppelin", nothing),
     ("pins", "/pins/", nothing),
     ("planned", "/pins/planned/", nothing),
     ("plan", "/pins/", plan),
@@ -167,6 +190,9 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("keyboard", "/chats/", help_),
     ("reference", "/reference/", drawn),
     ("operation", "/reference/", operation),
+    ("failed-pin", "/search/?q=juniper", failed),
+    ("not-found", "/chats/999999/", nothing),
+    ("password", "/preferences/password/", nothing),
     ("admin", "/admin/", nothing),
     ("admin-token-issued", "/admin/instances/token/add/", issue),
     ("admin-tokens", "/admin/instances/token/", nothing),
@@ -177,9 +203,30 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
 
 
 def save(page: Page, name: str) -> None:
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    small.save(FOLDER / f"{name}.png", optimize=True)
+    page.screenshot(path=RAW / f"{name}.png")
+
+
+def sheet(name: str) -> None:
+    """Light above dark, desktop beside phone, smaller than they are and readable."""
+    rows = []
+    for scheme in ("light", "dark"):
+        pictures = (Image.open(RAW / f"{name}-{size}-{scheme}.png").convert("RGB") for size in SIZES)
+        rows.append([one.resize((one.width * SHEET_HEIGHT // one.height, SHEET_HEIGHT)) for one in pictures])
+    width = sum(one.width for one in rows[0]) + GAP
+    whole = Image.new("RGB", (width, 2 * SHEET_HEIGHT + GAP), "#808890")
+    for at, (desktop, phone) in enumerate(rows):
+        whole.paste(desktop, (0, at * (SHEET_HEIGHT + GAP)))
+        whole.paste(phone, (desktop.width + GAP, at * (SHEET_HEIGHT + GAP)))
+    whole.save(FOLDER / f"{name}.webp", quality=62, method=6)
+
+
+def gallery() -> None:
+    """The page that shows all sheets."""
+    names = [name for name in ("sign-in", *(name for name, _, _ in PAGES)) if (FOLDER / f"{name}.webp").exists()]
+    lines = ["# Every page", "", "Made by `make screenshots`, with the people of `make demo`.", ""]
+    for name in names:
+        lines += [f"## {name.replace('-', ' ').capitalize()}", "", f"![{name}]({name}.webp)", ""]
+    (FOLDER / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
 def take(browser: Browser, url: str, wanted: list[str]) -> list[str]:
@@ -200,18 +247,29 @@ def take(browser: Browser, url: str, wanted: list[str]) -> list[str]:
                 act(somebody.go(path))
                 somebody.page.wait_for_timeout(700)
                 save(somebody.page, f"{name}-{size}-{scheme}")
-            complaints += somebody.complaints
+            # "Not here" is a page as well, and the browser notes that it came with a 404.
+            complaints += [line for line in somebody.complaints if "404" not in line]
             somebody.close()
     return complaints
 
 
 def main() -> None:
     """Names of pages as arguments limit it to those."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with Stage() as stage, chromium() as browser:
+    for folder in (FOLDER, RAW):
+        folder.mkdir(parents=True, exist_ok=True)
+    wanted = sys.argv[1:]
+    with Stage() as stage:
+        # Before the browser: its driver brings an event loop, and Django then refuses to work in this thread.
         furnish(stage)
-        complaints = take(browser, stage.url, sys.argv[1:])
-    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(Path.cwd())}")
+        with chromium() as browser:
+            complaints = take(browser, stage.url, wanted)
+    for name in ("sign-in", *(name for name, _, _ in PAGES)):
+        if not wanted or name in wanted:
+            sheet(name)
+    gallery()
+    if not wanted or "chat" in wanted:
+        Image.open(RAW / f"{README}.png").convert("RGB").save(FOLDER / f"{README}.webp", quality=80, method=6)
+    print(f"{len(list(FOLDER.glob('*.webp')))} sheets in {FOLDER}; single pictures in {RAW}")
     for line in complaints:
         print("console:", line)
 

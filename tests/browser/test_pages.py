@@ -11,7 +11,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
 PAGES = [
     "/chats/", "CHAT", "/search/", "/search/?q=hello", "/search/?q=nothingofthekind", "/pins/", "/pins/history/",
-    "/pins/planned/", "MESSAGE", "/instances/", "INSTANCE", "/preferences/", "/preferences/password/", "/nowhere/",
+    "/pins/planned/", "MESSAGE", "/instances/", "INSTANCE", "WEBHOOKS", "WEBHOOK",
+    "WEBHOOK?state=dead", "/preferences/", "/preferences/password/", "/nowhere/",
 ]  # fmt: skip
 
 
@@ -22,7 +23,30 @@ def _paths(home: House) -> list[str]:
         chat = Chat.objects.order_by("-last_message_at").first()
         print("RESULT", json.dumps([chat.pk, chat.messages.order_by("-pk").values_list("pk", flat=True).first()]))
     """)
-    places = {"CHAT": f"/chats/{chat}/", "INSTANCE": f"/instances/{home.shop}/", "MESSAGE": f"/messages/{message}/"}
+    webhook = home.python(f"""
+        import json
+        from django.utils import timezone
+        from uuid import uuid4
+        from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
+        from instances.models import Instance
+        shop, at = Instance.objects.get(uid="{home.shop}"), timezone.now()
+        hook = Webhook.objects.filter(instance=shop).first()
+        if hook is None:
+            url = "https://crm.example.com/" + "long" * 40
+            hook = Webhook.objects.create(instance=shop, url=url, events=["message.pin"], salt="a", active=False)
+            event = OutgoingEvent.objects.create(
+                instance=shop, uid=uuid4(), kind="message.pin", at=at, body="{{}}", handed_out=True)
+            dead = Delivery.objects.create(
+                webhook=hook, event=event, state="dead", give_up_at=at, tries=1, settled_at=at)
+            Attempt.objects.create(delivery=dead, at=at, status=500, milliseconds=84, error="", answer="x" * 300)
+        print("RESULT", json.dumps(str(hook.uid)))
+    """)
+    instance = f"/instances/{home.shop}/"
+    places = {
+        "CHAT": f"/chats/{chat}/", "INSTANCE": instance, "MESSAGE": f"/messages/{message}/",
+        "WEBHOOKS": f"{instance}webhooks/", "WEBHOOK": f"{instance}webhooks/{webhook}/",
+        "WEBHOOK?state=dead": f"{instance}webhooks/{webhook}/?state=dead",
+    }  # fmt: skip
     return [places.get(page, page) for page in PAGES]
 
 
@@ -34,13 +58,16 @@ def linked(home: House) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_axe_finds_nothing(home: House, person: MakePerson, scheme: str, size: str) -> None:
-    home.ana.send_text(home.phone.jid, "hello, everybody")
+    # The last is what the chat opens at: one word, wider than any screen.
+    for text in ("hello, everybody", "hello https://example.com/" + "unbroken" * 40):
+        message_id = home.ana.send_text(home.phone.jid, text)
+    home.stored(message_id)
     alice = person("alice", color_scheme=scheme, **(PHONE if size == "phone" else {}))
     found = {}
     for path in ["/sign-in/", *_paths(home)]:
         alice.go(path)
         alice.page.wait_for_timeout(150)
-        if problems := alice.axe():
+        if problems := alice.axe() + alice.wider():
             found[path] = problems
     # A 404 is what was asked for; the browser notes it in the console.
     alice.complaints[:] = [line for line in alice.complaints if "404" not in line]

@@ -1,9 +1,10 @@
 """`make demo`: the portal with made-up people, for somebody without a spare phone. Ctrl-C ends it and all of it."""
 
 import os
+import sys
 import time
 
-from tests.demo.stage import Stage
+from tests.demo.stage import MESSAGES, Stage
 
 WELCOME = """
 The demonstration runs at {url}/   (it took {seconds:.0f} s)
@@ -23,11 +24,12 @@ Nothing here is real, and nothing is kept: Ctrl-C ends it.
 
 
 def main() -> None:
-    """Run until somebody stops it."""
+    """Run until somebody stops it. An argument: how many messages."""
+    messages = int(sys.argv[1]) if len(sys.argv) > 1 else MESSAGES
     began = time.monotonic()
-    print("Starting a loopback WhatsApp, the portal and three contacts; writing 20,000 messages ...", flush=True)
+    print(f"Starting a loopback WhatsApp, the portal and three contacts; writing {messages:,} messages ...", flush=True)
     port = int(os.environ.get("PORT") or 8000)
-    with Stage(port) as stage:
+    with Stage(port, messages) as stage:
         stage.let_them_talk()
         print(WELCOME.format(url=stage.url, token=stage.token, seconds=time.monotonic() - began), flush=True)
         try:

@@ -16,6 +16,7 @@ from instances.models import Account, Instance, Membership
 from instances.states import State
 from instances.whatsapp import service
 from instances.whatsapp.errors import NotConnected
+from tests.demo.files import Put
 from tests.demo.past import Event, Past, Who, conversation, group_talk
 from tests.demo.people import PASSWORD
 from tests.loopback import Account as WhatsAppAccount
@@ -65,10 +66,11 @@ def write_past(
     live: list[Who],
     groups: list[tuple[str, str, list[Who]]],
     total: int,
+    put: Put,
 ) -> int:
     """Give the instance its past: `total` messages or a few more. `groups`: (JID, name, members)."""
     now = timezone.now()
-    past = Past(Who(instance.push_name or phone.name, phone.jid, phone.lid), now)
+    past = Past(Who(instance.push_name or phone.name, phone.jid, phone.lid), now, put)
     morning = _working_hour(now)
     events: list[Event] = []
     share = total // (len(contacts) + len(live) + 4 * len(groups) + 1)

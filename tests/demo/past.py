@@ -1,13 +1,13 @@
 """The past of the demonstration: thousands of events, as the connector would have brought them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, Target
-from tests.demo import talk
+from tests.demo import files, talk
 
 Event = MessageArrived | GroupChanged
 
@@ -27,10 +27,10 @@ class Who:
 
 
 class Past:
-    """Writes one instance's past, the same one each time."""
+    """Writes one instance's past, the same one each time. `put` makes its files ones that can be fetched."""
 
-    def __init__(self, me: Who, now: datetime, seed: int = 7) -> None:
-        self.me, self.now = me, now
+    def __init__(self, me: Who, now: datetime, put: files.Put, seed: int = 7) -> None:
+        self.me, self.now, self.put = me, now, put
         self.dice = random.Random(seed)
         self._number = 0
 
@@ -92,21 +92,30 @@ class Past:
         if luck < 0.03 and chat.endswith("@g.us"):
             target = Target(message.message_id, by_same_author=False)
             yield self.said(
-                chat, self.me, at + timedelta(seconds=30), self.dice.choice("👍❤️🙏😂")[0], "reaction", target=target
+                chat,
+                self.me,
+                at + timedelta(seconds=30),
+                self.dice.choice(["👍", "❤️", "🙏", "😂"]),
+                "reaction",
+                target=target,
             )
 
     def _media(self, chat: str, who: Who, at: datetime, **more: Any) -> MessageArrived:
         dice = self.dice
-        length: dict[str, Any] = {"length": dice.randint(20_000, 2_400_000)}
-        kind, text, data = dice.choice([
-            ("image", dice.choice(["", "", "This one", "Como ficou"]), {**length, "width": 1200, "height": 1600}),
-            ("voice", "", {**length, "seconds": dice.randint(3, 90)}),
-            ("document", f"invoice-{talk.order(dice)}.pdf", {**length, "mimetype": "application/pdf"}),
-            ("video", "", {**length, "seconds": dice.randint(6, 60), "width": 720, "height": 1280}),
-            ("location", "Casa Lume, Rua Augusta 500", {"latitude": -23.5535, "longitude": -46.6563}),
-        ])  # fmt: skip
-        if kind == "document":
-            data["fileName"] = text
+        kind: str = dice.choice(["image", "voice", "document", "video", "sticker", "location"])
+        if kind == "location":
+            where = {"latitude": -23.5535, "longitude": -46.6563}
+            return self.said(chat, who, at, "Casa Lume, Rua Augusta 500", kind, data=where, **more)
+        name = f"invoice-{talk.order(dice)}.pdf"
+        makers: dict[str, Callable[[], files.File]] = {
+            "image": lambda: files.room(dice.choice(["#d9cdb8", "#b9c9c4", "#d8b9a6"])),
+            "voice": lambda: files.voice(dice.choice([4, 9, 21])),
+            "document": lambda: files.document("Invoice"),
+            "video": files.film,
+            "sticker": files.sticker,
+        }
+        text = {"image": dice.choice(["", "", "This one", "Como ficou"]), "document": name}.get(kind, "")
+        data = self.put(makers[kind]()) | ({"fileName": name} if kind == "document" else {})
         return self.said(chat, who, at, text, kind, data=data, **more)
 
 
@@ -133,11 +142,10 @@ def conversation(past: Past, ana: Who, start: datetime) -> list[Event]:
                   target=Target(wrong.message_id, by_same_author=True)),
         gone,
         past.said(jid, ana, at(), "", "delete", alt=lid, target=Target(gone.message_id, by_same_author=True)),
-        past.said(jid, ana, at(), "Our dining room", "image", alt=lid,
-                  data={"length": 184_000, "width": 1600, "height": 1200}),
+        past.said(jid, ana, at(), "Our dining room", "image", alt=lid, data=past.put(files.room())),
         past.said(jid, me, at(), "offer-CL-4821.pdf", "document", alt=lid,
-                  data={"fileName": "offer-CL-4821.pdf", "length": 96_400, "mimetype": "application/pdf"}),
-        past.said(jid, ana, at(), "", "voice", alt=lid, data={"seconds": 14, "length": 31_000}),
+                  data=past.put(files.document("Offer CL-4821")) | {"fileName": "offer-CL-4821.pdf"}),
+        past.said(jid, ana, at(), "", "voice", alt=lid, data=past.put(files.voice(14))),
         past.said(jid, ana, at(), "Which oil do you recommend for the table? I found https://example.com/oils",
                   alt=lid),
         past.said(jid, me, at(), "A hard wax oil, twice a year. We put a bottle in the box for you 🙂", alt=lid),
@@ -164,6 +172,6 @@ def group_talk(past: Past, jid: str, members: list[Who], start: datetime) -> lis
         past.said(jid, second, when[3], "👍", "reaction", target=Target(plan.message_id, by_same_author=False)),
         poll,
         past.said(jid, first, when[5], "", "poll_vote", target=Target(poll.message_id, by_same_author=False)),
-        past.said(jid, first, when[6], "", "sticker", data={"length": 24_000}),
+        past.said(jid, first, when[6], "", "sticker", data=past.put(files.sticker())),
         past.said(jid, second, when[7], "Truck 2 is washed and fuelled."),
     ]

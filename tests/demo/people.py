@@ -10,11 +10,11 @@ SECOND = ("Casa Lume Trade", "5511940000002")
 LIVE = [("Ana Souza", "5511940000101"), ("Bruno Lima", "5521940000102"), ("Chloe Martin", "447700900103")]
 
 NAMES = """
-Diego Fernández, Elena Petrova, Farid Haddad, Grace Okafor, Hugo Almeida, Inês Carvalho, Jonas Weber, Keiko
-Tanaka, Lucía Romero, Marcos Pereira, Nina Kowalska, Oscar Lindqvist, Patrícia Gomes, Quentin Dubois, Rosa
-Jiménez, Samuel Costa, Tomás Herrera, Úrsula Vega, Valentina Rossi, William Carter, Ximena Flores, Yusuf
-Demir, Zoë Jansen, Aisha Rahman, Beatriz Nunes, Carlos Mendes, Dora Silva, Emil Novak, Fernanda Dias, Gustavo
-Rocha, Helena Prado, Ivan Horvat
+Diego Fernández, Associação de Moradores do Residencial Jardim das Acácias, Elena Petrova, Farid Haddad, Grace
+Okafor, Hugo Almeida, Inês Carvalho, Jonas Weber, Keiko Tanaka, Lucía Romero, Marcos Pereira, Nina Kowalska,
+Oscar Lindqvist, Patrícia Gomes, Quentin Dubois, Rosa Jiménez, Samuel Costa, Tomás Herrera, Úrsula Vega,
+Valentina Rossi, William Carter, Ximena Flores, Yusuf Demir, Zoë Jansen, Aisha Rahman, Beatriz Nunes, Carlos
+Mendes, Dora Silva, Emil Novak, Fernanda Dias, Gustavo Rocha, Helena Prado, Ivan Horvat
 """
 
 

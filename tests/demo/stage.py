@@ -81,7 +81,7 @@ class Stage:
         from instances import tokens
         from instances.models import Account as OurAccount
         from instances.models import Instance
-        from tests.demo import house
+        from tests.demo import files, house
         from tests.demo.past import Who
 
         account = OurAccount.objects.get()
@@ -95,6 +95,7 @@ class Stage:
         house.link(trade, second)
         as_who: Any = lambda one: Who(one.name, one.jid, one.lid)  # noqa: E731
         groups = self._groups(owner, live)
+        put = files.store(self.server.media)
         house.write_past(
             shop,
             owner,
@@ -102,8 +103,9 @@ class Stage:
             [as_who(one) for one in live],
             groups,
             self.messages * 5 // 6,
+            put,
         )
-        house.write_past(trade, second, [as_who(one) for one in extras[24:]], [], [], self.messages // 6 + 10)
+        house.write_past(trade, second, [as_who(one) for one in extras[24:]], [], [], self.messages // 6 + 10, put)
         if self.contacts:
             house.pin_some(shop)
             self._people_write(owner)
