@@ -324,6 +324,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # whatsmeow's own log may quote message ids and numbers.
         "axes": {"level": "WARNING"},
+        # neonize misses a program that nothing here asks it to use.
+        "neonize.utils.ffmpeg": {"level": "ERROR"},
         "whatsmeow": {"level": "WARNING"},
         "Whatsmeow": {"level": "WARNING"},
     },

@@ -11,7 +11,14 @@ from chats.models import Chat, Message
 from chats.selectors import conversation
 from chats.selectors.places import Place
 from instances.models import Token
+from portal.templatetags.portal_tags import colour
 from tests.page_base import PageTestCase
+
+KINDS = {
+    "image": "Photo", "video": "Video", "audio": "Audio", "voice": "Voice message", "document": "invoice.pdf",
+    "sticker": "Sticker", "contact": "Contact", "location": "Location", "poll": "Poll", "event": "Event",
+    "unreadable": "could not be decrypted", "other": "of a kind the portal cannot show",
+}  # fmt: skip
 
 
 class ChatPageTest(PageTestCase):
@@ -88,6 +95,29 @@ class ConversationTest(PageTestCase):
         assert "edited" in page
         assert "This message was deleted" in page
         assert "never to be read again" not in page
+
+    def test_each_kind_is_shown_as_what_it_is(self) -> None:
+        for number, (kind, words) in enumerate(KINDS.items()):
+            data = {"fileName": "invoice.pdf"} if kind == "document" else {}
+            self.say(f"K{number}", 1 + number, kind=kind, data=data)
+            row = self.row(f"K{number}")
+            assert words in row, kind
+            assert all(other not in row for other in KINDS.values() if other != words), kind
+
+    def test_in_a_group_each_writer_has_a_name_and_a_colour(self) -> None:
+        Chat.objects.filter(pk=self.chat.pk).update(kind="group", jid="120363000000000001@g.us", name="Deliveries")
+        for number, (jid, name) in enumerate((("55111@s.whatsapp.net", "Ana"), ("55112@s.whatsapp.net", "Bruno"))):
+            self.say(f"G{number}", 10 * (number + 1), "hello", sender=jid, sender_name=name)
+            assert f'<p class="sender {colour(jid)}">{name}</p>' in self.row(f"G{number}")
+        assert colour("55111@s.whatsapp.net") != colour("55112@s.whatsapp.net")
+        self.say("MINE", 30, "hello", from_me=True)
+        assert 'class="sender' not in self.row("MINE")
+        assert "shop · Group" in self.page(), "and not its id, which is nothing to read"
+
+    def row(self, message_id: str) -> str:
+        """One message as it stands on the page."""
+        key = Message.objects.get(message_id=message_id).pk
+        return self.page().partition(f'<li id="m-{key}"')[2].partition("<li id=")[0]
 
     def test_what_others_wrote_is_no_markup(self) -> None:
         self.say("B", 1, "<script>alert(1)</script> https://example.com/<b>")

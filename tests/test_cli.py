@@ -162,6 +162,12 @@ def test_the_shell_completes_instances(cli: Cli, portal: Portal) -> None:
     assert cli.ok() == "plain,shop\n"
 
 
+@pytest.mark.parametrize("line", [("--json", "instances", "list"), ("instances", "list", "--json")])
+def test_json_before_the_command_or_after_it(portal: Portal, cli: Cli, line: tuple[str, ...]) -> None:
+    code, out, _ = cli.run("--token", "x", *line)
+    assert (code, json.loads(out)) == (0, json.loads(Portal.body))
+
+
 @given(st.text())
 def test_no_message_steers_the_terminal(text: str) -> None:
     for character in clean(text):

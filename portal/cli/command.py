@@ -57,7 +57,23 @@ def main(context: click.Context, url: str, token: str | None, token_file: Path |
     context.obj = House(url, token, token_file, as_json)
 
 
+def _json_here(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.obj.as_json = True
+
+
+def _also_after(command: click.Command) -> None:
+    """`--json` is understood behind a command as well, where one adds it to a line typed before."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _also_after(inner)
+    else:
+        option = click.Option(["--json"], is_flag=True, expose_value=False, hidden=True, callback=_json_here)
+        command.params.append(option)
+
+
 main.add_command(instances.instances)
 main.add_command(events.events)
 for one in ("search", "chats", "history", "pins", "pin", "unpin", "send"):
     main.add_command(getattr(messages, one))
+_also_after(main)

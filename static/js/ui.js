@@ -74,6 +74,8 @@
   addEventListener("DOMContentLoaded", () => {
     mark();
     document.querySelectorAll("[data-must-be]").forEach(guard);
+    // On a phone the tabs may be wider than the screen.
+    document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   });
 
   let hiding;

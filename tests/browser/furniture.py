@@ -26,6 +26,7 @@ def furnish(stage: Stage) -> None:
     _webhooks(shop)
     _unlinked(Instance.objects.get(name="new phone"))
     _plan(shop)
+    _batch(shop)
     wall = files.room("#b9c9c4")
     owner = f"{people.OWNER[1]}@s.whatsapp.net"
     stage.actors[0].send_file(
@@ -80,6 +81,29 @@ def _unlinked(instance: Any) -> None:
     paula = Who("Paula Brandão", "5511940000190@s.whatsapp.net", "")
     when = timezone.now() - timedelta(days=3)
     take_in(instance, [past.said(paula.jid, paula, when, "Do you still make the juniper chest?")])
+
+
+def _batch(instance: Any) -> None:
+    """Pins made together, most of them: nothing is sent for it, it is over."""
+    from chats.models import Batch, BatchItem, Message
+
+    ended = timezone.now() - timedelta(hours=3)
+    done = Batch.objects.create(
+        instance=instance, action="pin", duration=7 * 86_400, digest="shown", actor="Olivia Reis",
+        state=Batch.State.DONE, created_at=ended, ended_at=ended,
+    )  # fmt: skip
+    outcomes = [
+        ("done", ""),
+        ("done", ""),
+        ("failed", "WhatsApp client is not connected"),
+        ("skipped", ""),
+        ("done", ""),
+    ]
+    messages = Message.objects.filter(instance=instance, text__startswith="The gate code").order_by("-sent_at")
+    for message, (state, detail) in zip(messages, outcomes, strict=False):
+        BatchItem.objects.create(
+            batch=done, message=message, called=message.message_id, state=state, detail=detail, at=ended
+        )
 
 
 def _plan(instance: Any) -> None:

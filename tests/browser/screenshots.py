@@ -157,6 +157,18 @@ def help_(page: Page) -> None:
     page.wait_for_selector("#help[open]")
 
 
+def ticked(page: Page) -> None:
+    """Three hits, and the bar that says what can be done with them."""
+    for number in (0, 3, 4):
+        page.locator(".hit .tick input").nth(number).check()
+    page.wait_for_selector("#many:not([hidden])")
+
+
+def batch(page: Page) -> None:
+    page.locator(".batch-head a").first.click()
+    page.wait_for_selector(".plan")
+
+
 def nothing(page: Page) -> None:
     """As it opens."""
 
@@ -170,6 +182,7 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("pin", "/chats/", pin_menu),
     ("search", "/search/", nothing),
     ("hits", "/search/?q=gate+code", nothing),
+    ("many", "/search/?q=gate+code", ticked),
     ("export", "/search/?q=gate+code", export),
     ("export-menu", "/search/?q=gate+code", export_menu),
     ("no-hits", "/search/?q=zeppelin", nothing),
@@ -178,6 +191,8 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("pins", "/pins/", nothing),
     ("planned", "/pins/planned/", nothing),
     ("plan", "/pins/", plan),
+    ("batches", "/pins/many/", nothing),
+    ("batch", "/pins/many/", batch),
     ("history", "/pins/history/", nothing),
     ("instances", "/instances/", nothing),
     ("instance", "/instances/", instance),

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
 PAGES = [
     "/chats/", "CHAT", "/search/", "/search/?q=hello", "/search/?q=nothingofthekind", "/pins/", "/pins/history/",
-    "/pins/planned/", "MESSAGE", "/instances/", "INSTANCE", "WEBHOOKS", "WEBHOOK",
+    "/pins/planned/", "/pins/many/", "MESSAGE", "/instances/", "INSTANCE", "WEBHOOKS", "WEBHOOK",
     "WEBHOOK?state=dead", "/preferences/", "/preferences/password/", "/nowhere/",
 ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """`make demo`: the portal with made-up people, for somebody without a spare phone. Ctrl-C ends it and all of it."""
 
 import os
+import signal
 import sys
 import time
 
@@ -25,6 +26,9 @@ Nothing here is real, and nothing is kept: Ctrl-C ends it.
 
 def main() -> None:
     """Run until somebody stops it. An argument: how many messages."""
+    # Whoever stops it by a signal, or started it behind a shell that ignores Ctrl-C, leaves nothing behind either.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else MESSAGES
     began = time.monotonic()
     print(f"Starting a loopback WhatsApp, the portal and three contacts; writing {messages:,} messages ...", flush=True)

@@ -44,7 +44,7 @@ def test_it_works(tmp_path: Path) -> None:
             newest = json.loads(call(f"search/shop?q=type:{kind}"))["messages"][0]
             assert call(f"media/shop?messageId={newest['messageId']}").startswith(beginning), kind
     finally:
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(signal.SIGTERM)
         demo.wait(30)
     assert demo.returncode == 0
     assert list(tmp_path.iterdir()) == [], "nothing is kept"
