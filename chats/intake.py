@@ -19,6 +19,7 @@ from chats import pinbook, search
 from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
+from chats.rules.notice import notice
 from chats.storing import store
 from instances.events import outbox
 from instances.models import Instance
@@ -44,7 +45,7 @@ class Taken:
 def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) -> Taken:
     """Store a batch of one instance's events. Raises what the database raises; then nothing is stored.
 
-    `live`: it happens now, so that others are told; not so the phone's history.
+    `live`: it happens now, so that rules look at it and others are told; not so the phone's history.
     """
     directory = Directory(instance)
     taken = Taken()
@@ -68,6 +69,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     search.catch_up(fresh)
     taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
     if live:
+        notice(instance, fresh)
         _tell(instance, taken)
     return taken
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import batches, chats, export, media, pins, plans, search
+from chats.views import batches, chats, export, media, pins, plans, rules, search
 
 urlpatterns = [
     path("chats/", chats.chats, name="chats"),
@@ -26,6 +26,11 @@ urlpatterns = [
     path("pins/many/<uuid:batch>/", batches.batch, name="batch"),
     path("pins/many/<uuid:batch>/stop/", batches.stop, name="batch-stop"),
     path("pins/many/<uuid:batch>/resume/", batches.resume, name="batch-resume"),
+    path("pins/rules/", rules.listing, name="rules"),
+    path("pins/rules/<uuid:uid>/add/", rules.add, name="rule-add"),
+    path("pins/rules/<uuid:rule>/", rules.rule, name="rule"),
+    path("pins/rules/<uuid:rule>/switch/", rules.switch, name="rule-switch"),
+    path("pins/rules/<uuid:rule>/delete/", rules.delete, name="rule-delete"),
     path("pins/pins.csv", export.pins, name="pins-csv"),
     path("messages/<int:pk>/", plans.pin_page, name="pin-page"),
     path("messages/<int:pk>/schedule/", plans.schedule, name="schedule"),

@@ -9,6 +9,7 @@ from chats.errands import api as batches
 from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
 from chats.private import Favorite, PinChat
+from chats.rules import api as rules
 from chats.schedule import api as schedules
 from chats.sending import SendText
 from instances import api as instances
@@ -54,6 +55,12 @@ urlpatterns = [
     instance_endpoint("chat/batch", batches.BatchItems),
     instance_endpoint("chat/stopBatch", batches.StopBatch),
     instance_endpoint("chat/resumeBatch", batches.ResumeBatch),
+    instance_endpoint("chat/addRule", rules.AddRule),
+    instance_endpoint("chat/previewRule", rules.PreviewRule),
+    instance_endpoint("chat/switchRule", rules.SwitchRule),
+    instance_endpoint("chat/deleteRule", rules.DeleteRule),
+    instance_endpoint("chat/rules", rules.Rules),
+    instance_endpoint("chat/ruleHits", rules.RuleHits),
     instance_endpoint("chat/media", GetMedia),
     instance_endpoint("chat/export", ExportSearch),
     instance_endpoint("message/sendText", SendText),

@@ -4,6 +4,19 @@ from chats.models.chat import Chat, Contact
 from chats.models.errand import Batch, BatchItem, Errand
 from chats.models.message import Message
 from chats.models.pin import Pin, PinEvent
+from chats.models.rule import Rule, RuleHit
 from chats.models.schedule import Schedule
 
-__all__ = ["Batch", "BatchItem", "Chat", "Contact", "Errand", "Message", "Pin", "PinEvent", "Schedule"]
+__all__ = [
+    "Batch",
+    "BatchItem",
+    "Chat",
+    "Contact",
+    "Errand",
+    "Message",
+    "Pin",
+    "PinEvent",
+    "Rule",
+    "RuleHit",
+    "Schedule",
+]

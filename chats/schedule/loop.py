@@ -1,4 +1,4 @@
-"""The worker's loop over schedules and batches: looks once a second, and lets instances go on beside each other."""
+"""The worker's loop over schedules, rules and batches: looks once a second; instances go on beside each other."""
 
 import asyncio
 import logging
@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from chats.errands import runner as batches
+from chats.rules import runner as rules
 from chats.schedule import runner
 from instances.whatsapp import database
 
@@ -32,7 +33,7 @@ class Loop:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="schedule")
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._under_way: dict[int, asyncio.Future[int]] = {}
+        self._under_way: dict[int, asyncio.Future[bool]] = {}
         self._trouble = False
 
     def stop(self) -> None:
@@ -61,11 +62,13 @@ class Loop:
         work = asyncio.ensure_future(self._thread(_run_instance, instance, self._stop.is_set))
         self._under_way[instance] = work
 
-        def ended(done: "asyncio.Future[int]") -> None:
+        def ended(done: "asyncio.Future[bool]") -> None:
             del self._under_way[instance]
             if not done.cancelled() and done.exception() is not None:
                 # The row stays claimed for a while, and is then taken up again.
                 log.error("a schedule was not carried out", exc_info=done.exception())
+            elif not done.cancelled() and done.result() and not self._stop.is_set():
+                self._begin(instance)  # There may be more: at the end of the queue, behind the others.
 
         work.add_done_callback(ended)
 
@@ -77,9 +80,12 @@ class Loop:
 
 def _due_instances() -> set[int]:
     now = timezone.now()
-    return {*runner.due_instances(now), *batches.due_instances(now)}
+    return {*runner.due_instances(now), *rules.due_instances(now), *batches.due_instances(now)}
 
 
-def _run_instance(instance: int, stopped: Callable[[], bool]) -> int:
-    """What was planned for a time goes before what was not."""
-    return runner.run_instance(instance, None, stopped) + batches.run_instance(instance, None, stopped)
+def _run_instance(instance: int, stopped: Callable[[], bool]) -> bool:
+    """What was planned goes before what was not, and single pins before many. True: there may be more to do now."""
+    planned = runner.run_instance(instance, None, stopped)
+    found = rules.run_instance(instance, None, stopped)
+    batches.run_instance(instance, None, stopped)
+    return planned >= runner.BATCH or found >= rules.BATCH

@@ -34,7 +34,8 @@ CLAIM_GRACE = timedelta(seconds=15)
 SOONEST, SLOWEST = timedelta(seconds=5), timedelta(minutes=1)
 # When nobody knows what came of a renewal or an unpin, it is done again after this.
 UNSURE = timedelta(minutes=10)
-BATCH = 100
+# Then it is another instance's turn: of many that are due at once, none waits for all of another one's.
+BATCH = 10
 
 LATE = gettext_noop("It was too late: the instance was not connected in time.")
 UNPINNED = gettext_noop("It was unpinned meanwhile.")
@@ -59,7 +60,7 @@ def lag() -> float:
 
 
 def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[], bool] = lambda: False) -> int:
-    """Carry out what is due at one instance, the longest due first; returns how many steps were taken."""
+    """Carry out up to BATCH of what is due at one instance, the longest due first; returns how many steps it took."""
     moment = now or timezone.now()
     due = _due(moment).filter(message__instance=instance).order_by("try_at", "pk")
     done = 0

@@ -15,6 +15,8 @@ from instances.whatsapp.errors import NotConfirmed, NotConnected
 
 # So begins the actor of what a schedule did.
 SCHEDULE = "schedule by "
+# And of what a rule did.
+RULE = "rule "
 FAILURES = (PinEvent.Kind.REFUSED, PinEvent.Kind.NOT_SENT, PinEvent.Kind.UNCONFIRMED, PinEvent.Kind.MISSED)
 
 
@@ -90,6 +92,8 @@ def actor_words(actor: str, name: str | None, own_jid: str) -> str:
     """Who brought it about, as a person would say it."""
     if actor.startswith(SCHEDULE):
         return _("a schedule of %(who)s") % {"who": actor.removeprefix(SCHEDULE)}
+    if actor.startswith(RULE):
+        return _("the rule %(name)s") % {"name": actor.removeprefix(RULE)}
     if not actor or "@" not in actor:
         return actor
     if actor == own_jid:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Schedule
+from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Rule, Schedule
 from chats.selectors.places import Place
 from instances.models import Instance
 
@@ -115,6 +115,11 @@ def items_of(batch: Batch, *, state: str, count: int, after: int) -> tuple[list[
         found = found.filter(state=state)
     rows = list(found.order_by("pk")[: count + 1])
     return rows[:count], rows[count - 1].pk if len(rows) > count else None
+
+
+def hits_of(rule: Rule, *, count: int, before: Place | None) -> Part:
+    """What a rule found."""
+    return _part(rule.hits.all(), "found_at", count, before)
 
 
 def _part(found: QuerySet[Any], at: str, count: int, before: Place | None) -> Part:

@@ -14,7 +14,8 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from chats import media
-from chats.models import Batch, Chat, Message, PinEvent, Schedule
+from chats.models import Batch, Chat, Message, PinEvent, Rule, Schedule
+from chats.rules.match import ME
 from chats.search import Filter
 from chats.selectors.pins import NO_PIN, PinView
 from portal.templatetags.portal_tags import icon, phone
@@ -206,6 +207,32 @@ def step_words(plan: Schedule) -> str:
 def step_icon(plan: Schedule) -> str:
     """The icon of what comes next."""
     return STEPS[Schedule.Step(plan.step)][0]
+
+
+@register.filter
+def rule_icon(rule: Rule) -> str:
+    """The icon of what sets a rule off."""
+    return {Rule.Trigger.MESSAGE: "message-circle", Rule.Trigger.HASHTAG: "hash"}.get(
+        Rule.Trigger(rule.trigger), "sticker"
+    )
+
+
+@register.filter
+def rule_words(rule: Any) -> str:
+    """What sets a rule off, in a sentence; `names` are those of its people."""
+    names = [_("ourselves") if name == ME else name for name in rule.names]
+    facts = {"words": rule.words, "who": ", ".join(names), "chat": chat_name(rule.chat) if rule.chat else ""}
+    if rule.trigger == Rule.Trigger.HASHTAG:
+        said = _("Our own messages with #%(words)s")
+    elif rule.trigger == Rule.Trigger.REACTION:
+        said = _("Messages to which %(who)s react with %(words)s")
+    elif not names:
+        said = _("Messages with “%(words)s”")
+    elif not rule.words:
+        said = _("Messages of %(who)s")
+    else:
+        said = _("Messages of %(who)s with “%(words)s”")
+    return (said + (_(", in %(chat)s") if rule.chat else "")) % facts
 
 
 @register.filter

@@ -9,6 +9,8 @@ from django.test import Client
 from chats.errands import batch
 from chats.errands.batch import By, Wanted
 from chats.models import Batch
+from chats.rules import manage
+from chats.rules.manage import Wanted as RuleWanted
 from instances.events import webhooks
 from instances.models import Membership
 from instances.whatsapp import service
@@ -34,6 +36,10 @@ class Pages(PageTestCase):
         wanted = [Wanted("A", self.message)]
         self.batch = batch.make(self.shop, Batch.Action.UNPIN, None, wanted, By(token=self.alice_token))
         self.data = {**DATA, "/pins/many/add/": {"message": self.message.pk, "act": "unpin"}}
+        fit = RuleWanted(name="R", trigger="message", words="hello", duration=86_400)
+        self.rule = manage.add(self.shop, fit, By(token=self.alice_token))
+        # It would be missing for the calls after it.
+        self.enterContext(mock.patch("chats.rules.manage.delete"))
         self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
         audit.record(self.people["alice"], "looked", self.shop, account=self.alice_account)
         # Linked, and no connector is up: nothing is deleted then, however often the table asks.
@@ -63,6 +69,7 @@ class Pages(PageTestCase):
             "<uuid:uid>": self.shop.uid,
             "<uuid:hook>": self.hook.uid,
             "<uuid:batch>": self.batch.uid,
+            "<uuid:rule>": self.rule.uid,
             "<int:pk>": administered.get(model, self.message.chat_id if "/chats/" in route else self.message.pk),
         }
         for name, value in names.items():

@@ -1,0 +1,65 @@
+"""The worker's turn at what rules found: each message pinned once, through the same service as all pins."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from chats.errands.carry import Came, carry_out, claim, free
+from chats.models import RuleHit
+from chats.pinbook import Asker, Wish
+from instances.states import State as Connection
+
+AGAIN = timedelta(seconds=5)
+BATCH = 10
+
+OFF = gettext_noop("The rule was switched off meanwhile.")
+LATE = gettext_noop("It was too late: the instance was not connected in time.")
+State = RuleHit.State
+
+
+def due_instances(now: datetime) -> list[int]:
+    """The instances at which a rule found something."""
+    due = RuleHit.objects.filter(free(now), try_at__lte=now, instance__going_at=None)
+    return list(due.order_by().values_list("instance", flat=True).distinct())
+
+
+def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[], bool] = lambda: False) -> int:
+    """Pin what rules found at one instance, the oldest first; returns how many were taken on."""
+    moment = now or timezone.now()
+    due = RuleHit.objects.filter(free(moment), instance=instance, try_at__lte=moment).order_by("try_at", "pk")
+    done = 0
+    for hit in due.select_related("rule__token", "message__chat", "message__instance")[:BATCH]:
+        if stopped():
+            break
+        now_ = now or timezone.now()
+        done += claim(hit, now_) and _take_on(hit, now_)
+    return done
+
+
+def _take_on(hit: RuleHit, now: datetime) -> bool:
+    if not hit.rule.active:
+        return _skip(hit, OFF, now)
+    connected = hit.message is None or hit.message.instance.state == Connection.CONNECTED
+    if not connected and now - hit.found_at > settings.SCHEDULE_LATE:
+        return _skip(hit, LATE, now)
+    if not connected:
+        RuleHit.objects.filter(pk=hit.pk, attempt=hit.attempt).update(try_at=now + AGAIN, claimed_until=None)
+        return False
+    came = carry_out(hit, Wish(hit.rule.duration), Asker(words_of(hit), hit.rule.token), now)
+    if came is Came.NOT_NOW:
+        RuleHit.objects.filter(pk=hit.pk, state=State.WAITING).update(try_at=now + AGAIN)
+    return came is not Came.NOT_NOW
+
+
+def _skip(hit: RuleHit, why: str, now: datetime) -> bool:
+    mine = RuleHit.objects.filter(pk=hit.pk, state=State.WAITING, attempt=hit.attempt)
+    mine.update(state=State.SKIPPED, detail=why, at=now, claimed_until=None)
+    return True
+
+
+def words_of(hit: RuleHit) -> str:
+    """The rule, as a pin's history names it."""
+    return f"rule '{hit.rule.name}'"

@@ -1,0 +1,53 @@
+"""Rules as pages show them: what each does, and what it found."""
+
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import Http404
+
+from chats.models import Chat, Contact, Rule, RuleHit
+from chats.rules.match import ME
+from instances import access
+from instances.models import Instance
+
+HITS = 50
+CHATS = 200
+
+
+def visible_to(user: access.User) -> Any:
+    """The rules of the instances a person may see, each with their `role` there and how much it pinned."""
+    role = access.role_of(user, "instance__account", "instance")
+    found = Rule.objects.annotate(role=role).filter(role__isnull=False).select_related("instance__account", "chat")
+    pinned = Count("hits", filter=Q(hits__state=RuleHit.State.DONE))
+    return found.annotate(pinned=pinned).order_by("instance__name", "pk")
+
+
+def find(user: access.User, uid: Any) -> Any:
+    """One of them. Raises Http404."""
+    rule = visible_to(user).filter(uid=uid).first()
+    if rule is None:
+        raise Http404
+    return rule
+
+
+def hits_of(rule: Rule) -> list[RuleHit]:
+    """What it found last."""
+    return list(rule.hits.select_related("message__chat", "message__instance").order_by("-found_at", "-pk")[:HITS])
+
+
+def people_of(rule: Rule) -> list[str]:
+    """The names of a rule's people, as far as they are known; "me" stays so."""
+    names = dict(Contact.objects.filter(instance=rule.instance_id, jid__in=rule.people).values_list("jid", "push_name"))
+    return [one if one == ME else names.get(one) or f"+{one.partition('@')[0]}" for one in rule.people]
+
+
+def jid_by_name(instance: Instance, name: str) -> str:
+    """The person who is called so at this instance; empty when nobody is, or several are."""
+    found = list(Contact.objects.filter(instance=instance, push_name__iexact=name).values_list("jid", flat=True)[:2])
+    return found[0] if len(found) == 1 else ""
+
+
+def chats_of(instance: Instance) -> list[Chat]:
+    """The chats to choose from, the last written in first."""
+    found = Chat.objects.filter(instance=instance, last_message_at__isnull=False)
+    return list(found.order_by("-last_message_at")[:CHATS])
