@@ -19,7 +19,7 @@ PYTEST := $(PY) -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: run demo test typescript lint bench screenshots lock clean
+.PHONY: run demo test typescript baileys lint bench screenshots lock clean
 .SILENT:
 
 run: $(VENV)/run.stamp $(VENV)/bin/portal-cli
@@ -42,7 +42,7 @@ lint: $(VENV)/test.stamp
 	# mypy reads the settings, and those make a key in the data folder.
 	DATA_DIR=.mypy_cache/data $(PY) -m mypy --no-error-summary
 
-bench: $(VENV)/test.stamp
+bench: $(VENV)/test.stamp $(if $(filter-out fleet%,$(ONLY)),,baileys)
 	$(PY) -m tests.bench $(ONLY)
 
 screenshots: $(VENV)/test.stamp
@@ -59,7 +59,7 @@ lock: $(VENV)/made.stamp
 	! grep -nE '://|^-' requirements/*.txt || { echo "An address or an option got into the requirements."; exit 1; }
 
 clean:
-	rm -rf $(VENV) tests/typescript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	rm -rf $(VENV) tests/typescript/node_modules tests/bench/baileys/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- The environment, made once and again when the requirements change -------
@@ -89,9 +89,10 @@ $(VENV)/bin/portal-cli: | $(VENV)/made.stamp
 	printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -P -m portal.cli "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(PY)" > $@
 	chmod +x $@
 
-# Whoever names a certificate for pip means it for npm as well. The test that needs these says so and is skipped.
-typescript:
-	test -e tests/typescript/node_modules/.package-lock.json || ! command -v npm >/dev/null || \
-		NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$PIP_CERT}" npm ci --prefix tests/typescript \
+# Whoever names a certificate for pip means it for npm as well. What needs these says so and is left out without them.
+typescript baileys: packages = $(if $(filter typescript,$@),tests/typescript,tests/bench/baileys)
+typescript baileys:
+	test -e $(packages)/node_modules/.package-lock.json || ! command -v npm >/dev/null || \
+		NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$PIP_CERT}" npm ci --prefix $(packages) \
 			--silent --no-audit --no-fund --ignore-scripts --fetch-retries=0 || \
-		echo "npm could not bring the packages of tests/typescript: its test will be skipped." >&2
+		echo "npm could not bring the packages of $(packages): what needs them will be skipped." >&2

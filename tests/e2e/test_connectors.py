@@ -5,8 +5,6 @@ They are of separate data folders, as on two machines; the keys lie in PostgreSQ
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,43 +16,14 @@ import pytest
 from tests import postgres
 from tests.e2e.database import PortalDatabase
 from tests.e2e.scene import Scene, wait
+from tests.e2e.second import Second
 from tests.loopback import Actor, LoopbackServer
-from tests.portal_process import ROOT
 
 # It brings its own PostgreSQL, whichever database the suite runs on.
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 # What the issue allows from a connector's death to the pin by another one.
 TAKE_OVER_SECONDS = 10.0
-
-
-class Second:
-    """A connector beside the portal's own, on a machine of its own as far as it knows."""
-
-    def __init__(self, scene: Scene, name: str) -> None:
-        self.scene, self.name = scene, name
-        folder = scene.folder / name
-        environment = scene.portal.environment | {
-            "DATA_DIR": str(folder), "CONNECTOR_NAME": name, "NEONIZE_BOT_TAG": "off",
-            "SECRET_KEY": (scene.folder / "data" / "secret.key").read_text(),
-        }  # fmt: skip
-        folder.mkdir(exist_ok=True)
-        self.log = folder / "log"
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "connector"],
-                env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        wait(lambda: self.scene.database.one("SELECT beat FROM instances_connector WHERE name = ?", name), 30, name)
-
-    def holds(self) -> bool:
-        return bool(self.scene.instance("owner") == self.name and self.scene.instance("state") == "connected")
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-        self.process.wait(timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +67,7 @@ def test_the_keys_are_in_the_database(scene: Scene, bob: Actor) -> None:
 def test_a_share_is_handed_over_a_dead_ones_taken_over_a_stopping_ones_handed_back(scene: Scene, bob: Actor) -> None:
     kept = message(scene, bob, "kept")
     # The one instance goes to the first by name.
-    neighbour = Second(scene, "earlier")
+    neighbour = Second(scene, "earlier").wait_up()
     try:
         wait(neighbour.holds, 10, "the handing over")
         assert scene.pin(kept, "7d")[0] == 200
@@ -115,7 +84,7 @@ def test_a_share_is_handed_over_a_dead_ones_taken_over_a_stopping_ones_handed_ba
         assert time.monotonic() - killed < TAKE_OVER_SECONDS
         assert first_holds(scene)
 
-        neighbour = Second(scene, "earlier")
+        neighbour = Second(scene, "earlier").wait_up()
         wait(neighbour.holds, 15, "the handing over")
         neighbour.process.terminate()
         wait(lambda: first_holds(scene), 5, "the handing back")
@@ -130,7 +99,7 @@ def test_a_paused_connector_that_wakes_up_sends_nothing(scene: Scene, bob: Actor
     first = scene.portal.pids()["connector"]
     kept = message(scene, bob, "while it stands still")
     wait(lambda: first_holds(scene), what="first")
-    neighbour = Second(scene, "later")
+    neighbour = Second(scene, "later").wait_up()
     try:
         before = scene.pins_sent()
         os.kill(first, signal.SIGSTOP)

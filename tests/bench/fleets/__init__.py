@@ -1,0 +1,1 @@
+"""Many instances on few connectors: what `tests.bench.fleet` is made of."""
