@@ -211,6 +211,42 @@ def test_one_writer_at_a_time() -> None:
     assert most == 1
 
 
+def test_newcomers_are_made_in_turn_and_dial_together() -> None:
+    gate, order, together = Gate(), [], threading.Barrier(4)
+
+    def start() -> None:
+        with gate.writing():
+            order.append("made")
+            time.sleep(0.05)
+        with gate.dialing():
+            together.wait(10)
+            order.append("dialled")
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == ["made"] * 4 + ["dialled"] * 4
+
+
+def test_nobody_writes_while_a_newcomer_dials_but_calls_go_on() -> None:
+    gate, order = Gate(), []
+
+    def stop() -> None:
+        with gate.writing():
+            order.append("stopped")
+
+    with gate.dialing():
+        thread = threading.Thread(target=stop)
+        thread.start()
+        time.sleep(0.1)
+        gate.passing()
+        order.append("called, and connected")
+    thread.join()
+    assert order == ["called, and connected", "stopped"]
+
+
 # --- History ---------------------------------------------------------------------------
 
 

@@ -94,8 +94,8 @@ logging.getLogger("neonize.utils.log").setLevel(logging.WARNING)
 
 Listener = Callable[[ev.Event], None]
 
-# How long a new client may take to its first sign of life before the next one
-# is made; then the map writes of its creation are long over.
+# How long a new client may take until it dials, and from there to its first
+# sign of life; then it has written and read the library's maps long ago.
 CREATION_SECONDS = 5.0
 
 # neonize opens "file:<name>?_foreign_keys=on" (goneonize main.go, getDB), so that
@@ -114,8 +114,9 @@ _gate = Gate()
 class _Library:
     """The Go library as one client calls it, with a log of the client's own, at level DEBUG.
 
-    Every line of it comes through here: receipts and what `custody` wants to
-    see go to the client, warnings to neonize's log, the rest nowhere.
+    Every line of it comes through here: receipts, what `custody` wants to see
+    and the moment before it dials go to the client, warnings to neonize's log,
+    the rest nowhere.
     """
 
     # Go may log when its client is long gone: what it calls must stay.
@@ -147,13 +148,20 @@ _WANTED = (b"<message ", b"<receipt ", b"<ack ", b"Ignoring message ")
 
 
 def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
-    """One line of whatsmeow's log, on a thread of Go's that waits: never raise, and block only where custody does."""
+    """One line of whatsmeow's log, on a thread of Go's that waits: never raise, and block only where custody does.
+
+    And before it dials (socket/framesocket.go, Connect): a newcomer is held there.
+    """
     try:
         line = ctypes.string_at(address, size)
         start = 1
         while line[start] & 0x80:  # The length of the message, seven bits a byte.
             start += 1
-        if line.startswith(_WANTED, start + 1):
+        if line.startswith(b"Dialing ", start + 1):
+            client = to()
+            if client is not None:
+                client.about_to_dial()
+        elif line.startswith(_WANTED, start + 1):
             entry = LogEntry.FromString(line)
             client = to()
             if client is not None:
@@ -210,6 +218,8 @@ class Client:
         self._may_send = may_send
         self._custody = custody or Custody(lambda _: True, lambda _: False)
         self._proxy = ProxySettings(proxy) if proxy else None
+        self._made = threading.Event()
+        self._may_dial = threading.Event()
         self._alive = threading.Event()
         self._stopping = False
         self._last_event = 0.0
@@ -228,10 +238,26 @@ class Client:
         self._thread = threading.Thread(target=self._run, name=f"whatsapp-{uuid[:8]}", daemon=True)
 
     def start(self) -> None:
-        """Begin to connect, or to show QR codes when nothing is linked; returns when that is under way."""
+        """Begin to connect, or to show QR codes when nothing is linked; returns when that is under way.
+
+        Several may start at once, on threads of their own: they are made in turn and dial together.
+        """
         with _gate.writing():
             self._thread.start()
+            # Without the library's log (`RECEIPTS`) it is the first sign of life that says so.
+            self._made.wait(CREATION_SECONDS)
+        with _gate.dialing():
+            self._may_dial.set()
             self._alive.wait(CREATION_SECONDS)
+
+    def about_to_dial(self) -> None:
+        """On the library's thread: it has been made, and waits until it may go on."""
+        self._made.set()
+        self._may_dial.wait()
+
+    def _live(self) -> None:
+        self._made.set()
+        self._alive.set()
 
     def stop(self) -> None:
         """Close the connection, hand over what has been taken in, and let the client go. Keys stay.
@@ -483,7 +509,7 @@ class Client:
         except Exception as fault:
             error = str(fault) or type(fault).__name__
         finally:
-            self._alive.set()
+            self._live()
             self._tell(ev.Stopped("" if self._stopping else error or "the client library ended"))
 
     def _tell(self, event: ev.Event) -> None:
@@ -500,7 +526,7 @@ class Client:
         client = self._client
 
         def on_qr(_: NewClient, text: bytes) -> None:
-            self._alive.set()
+            self._live()
             self._tell(ev.QrCode(text.decode()))
 
         client.event.qr(on_qr)
@@ -509,7 +535,7 @@ class Client:
             # The library holds handlers weakly in places: a closure kept by
             # its own table stays.
             def handler(_: NewClient, event: Any) -> None:
-                self._alive.set()
+                self._live()
                 self._last_event = time.monotonic()
                 with self._custody.taking_in(*_carried(event)):
                     try:

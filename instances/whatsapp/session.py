@@ -50,6 +50,9 @@ REST_SECONDS = 5.0
 RESTART_SECONDS = 60.0
 # Several messages that were cut off come again at once.
 GATHER_SECONDS = 0.5
+# So many clients start at once: threads of their own, because they wait for each other and for the network, and
+# the pool's are wanted by those that are connected.
+_STARTERS = ThreadPoolExecutor(16, thread_name_prefix="starting")
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 OUTDATED_RETRY = timedelta(hours=1)
 
@@ -296,7 +299,7 @@ class Session:
         # Its first events must not be dealt with before the client is known.
         try:
             async with self._starting:
-                self._client = await self._thread(make)
+                self._client = await self._loop.run_in_executor(_STARTERS, tracing.carried(make))
         except proxies.InvalidProxy as error:
             await self._fail(str(error))
 
