@@ -244,7 +244,6 @@ class Client:
         """
         with _gate.writing():
             self._thread.start()
-            # Without the library's log (`RECEIPTS`) it is the first sign of life that says so.
             self._made.wait(CREATION_SECONDS)
         with _gate.dialing():
             self._may_dial.set()
