@@ -371,3 +371,27 @@ FAVORITE = described(
         NOT_CONNECTED,
     ),
 )
+
+_OUTCOMES = dict.fromkeys(("done", "elsewhere", "failed", "unknown"), NUMBER)
+_COUNTS = {"done": 3, "elsewhere": 1, "failed": 0, "unknown": 0}
+FIGURES = described(
+    "How many pins were made and what came of them, by day, person and chat",
+    parameters=[
+        parameter("days", "How many days, up to today.", schema={**NUMBER, "minimum": 1, "maximum": 366, "default": 30})
+    ],
+    answer=shape(
+        success=SUCCESS,
+        counts=shape(**_OUTCOMES),
+        days=several(shape(day=STRING, **_OUTCOMES)),
+        people=several(shape(name=STRING, **_OUTCOMES)),
+        chats=several(shape(name=STRING, **_OUTCOMES)),
+    ),
+    example={
+        "success": True,
+        "counts": _COUNTS,
+        "days": [{"day": "2026-02-16", **_COUNTS}],
+        "people": [{"name": "Olivia Reis", **_COUNTS}],
+        "chats": [{"name": "Ana", **_COUNTS}],
+    },
+    errors=(INVALID_PARAMETER,),
+)

@@ -11,7 +11,7 @@ from chats.models import Chat, Message, Pin
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.search import Cursor
 from chats.search.query import TYPES
-from chats.selectors import rest
+from chats.selectors import figures, rest
 from chats.selectors.places import Place
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
@@ -139,6 +139,31 @@ class Pins(InstanceView):
             raise InvalidParameter(str(error)) from None
         part = rest.pins_of(self.instance, state=state, jid=jid, count=limit, before=before)
         return Response({"success": True, "pins": [shown_pin(pin) for pin in part.rows], **ending(part)})
+
+
+class PinFigures(InstanceView):
+    """GET /api/chat/pinFigures/:instance: how many pins were made, and what came of them."""
+
+    scopes = READING
+
+    @described.FIGURES
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with the counts of the last `days`, days in UTC."""
+        days = Parameters(request).number("days", 30, 366)
+        found = figures.of(figures.of_instance(self.instance), days)
+
+        def shown(row: figures.Row) -> dict[str, int]:
+            return {outcome: row.counts[outcome] for outcome in figures.OUTCOMES}
+
+        return Response(
+            {
+                "success": True,
+                "counts": {outcome: found.counts[outcome] for outcome in figures.OUTCOMES},
+                "days": [{"day": row.label, **shown(row)} for row in found.days],
+                "people": [{"name": row.label, **shown(row)} for row in found.people],
+                "chats": [{"name": row.label, **shown(row)} for row in found.chats],
+            }
+        )
 
 
 def shown_message(message: Message) -> dict[str, Any]:

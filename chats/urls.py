@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chats.views import batches, chats, export, media, pins, plans, rules, search
+from chats.views import batches, chats, export, figures, media, pins, plans, rules, search
 
 urlpatterns = [
     path("chats/", chats.chats, name="chats"),
@@ -31,6 +31,8 @@ urlpatterns = [
     path("pins/rules/<uuid:rule>/", rules.rule, name="rule"),
     path("pins/rules/<uuid:rule>/switch/", rules.switch, name="rule-switch"),
     path("pins/rules/<uuid:rule>/delete/", rules.delete, name="rule-delete"),
+    path("pins/figures/", figures.figures, name="figures"),
+    path("pins/figures.csv", export.figures, name="figures-csv"),
     path("pins/pins.csv", export.pins, name="pins-csv"),
     path("messages/<int:pk>/", plans.pin_page, name="pin-page"),
     path("messages/<int:pk>/schedule/", plans.schedule, name="schedule"),

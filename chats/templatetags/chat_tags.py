@@ -236,6 +236,22 @@ def rule_words(rule: Any) -> str:
 
 
 @register.filter
+def unlocalized(number: float) -> str:
+    """A number for SVG, whatever the language has for a decimal point."""
+    return f"{number:g}"
+
+
+@register.filter
+def pieces(row: Any, most: int) -> list[tuple[str, float, float]]:
+    """A row's outcomes as (name, begin, width), in hundredths of the longest row."""
+    found, at = [], 0.0
+    for name, count in row.counts.items():
+        found.append((name, round(at, 1), round(count / most * 100, 1)))
+        at += count / most * 100
+    return found
+
+
+@register.filter
 def batch_icon(batch: Batch) -> str:
     """The icon of what is done with many messages."""
     return STEPS[Schedule.Step(batch.action)][0]

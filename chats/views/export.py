@@ -1,4 +1,7 @@
-"""Files from the pages: a search, and all pins."""
+"""Files from the pages: a search, all pins, and their figures."""
+
+import csv
+import io
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -9,9 +12,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from chats.export import FORMATS, ExportBusy, begin
+from chats.export.formats import BOM, END, cell
 from chats.export.pins import as_csv
 from chats.search import parse
+from chats.selectors import figures as numbers
 from chats.selectors.pins import visible_to
+from chats.views.figures import days_of
 from instances import access
 from instances.models import Instance
 from portal import audit
@@ -58,6 +64,28 @@ def pins(request: HttpRequest) -> HttpResponseBase:
         as_csv(found.iterator(500)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="pins-{timezone.localdate():%Y-%m-%d}.csv"'},
+    )
+
+
+@require_safe
+@never_cache
+@signed_in
+def figures(request: HttpRequest) -> HttpResponseBase:
+    """What the page of figures shows, of the instances this person may export, for spreadsheets."""
+    instances = access.exportable(request.user)
+    if not instances:
+        return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
+    if _too_often(request):
+        return _refusal(429, _("Those were many exports. Try again in a minute."))
+    _note(request, "figures exported", instances, "")
+    mine = numbers.visible_to(request.user).filter(pin__message__instance__in=[instance.pk for instance in instances])
+    lines = io.StringIO(newline="")
+    rows = numbers.as_rows(numbers.of(mine, days_of(request)))
+    csv.writer(lines, lineterminator=END).writerows([cell(value) for value in row] for row in rows)
+    return HttpResponse(
+        BOM + lines.getvalue(),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="pin-figures-{timezone.localdate():%Y-%m-%d}.csv"'},
     )
 
 

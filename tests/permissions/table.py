@@ -100,6 +100,8 @@ PAGES: Mapping[str, tuple[str, Row]] = {
     "/pins/rules/<uuid:rule>/": ("GET", SEE),
     "/pins/rules/<uuid:rule>/switch/": ("POST", _so(ACT, 302)),
     "/pins/rules/<uuid:rule>/delete/": ("POST", _so(ACT, 302)),
+    "/pins/figures/": ("GET", MEMBER),
+    "/pins/figures.csv": ("GET", EXPORT),
     "/pins/pins.csv": ("GET", EXPORT),
     # --- The administration, as Django lays it out -------------------------
     "/admin/": ("GET", RUN),
@@ -177,6 +179,7 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "DELETE chat/deleteRule": (FULL,),
     "GET chat/rules": (FULL, READ),
     "GET chat/ruleHits": (FULL, READ),
+    "GET chat/pinFigures": (FULL, READ),
     "GET chat/media": (FULL, READ),
     "GET chat/export": (FULL,),
     "POST message/sendText": (FULL,),
