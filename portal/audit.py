@@ -47,7 +47,12 @@ def record_token(token: Token, action: str, target: object = "", *, detail: str 
 
 
 def record_work(actor: str, action: str, target: object = "", *, account: Account, detail: str = "") -> None:
-    """Write one line for what the portal did by itself, later, in `actor`'s name."""
+    """Write one line for what was done in `actor`'s name, maybe later, by the portal itself."""
     AuditLine.objects.create(
-        actor=actor[:150], action=action, target=str(target)[:200], detail=detail[:300], account=account
+        actor=actor[:150],
+        action=action,
+        target=str(target)[:200],
+        detail=detail[:300],
+        account=account,
+        request_id=tracing.request_id(),
     )

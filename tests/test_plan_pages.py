@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from chats import pinbook
-from chats.models import PinEvent, Schedule
+from chats.models import LostSchedule, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
 from chats.schedule import wish
 from chats.schedule.wish import Wanted
@@ -86,6 +86,20 @@ class PlanPageTest(PageTestCase):
             answer = self.plan(**form)
             assert (answer.status_code, words in answer.content.decode()) == (400, True), form
         assert not Schedule.objects.exists()
+
+    def test_what_was_chosen_stays_when_something_is_wrong(self) -> None:
+        page = self.plan(at="", repeat="weekly", lasting="30d").content.decode()
+        assert '<option value="weekly" selected>' in page
+        assert '<option value="30d" selected>' in page
+        assert page.count(" selected>") == 2
+
+    def test_what_was_lost_stands_in_the_agenda(self) -> None:
+        for instance in (self.shop, self.charlies_shop):
+            LostSchedule.objects.create(instance=instance, chat_name=f"of {instance.account}", called="A", step="pin")
+        page = self.open("vera", "/pins/planned/").content.decode()
+        assert ("Lost with its message" in page, "of Alice" in page, "of Charlie" in page) == (True, True, False)
+        LostSchedule.objects.update(at=timezone.now() - timedelta(days=15))
+        assert "Lost with its message" not in self.open("vera", "/pins/planned/").content.decode()
 
     def test_a_viewer_plans_and_cancels_nothing(self) -> None:
         assert self.plan("vera").status_code == 403

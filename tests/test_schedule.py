@@ -3,6 +3,7 @@
 The clock is the test's: `at` moves it, for the rules and for what is recorded.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,13 +15,17 @@ from hypothesis import strategies as st
 
 from chats import pinbook, pins
 from chats.errors import MessageDeleted
-from chats.models import Message, Pin, PinEvent, Schedule
+from chats.models import LostSchedule, Message, Pin, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
-from chats.schedule import runner, steps, wish
+from chats.schedule import losing, runner, steps, wish
 from chats.schedule.wish import InvalidSchedule, ScheduleOver, Wanted
+from chats.search.retention import forget_old
+from instances.events import webhooks
+from instances.events.models import OutgoingEvent
 from instances.models import Account, Instance
 from instances.states import State as Connection
 from instances.whatsapp.errors import AdminsOnly, NotConfirmed, NotConnected
+from portal.models import AuditLine
 from tests.test_pins import Owner, history, make_message, owner  # noqa: F401
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -111,7 +116,7 @@ def test_a_pin_stays_until_it_is_stopped(owner: Owner, message: Message, at: At)
         moment += HOUR
     # Seven days each, renewed seven hours before the end.
     assert times(owner) == [SECONDS["7d"]] * 5
-    wish.cancel(schedule)
+    wish.cancel(schedule, ALICE)
     run(NOW + 90 * DAY, at)
     assert len(owner.orders) == 5
 
@@ -308,7 +313,7 @@ def test_an_attempt_is_opened_once(owner: Owner, message: Message, at: At) -> No
 
 def test_cancelled_while_it_is_carried_out(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
     schedule = wish.make(message, Wanted(stay=True), ALICE)
-    owner.before_answer = lambda _: wish.cancel(schedule)
+    owner.before_answer = lambda _: wish.cancel(schedule, ALICE)
     run(NOW, at)
     assert (row(schedule).state, schedule.last_outcome, schedule.attempt) == ("cancelled", "done", None)
 
@@ -337,12 +342,12 @@ def test_what_is_gone_is_not_scheduled(message: Message, at: At) -> None:
 
 def test_cancelling_twice_is_cancelling_and_over_is_over(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
     schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["7d"]), ALICE)
-    wish.cancel(schedule)
-    wish.cancel(schedule)
+    wish.cancel(schedule, ALICE)
+    wish.cancel(schedule, ALICE)
     done = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["7d"]), ALICE)
     run(NOW, at)
     with pytest.raises(ScheduleOver):
-        wish.cancel(done)
+        wish.cancel(done, ALICE)
     assert PinEvent.objects.filter(kind="acknowledged").count() == 1
 
 
@@ -415,3 +420,35 @@ def test_whatever_is_wished_the_next_step_is_later_and_in_time(
         ahead = steps.margin(steps.duration_of(schedule, NOW))
         assert following[1] >= NOW + ahead
         assert following[1] <= max(ends - ahead, NOW + ahead)
+
+
+# --- The audit, and messages that are forgotten ------------------------------------------------
+
+
+def test_it_is_in_the_audit(message: Message, at: At) -> None:
+    schedule = wish.make(message, Wanted(stay=True), ALICE)
+    wish.make(message, Wanted(stay=True), Asker("Bob"))
+    for _ in range(2):
+        wish.cancel(schedule, Asker("Bob"))
+    lines = AuditLine.objects.order_by("pk").values_list("actor", "action", "target")
+    assert list(lines) == [
+        ("Alice", "schedule made", "shop: 3EB01"),
+        ("Bob", "schedule cancelled", "shop: 3EB01"),
+    ]
+
+
+def test_what_goes_with_a_forgotten_message_is_reported(message: Message, at: At) -> None:
+    webhooks.add(message.instance, "https://crm.example.com/", ["message.pin"])
+    Instance.objects.update(keep_days=30)
+    done = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    Schedule.objects.filter(pk=done.pk).update(state="done")
+    wish.make(message, Wanted(pin_at=NOW + HOUR, duration=SECONDS["7d"]), ALICE)
+    kept = make_message(message.instance, "3EB02", sent_at=NOW)
+    wish.make(kept, Wanted(stay=True), ALICE)
+    assert forget_old() == 1
+    (lost,) = LostSchedule.objects.all()
+    assert (lost.called, lost.step, lost.due_at, lost.actor) == ("3EB01", "pin", NOW + HOUR, "Alice")
+    assert AuditLine.objects.get(action="schedule lost").target == "shop: 3EB01"
+    told = json.loads(OutgoingEvent.objects.get().body)["data"]
+    assert (told["change"], told["messageId"], told["detail"]) == ("missed", "3EB01", losing.FORGOTTEN)
+    assert Schedule.objects.get().message == kept

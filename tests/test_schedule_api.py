@@ -88,7 +88,7 @@ class Success(ScheduleTestCase):
     def test_the_list(self) -> None:
         self.make_message("OTHER", instance=self.desk)
         schedules = [self.planned(), self.planned(unpin_at=self.tomorrow)]
-        wish.cancel(schedules[0])
+        wish.cancel(schedules[0], Asker("Alice"))
         assert [one["id"] for one in self.listed().json()["schedules"]] == [str(schedules[1].uid)]
         everything = self.listed("?state=all&limit=1").json()
         assert (everything["count"], everything["hasMore"]) == (1, True)

@@ -5,7 +5,7 @@ from chats.models.errand import Batch, BatchItem, Errand
 from chats.models.message import Message
 from chats.models.pin import Pin, PinEvent
 from chats.models.rule import Rule, RuleHit
-from chats.models.schedule import Schedule
+from chats.models.schedule import LostSchedule, Schedule
 
 __all__ = [
     "Batch",
@@ -13,6 +13,7 @@ __all__ = [
     "Chat",
     "Contact",
     "Errand",
+    "LostSchedule",
     "Message",
     "Pin",
     "PinEvent",

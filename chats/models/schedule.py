@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chats.models.message import Message
-from instances.models import Token
+from instances.models import Instance, Token
 
 
 class Schedule(models.Model):
@@ -76,3 +76,21 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step} {self.message_id} at {self.due_at}"
+
+
+class LostSchedule(models.Model):
+    """What was still planned for a message when the message was forgotten (`chats.search.retention`)."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="+")
+    chat_name = models.CharField(max_length=200)
+    called = models.CharField(max_length=128)
+    step = models.CharField(max_length=5, choices=Schedule.Step.choices)
+    due_at = models.DateTimeField(null=True, blank=True)
+    actor = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["instance", "-at"], name="lostschedule_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.called}"

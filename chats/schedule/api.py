@@ -74,7 +74,7 @@ class CancelSchedule(InstanceView):
             schedule = wish.find(self.instance, UUID(uid))
         except ValueError:
             raise ScheduleNotFound from None
-        wish.cancel(schedule)
+        wish.cancel(schedule, asker(self.token))
         return _answer("Schedule cancelled successfully", schedule)
 
 

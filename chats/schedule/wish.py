@@ -15,6 +15,7 @@ from chats.models import Message, Schedule
 from chats.pinbook import Asker
 from chats.schedule import steps
 from instances.models import Instance
+from portal import audit
 from portal.middleware import zone_named
 
 # A pin that comes more often than this is spam to those in the chat.
@@ -89,17 +90,31 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
         if waiting.count() >= MOST_A_MESSAGE:
             raise InvalidSchedule(f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first")
         schedule.save()
+        _note(schedule, "schedule made", asker)
     return schedule
 
 
-def cancel(schedule: Schedule) -> None:
+def cancel(schedule: Schedule, asker: Asker) -> None:
     """Let nothing more come of it; what was pinned stays pinned. Again: nothing happens. Raises ScheduleOver."""
     stopped = Schedule.objects.filter(pk=schedule.pk, state=Schedule.State.WAITING).update(
         state=Schedule.State.CANCELLED, due_at=None, try_at=None
     )
     schedule.refresh_from_db()
+    if stopped:
+        _note(schedule, "schedule cancelled", asker)
     if not stopped and schedule.state != Schedule.State.CANCELLED:
         raise ScheduleOver
+
+
+def _note(schedule: Schedule, action: str, asker: Asker) -> None:
+    instance = schedule.message.instance
+    target = f"{instance.name}: {schedule.message.message_id}"
+    due = f" at {schedule.due_at.isoformat()}" if schedule.due_at else ""
+    detail = f"{schedule.step}{due}{', ' + schedule.repeat if schedule.repeat else ''}"
+    if asker.token is not None:
+        audit.record_token(asker.token, action, target, detail=detail)
+    else:
+        audit.record_work(asker.words, action, target, account=instance.account, detail=detail)
 
 
 def find(instance: Instance, uid: UUID) -> Schedule:

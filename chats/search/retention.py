@@ -17,7 +17,7 @@ def forget_old(limit: int = 20 * BATCH) -> int:
     """Delete up to `limit` messages that are older than their instance keeps them; how many that were.
 
     For the housekeeping: called again and again, it gets through any amount.
-    Pins of the messages and what the index knows of them go with them.
+    Pins of the messages and what the index knows of them go with them; what was planned for them is reported.
     """
     gone = 0
     for instance, days in Instance.objects.values_list("pk", "keep_days").exclude(keep_days=None):
@@ -36,6 +36,10 @@ def _forget(instance: int, days: int, limit: int) -> int:
     old = Message.objects.filter(chat__instance=instance, sent_at__lt=end)
     keys = list(old.values_list("pk", flat=True)[:limit])
     if keys:
+        # Schedules read messages, and those this package: loaded when it is needed.
+        from chats.schedule.losing import lose
+
+        lose(keys)
         Message.objects.filter(pk__in=keys).delete()
         catch_up()
     return len(keys)

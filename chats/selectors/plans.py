@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from chats.models import Schedule
+from django.utils import timezone
+
+from chats.models import LostSchedule, Schedule
+from chats.schedule.losing import SHOWN
 from instances import access
 
 PAGE = 200
@@ -19,3 +22,10 @@ def coming(user: access.User) -> list[Any]:
     role = access.role_of(user, "message__instance__account", "message__instance")
     found = Schedule.objects.annotate(role=role).filter(role__isnull=False, state=Schedule.State.WAITING)
     return list(found.select_related("message__chat", "message__instance").order_by("due_at", "pk")[:PAGE])
+
+
+def lost(user: access.User) -> list[Any]:
+    """What was planned for messages that were forgotten lately, the newest first."""
+    role = access.role_of(user, "instance__account", "instance")
+    found = LostSchedule.objects.annotate(role=role).filter(role__isnull=False, at__gt=timezone.now() - SHOWN)
+    return list(found.select_related("instance").order_by("-at", "-pk")[:PAGE])

@@ -64,7 +64,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         found = wish.find(message.instance, UUID(request.POST.get("schedule", "")))
         if found.message_id == message.pk:
-            wish.cancel(found)
+            wish.cancel(found, rules.Asker(words=name_of(request.user)))
     except (RequestError, ValueError):
         pass  # It shows on the page that there is nothing to cancel.
     return redirect("pin-page", pk=pk)
@@ -75,7 +75,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @signed_in
 def planned(request: HttpRequest) -> HttpResponse:
     """The agenda: what comes, day by day."""
-    return render(request, "chats/planned.html", {"plans": plans.coming(request.user)})
+    return render(
+        request, "chats/planned.html", {"plans": plans.coming(request.user), "lost": plans.lost(request.user)}
+    )
 
 
 def _page(request: HttpRequest, message: Any, trouble: str = "") -> HttpResponse:
@@ -88,7 +90,7 @@ def _page(request: HttpRequest, message: Any, trouble: str = "") -> HttpResponse
         "plans": plans.of_message(message),
         "lines": lines,
         "trouble": trouble,
-        "form": request.POST,
+        "form": request.POST or {"lasting": "7d"},
         "zone": timezone.get_current_timezone_name(),
     }
     return render(request, "chats/pin_page.html", context, status=400 if trouble else 200)

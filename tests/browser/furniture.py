@@ -26,6 +26,8 @@ def furnish(stage: Stage) -> None:
     _webhooks(shop)
     _unlinked(Instance.objects.get(name="new phone"))
     _plan(shop)
+    _rule(shop)
+    _past_pins(shop)
     _batch(shop)
     wall = files.room("#b9c9c4")
     owner = f"{people.OWNER[1]}@s.whatsapp.net"
@@ -115,3 +117,31 @@ def _plan(instance: Any) -> None:
         message=message, actor="Olivia Reis", starts_at=due, due_at=due, try_at=due,
         zone="America/Sao_Paulo", duration=7 * 86_400, step=Schedule.Step.PIN,
     )  # fmt: skip
+
+
+def _rule(instance: Any) -> None:
+    from django.contrib.auth import get_user_model
+
+    from chats.errands.batch import By
+    from chats.rules import manage
+
+    by = By(user=get_user_model().objects.get(username="olivia"))
+    for wanted, on in (
+        (manage.Wanted(name="Gate codes", trigger="message", words="gate code", duration=7 * 86_400), False),
+        (manage.Wanted(name="Important", trigger="hashtag", words="#important", duration=30 * 86_400), True),
+        (manage.Wanted(name="The team's pins", trigger="reaction", words="📌", people=("me",), duration=86_400), True),
+    ):
+        manage.switch(manage.add(instance, wanted, by), on, by)
+
+
+def _past_pins(instance: Any) -> None:
+    from chats.models import Message, Pin, PinEvent
+
+    kinds = PinEvent.Kind
+    messages = Message.objects.filter(instance=instance, kind="text", pin=None).order_by("-pk")[:40]
+    for number, message in enumerate(messages):
+        pin = Pin.objects.create(message=message, state=Pin.State.EXPIRED)
+        at = timezone.now() - timedelta(days=number * 7 % 29, hours=number)
+        kind = kinds.REFUSED if number % 11 == 5 else kinds.SEEN if number % 4 == 1 else kinds.ACKNOWLEDGED
+        actor = ("Olivia Reis", "Admin", "token 'CRM'", "rule 'Important'")[number % 7 % 4]
+        PinEvent.objects.create(pin=pin, kind=kind, actor=actor, at=at, pinning=True)

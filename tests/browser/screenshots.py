@@ -125,6 +125,17 @@ def plan(page: Page) -> None:
     page.wait_for_selector(".plan-form")
 
 
+def rule(page: Page) -> None:
+    page.locator(".rule-row", has_text="Gate codes").click()
+    page.wait_for_selector(".facts")
+
+
+def new_rule(page: Page) -> None:
+    page.locator("summary", has_text="New rule").click()
+    page.locator(".page-head .menu-box a", has_text="shop").click()
+    page.wait_for_selector(".rule-form")
+
+
 def drawn(page: Page) -> None:
     page.wait_for_selector(".opblock")
 
@@ -191,6 +202,10 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("pins", "/pins/", nothing),
     ("planned", "/pins/planned/", nothing),
     ("plan", "/pins/", plan),
+    ("rules", "/pins/rules/", nothing),
+    ("rule", "/pins/rules/", rule),
+    ("rule-new", "/pins/rules/", new_rule),
+    ("figures", "/pins/figures/", nothing),
     ("batches", "/pins/many/", nothing),
     ("batch", "/pins/many/", batch),
     ("history", "/pins/history/", nothing),
