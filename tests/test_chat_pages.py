@@ -1,6 +1,6 @@
 """The chats' pages."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -10,6 +10,7 @@ from django.utils import timezone
 from chats.models import Chat, Message
 from chats.selectors import conversation
 from chats.selectors.places import Place
+from chats.templatetags.chat_tags import day_words
 from instances.models import Token
 from portal.templatetags.portal_tags import colour
 from tests.page_base import PageTestCase
@@ -113,6 +114,20 @@ class ConversationTest(PageTestCase):
         self.say("MINE", 30, "hello", from_me=True)
         assert 'class="sender' not in self.row("MINE")
         assert "shop · Group" in self.page(), "and not its id, which is nothing to read"
+
+    def test_times_and_days_are_those_of_the_readers_zone(self) -> None:
+        at = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
+        Message.objects.filter(pk=self.first.pk).update(sent_at=at)
+        for zone, time, day in (("UTC", "01:30", "1 Mar 2026"), ("America/Sao_Paulo", "22:30", "28 Feb 2026")):
+            self.client.cookies["tz"] = zone
+            row = self.row("A")
+            assert f">{time}</time>" in row, zone
+            assert f"<span>{day}</span>" in row, zone
+
+    def test_days_near_by_have_names(self) -> None:
+        today = timezone.localdate()
+        words = [day_words(today + timedelta(days=days)) for days in (-1, 0, 1, 7)]
+        assert words == ["Yesterday", "Today", "Tomorrow", f"{today + timedelta(days=7):%-d %b %Y}"]
 
     def row(self, message_id: str) -> str:
         """One message as it stands on the page."""

@@ -180,6 +180,17 @@ def batch(page: Page) -> None:
     page.wait_for_selector(".plan")
 
 
+def rule(page: Page) -> None:
+    page.locator(".rule-row", has_text="Gate codes").click()
+    page.wait_for_selector(".plans")
+
+
+def new_rule(page: Page) -> None:
+    page.locator(".page-head summary").click()
+    page.locator(".menu-box a", has_text="shop").click()
+    page.wait_for_selector(".rule-form")
+
+
 def nothing(page: Page) -> None:
     """As it opens."""
 
@@ -208,6 +219,9 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("figures", "/pins/figures/", nothing),
     ("batches", "/pins/many/", nothing),
     ("batch", "/pins/many/", batch),
+    ("rules", "/pins/rules/", nothing),
+    ("rule", "/pins/rules/", rule),
+    ("rule-new", "/pins/rules/", new_rule),
     ("history", "/pins/history/", nothing),
     ("instances", "/instances/", nothing),
     ("instance", "/instances/", instance),
@@ -229,6 +243,7 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("admin-token-rotate", "/admin/instances/token/1/rotate/", nothing),
     ("admin-user", "/admin/auth/user/2/change/", nothing),
     ("admin-audit", "/admin/portal/auditline/", nothing),
+    ("refused", "/sign-in/", refused),
 ]
 
 

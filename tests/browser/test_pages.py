@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
 PAGES = [
     "/chats/", "CHAT", "/search/", "/search/?q=hello", "/search/?q=nothingofthekind", "/pins/", "/pins/history/",
-    "/pins/planned/", "/pins/many/", "MESSAGE", "/instances/", "INSTANCE", "WEBHOOKS", "WEBHOOK",
-    "WEBHOOK?state=dead", "/preferences/", "/preferences/password/", "/nowhere/",
+    "/pins/planned/", "/pins/many/", "/pins/rules/", "RULE", "NEW RULE", "MESSAGE", "/instances/", "INSTANCE",
+    "WEBHOOKS", "WEBHOOK", "WEBHOOK?state=dead", "/preferences/", "/preferences/password/", "/nowhere/",
 ]  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def _paths(home: House) -> list[str]:
         chat = Chat.objects.order_by("-last_message_at").first()
         print("RESULT", json.dumps([chat.pk, chat.messages.order_by("-pk").values_list("pk", flat=True).first()]))
     """)
-    webhook = home.python(f"""
+    webhook, rule = home.python(f"""
         import json
         from django.utils import timezone
         from uuid import uuid4
@@ -39,12 +39,16 @@ def _paths(home: House) -> list[str]:
             dead = Delivery.objects.create(
                 webhook=hook, event=event, state="dead", give_up_at=at, tries=1, settled_at=at)
             Attempt.objects.create(delivery=dead, at=at, status=500, milliseconds=84, error="", answer="x" * 300)
-        print("RESULT", json.dumps(str(hook.uid)))
+        from chats.models import Rule
+        rule, _ = Rule.objects.get_or_create(
+            instance=shop, name="w" * 60, trigger="message", words="hello" + "o" * 90, actor="Alice")
+        print("RESULT", json.dumps([str(hook.uid), str(rule.uid)]))
     """)
     instance = f"/instances/{home.shop}/"
     places = {
         "CHAT": f"/chats/{chat}/", "INSTANCE": instance, "MESSAGE": f"/messages/{message}/",
-        "WEBHOOKS": f"{instance}webhooks/", "WEBHOOK": f"{instance}webhooks/{webhook}/",
+        "RULE": f"/pins/rules/{rule}/", "NEW RULE": f"/pins/rules/{home.shop}/add/", "WEBHOOKS": f"{instance}webhooks/",
+        "WEBHOOK": f"{instance}webhooks/{webhook}/",
         "WEBHOOK?state=dead": f"{instance}webhooks/{webhook}/?state=dead",
     }  # fmt: skip
     return [places.get(page, page) for page in PAGES]
