@@ -97,4 +97,4 @@ class RulePageTest(PageTestCase):
         )  # fmt: skip
         page = self.open("vera", f"/pins/rules/{rule.uid}/").content.decode()
         assert "limit an hour was reached" in page
-        assert "Messages to which ourselves react with 📌" in page
+        assert "Messages that get 📌 from ourselves" in page

@@ -225,7 +225,7 @@ def rule_words(rule: Any) -> str:
     if rule.trigger == Rule.Trigger.HASHTAG:
         said = _("Our own messages with #%(words)s")
     elif rule.trigger == Rule.Trigger.REACTION:
-        said = _("Messages to which %(who)s react with %(words)s")
+        said = _("Messages that get %(words)s from %(who)s")
     elif not names:
         said = _("Messages with “%(words)s”")
     elif not rule.words:

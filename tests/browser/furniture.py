@@ -29,7 +29,6 @@ def furnish(stage: Stage) -> None:
     _rule(shop)
     _past_pins(shop)
     _batch(shop)
-    _rules(shop)
     wall = files.room("#b9c9c4")
     owner = f"{people.OWNER[1]}@s.whatsapp.net"
     stage.actors[0].send_file(
@@ -107,18 +106,6 @@ def _batch(instance: Any) -> None:
         BatchItem.objects.create(
             batch=done, message=message, called=message.message_id, state=state, detail=detail, at=ended
         )
-
-
-def _rules(instance: Any) -> None:
-    from chats.models import Rule
-
-    Rule.objects.create(
-        instance=instance, name="Gate codes", trigger=Rule.Trigger.MESSAGE, words="gate code", actor="Olivia Reis"
-    )
-    Rule.objects.create(
-        instance=instance, name="Team notes", trigger=Rule.Trigger.HASHTAG, words="#pin", duration=86_400,
-        actor="Olivia Reis", active=True, since=timezone.now() - timedelta(days=2),
-    )  # fmt: skip
 
 
 def _plan(instance: Any) -> None:

@@ -20,8 +20,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "desktop": DESKTOP,
     "phone": {**PHONE, "device_scale_factor": 1.5},
 }
-# The single pictures, to be looked at from near; the next time overwrites them.
-RAW = Path(tempfile.gettempdir()) / "portal-screenshots"
+# The single pictures, to be looked at from near.
+RAW = Path(tempfile.mkdtemp(prefix="portal-screenshots-"))
 README = "chat-desktop-light"
 SHEET_HEIGHT, GAP = 640, 12
 
@@ -180,17 +180,6 @@ def batch(page: Page) -> None:
     page.wait_for_selector(".plan")
 
 
-def rule(page: Page) -> None:
-    page.locator(".rule-row", has_text="Gate codes").click()
-    page.wait_for_selector(".plans")
-
-
-def new_rule(page: Page) -> None:
-    page.locator(".page-head summary").click()
-    page.locator(".menu-box a", has_text="shop").click()
-    page.wait_for_selector(".rule-form")
-
-
 def nothing(page: Page) -> None:
     """As it opens."""
 
@@ -219,9 +208,6 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("figures", "/pins/figures/", nothing),
     ("batches", "/pins/many/", nothing),
     ("batch", "/pins/many/", batch),
-    ("rules", "/pins/rules/", nothing),
-    ("rule", "/pins/rules/", rule),
-    ("rule-new", "/pins/rules/", new_rule),
     ("history", "/pins/history/", nothing),
     ("instances", "/instances/", nothing),
     ("instance", "/instances/", instance),
@@ -300,8 +286,7 @@ def take(browser: Browser, url: str, wanted: list[str]) -> list[str]:
 
 def main() -> None:
     """Names of pages as arguments limit it to those."""
-    for folder in (FOLDER, RAW):
-        folder.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = sys.argv[1:]
     with Stage() as stage:
         # Before the browser: its driver brings an event loop, and Django then refuses to work in this thread.

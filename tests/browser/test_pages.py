@@ -11,8 +11,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
 PAGES = [
     "/chats/", "CHAT", "/search/", "/search/?q=hello", "/search/?q=nothingofthekind", "/pins/", "/pins/history/",
-    "/pins/planned/", "/pins/many/", "/pins/rules/", "RULE", "NEW RULE", "MESSAGE", "/instances/", "INSTANCE",
-    "WEBHOOKS", "WEBHOOK", "WEBHOOK?state=dead", "/preferences/", "/preferences/password/", "/nowhere/",
+    "/pins/planned/", "/pins/many/", "/pins/rules/", "RULE", "NEW RULE", "/pins/figures/", "MESSAGE", "/instances/",
+    "INSTANCE", "WEBHOOKS", "WEBHOOK", "WEBHOOK?state=dead", "/preferences/", "/preferences/password/", "/nowhere/",
 ]  # fmt: skip
 
 
