@@ -46,6 +46,8 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
 class PortalProcess:
     """A running `manage.py run`. `out` and `err` hold what it printed so far."""
 
+    COMMAND = "run"
+
     def __init__(self, data_dir: Path, port: int | None = None, /, **more: str) -> None:
         """Start it; `more` goes into its environment (PYTHONPATH, https_proxy, ...)."""
         self.data_dir = data_dir
@@ -54,7 +56,7 @@ class PortalProcess:
         self.out = ""
         self.err = ""
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "run"],
+            [sys.executable, str(ROOT / "manage.py"), self.COMMAND],
             env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip

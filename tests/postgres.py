@@ -25,6 +25,7 @@ from typing import TypedDict
 
 from portal.supervisor.launch import PR_SET_PDEATHSIG
 
+HERE = "127.0.0.1"
 READY_SECONDS = 60.0
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
@@ -34,10 +35,13 @@ DURABLE = ("fsync=off", "max_connections=200")
 
 
 class Server:
-    """A PostgreSQL that can be started again on the same files and port."""
+    """A PostgreSQL that can be started again on the same files and port.
 
-    def __init__(self, folder: Path, settings: tuple[str, ...]) -> None:
-        self._folder, self._settings = folder, settings
+    `host`: the address it listens on; one that is not loopback is let in from its /24.
+    """
+
+    def __init__(self, folder: Path, settings: tuple[str, ...], host: str = HERE) -> None:
+        self._folder, self._settings, self._host = folder, settings, host
         self._identity = _identity()
         self._programs = _programs(folder) / "bin"
         self._data = folder / "data"
@@ -47,16 +51,19 @@ class Server:
             os.chown(self._data, self._identity["user"], self._identity["group"])
         password = secrets.token_hex(16)
         _initialise(self._programs / "initdb", self._data, password, self._identity)
+        if host != HERE:
+            with open(self._data / "pg_hba.conf", "a") as rules:
+                rules.write(f"host all all {host}/24 scram-sha-256\n")
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((host, 0))
             self._port = probe.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"postgres://postgres:{password}@127.0.0.1:{self._port}/postgres"
+        self.url = f"postgres://postgres:{password}@{host}:{self._port}/postgres"
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
         command: list[str | Path] = [self._programs / "postgres", "-D", self._data, "-p", str(self._port)]
-        command += ["-h", "127.0.0.1", "-k", ""]
+        command += ["-h", self._host, "-k", ""]
         for setting in self._settings:
             command += ["-c", setting]
         path = self._folder / "log"
@@ -89,11 +96,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(settings: tuple[str, ...] = FAST) -> Iterator[Server]:
-    """A running server; it is stopped and its files removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-"))
+def serving(settings: tuple[str, ...] = FAST, host: str = HERE, parent: Path | None = None) -> Iterator[Server]:
+    """A running server; it is stopped and its files, which lie in `parent`, are removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-postgres-", dir=parent))
     try:
-        made = Server(folder, settings)
+        made = Server(folder, settings, host)
         try:
             made.start()
             yield made

@@ -36,9 +36,9 @@ class Proxy:
         self.dials = 0
         self._server: asyncio.Server | None = None
 
-    async def start(self) -> int:
+    async def start(self, host: str) -> int:
         """Listen on a free port and return it."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, host, 0)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

@@ -51,8 +51,9 @@ class Acks:
 
 
 class LoopbackServer:
-    def __init__(self, workdir: Path) -> None:
+    def __init__(self, workdir: Path, host: str = "127.0.0.1") -> None:
         self.workdir = workdir.resolve()
+        self.host = host
         self.acks = Acks(self)
         self.port = 0
         self.core: Core
@@ -71,7 +72,7 @@ class LoopbackServer:
     async def _start(self) -> None:
         self.core = Core(self.workdir, self.call)
         self.proxy = Proxy(self.core)
-        self.port = await self.proxy.start()
+        self.port = await self.proxy.start(self.host)
 
     def stop(self) -> None:
         if not self._thread.is_alive():
@@ -104,7 +105,7 @@ class LoopbackServer:
 
     def env(self) -> dict[str, str]:
         """What a process needs in its environment, before it starts, to take this server for WhatsApp."""
-        proxy = f"http://127.0.0.1:{self.port}"
+        proxy = f"http://{self.host}:{self.port}"
         nearby = "127.0.0.1,localhost,::1"
         path = os.pathsep.join(part for part in (str(_HERE / "inject"), os.environ.get("PYTHONPATH", "")) if part)
         names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
