@@ -22,10 +22,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from chats.errands import batch
+from chats.errands.batch import By
 from chats.media import Media
 from chats.media.reference import Reference
-from chats.models import Message, Pin
+from chats.models import Batch, Message, Pin
 from chats.pinbook import Asker
+from chats.rules import manage
 from chats.schedule import wish
 from chats.schedule.wish import Wanted
 from instances import lifecycle
@@ -64,6 +67,10 @@ class Conformance(BaseTestCase):
         message = self.make_message("3EB0")
         Pin.objects.create(message=message, state="pinned")
         self.schedule = wish.make(message, Wanted(stay=True), Asker("Alice"))
+        by = By(token=self.alice_token)
+        self.batch = batch.make(self.shop, Batch.Action.UNPIN, None, [batch.Wanted("3EB0", message)], by)
+        self.rule = manage.add(self.shop, manage.Wanted(name="R", trigger="message", words="x", duration=86_400), by)
+        self.enterContext(patch.object(manage, "delete"))
         front = "instances.whatsapp.service"
         self.enterContext(patch(f"{front}.announce"))
         self.enterContext(patch(f"{front}.logout"))
@@ -131,6 +138,20 @@ class Conformance(BaseTestCase):
                 body.pop(name, None)
             body["until"] = "stopped"
 
+    def aim_many(self, case: Any) -> None:
+        """At the batch and the rule that are there; a new rule is one that can be."""
+        body, query = case.body if isinstance(case.body, dict) else {}, case.query or {}
+        for name, uid in {"batchId": self.batch.uid, "ruleId": self.rule.uid}.items():
+            if name in body:
+                body[name] = str(uid)
+        if "trigger" in body:
+            body.update(name="R", trigger="message", words="hello", people=["me"])
+            body.pop("chat", None)
+        if "id" in query and "/webhook/" not in case.path:
+            query["id"] = str(self.batch.uid if case.path.endswith("/batch/{instance}") else self.rule.uid)
+        if "cursor" in query and case.path.endswith("/batch/{instance}"):
+            query.pop("cursor")
+
     def aim(self, case: Any) -> None:
         """Name what is there: of all names the document allows, chance finds none of ours."""
         if "instance" in case.path_parameters:
@@ -145,6 +166,7 @@ class Conformance(BaseTestCase):
                 if isinstance(case.body, dict) and name in case.body:
                     case.body[name] = value
         self.aim_schedule(case.body)
+        self.aim_many(case)
         for name, value in {"number": JID, "messageId": "3EB0", "chatJid": JID}.items():
             if name in (case.query or {}) and "media" in case.path:
                 case.query[name] = value
