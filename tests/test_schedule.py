@@ -422,6 +422,17 @@ def test_whatever_is_wished_the_next_step_is_later_and_in_time(
         assert following[1] <= max(ends - ahead, NOW + ahead)
 
 
+# --- Many at once ----------------------------------------------------------------------------
+
+
+def test_an_instance_has_its_turn_and_then_others_have_theirs(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    for number in range(runner.BATCH + 2):
+        one = make_message(message.instance, f"N{number}")
+        wish.make(one, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
+    turns = [runner.run_instance(message.instance_id, NOW) for _ in range(3)]
+    assert turns == [runner.BATCH, 2, 0]
+
+
 # --- The audit, and messages that are forgotten ------------------------------------------------
 
 
