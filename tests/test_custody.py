@@ -198,6 +198,26 @@ def test_a_notification_of_a_group_waits_for_what_is_under_way(desk: Desk) -> No
     assert desk.is_gone(ack)
 
 
+def test_no_more_is_read_than_can_be_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody, "UNDER_WAY", 2)
+    desk.recv(CAME)
+    desk.recv(CAME.replace("M1", "M2"))
+    third = threading.Thread(target=desk.recv, args=(CAME.replace("M1", "M3"),))
+    desk.threads.append(third)
+    third.start()
+    assert desk.is_held(third)
+    desk.take_in("M2")
+    assert desk.is_gone(third)
+
+
+def test_what_gives_no_event_does_not_stop_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody, "UNDER_WAY", 2)
+    monkeypatch.setattr(custody, "IDLE_SECONDS", 0.2)
+    for number in range(5):
+        desk.recv(CAME.replace("M1", f"M{number}"))
+    assert desk.is_gone(desk.send(RECEIPT))
+
+
 def test_one_without_an_event_is_let_go_at_last(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(custody, "IDLE_SECONDS", 0.3)
     desk.recv(CAME)

@@ -272,7 +272,7 @@ class Client:
         self._client.disconnect()
         self._custody.let_go()
         limit = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < min(limit, self._last_event + QUIET_SECONDS):
+        while time.monotonic() < limit and (self._custody.busy or time.monotonic() < self._last_event + QUIET_SECONDS):
             time.sleep(0.02)
         with _gate.writing():
             self._client.stop()

@@ -27,12 +27,15 @@ log = logging.getLogger(__name__)
 
 # No event for so long, and none being taken in: what waits for one waits in vain.
 IDLE_SECONDS = 2.0
+# As many messages may be under way from being decrypted to the disk: what a kill can cut off.
+UNDER_WAY = 16
 # A notification is acknowledged beside its event, which then is long there.
 BESIDE_SECONDS = 0.3
 # A retry is asked for beside the acknowledgement.
 ASKING_SECONDS = 5.0
-# The ids of messages taken in that are remembered, and of stanzas under way.
-MOST = 20_000
+# The ids of messages taken in that are remembered, and of those that came.
+MOST_TAKEN = 20_000
+MOST_COMING = 1_000
 
 _PAIRS = r'<{}((?: [a-z_]+="[^"<>]*")*)'
 _ID = re.compile(r'<message(?: [a-z_]+="[^"<>]*")*? id="([^"<>]*)"')
@@ -95,7 +98,7 @@ class Custody:
             with self._changed:
                 if message_id and whole:
                     self._taken[message_id] = None
-                    if len(self._taken) > MOST:
+                    if len(self._taken) > MOST_TAKEN:
                         self._taken.popitem(last=False)
                 if coming := self._coming.get(message_id):
                     coming.told += 1
@@ -103,6 +106,11 @@ class Custody:
             with self._changed:
                 self._busy, self._last = False, time.monotonic()
                 self._changed.notify_all()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an event is being taken in at this moment."""
+        return self._busy
 
     def let_go(self) -> None:
         """The socket is closed: nothing that is held can reach WhatsApp any more."""
@@ -117,11 +125,24 @@ class Custody:
         if found is None:
             return
         with self._changed:
+            self._wait_for_room()
             coming = self._coming.setdefault(found[1], _Coming())
             # One that comes without any ("unavailable") has an event too.
             coming.parts += len(_PART.findall(stanza)) or 1
-            if len(self._coming) > MOST:
+            if len(self._coming) > MOST_COMING:
                 self._coming.popitem(last=False)
+
+    def _wait_for_room(self) -> None:
+        """Read no more from WhatsApp until what was read is on the disk, or gives no event."""
+        began = time.monotonic()
+        while not self._over and sum(one.told < one.parts for one in self._coming.values()) >= UNDER_WAY:
+            if self._idle_since(began):
+                for one in self._coming.values():
+                    one.told = one.parts
+            self._changed.wait(IDLE_SECONDS / 4)
+
+    def _idle_since(self, moment: float) -> bool:
+        return not self._busy and time.monotonic() - max(moment, self._last) > IDLE_SECONDS
 
     def _ignored(self, lost: Lost) -> None:
         with self._changed:
@@ -157,7 +178,7 @@ class Custody:
                 return
             began = time.monotonic()
             while not self._over and coming.told < coming.parts:
-                if not self._busy and time.monotonic() - max(began, self._last) > IDLE_SECONDS:
+                if self._idle_since(began):
                     log.warning("a message came without an event of its own")
                     break
                 self._changed.wait(IDLE_SECONDS / 4)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -50,6 +51,8 @@ REST_SECONDS = 5.0
 RESTART_SECONDS = 60.0
 # Several messages that were cut off come again at once.
 GATHER_SECONDS = 0.5
+CALM_SECONDS = 6.0
+ASK_TIMES = 4
 # So many clients start at once: threads of their own, because they wait for each other and for the network, and
 # the pool's are wanted by those that are connected.
 _STARTERS = ThreadPoolExecutor(16, thread_name_prefix="starting")
@@ -85,9 +88,10 @@ class Session:
         self._downloads = Downloads(instance, pool)
         self._changing = asyncio.Lock()
         self._starting = asyncio.Lock()
-        # Messages to be asked for, and the ids of all that were.
+        # Messages to be asked for, and how often each was.
         self._lost: list[ev.Lost] = []
-        self._asked: set[str] = set()
+        self._asked: Counter[str] = Counter()
+        self._asked_at = -CALM_SECONDS
         self._qr = ""
         self._failures = 0
         # When to start a client by ourselves, in monotonic seconds; None: do not.
@@ -412,11 +416,14 @@ class Session:
         return database.call(rows.exclude(kind=Message.Kind.UNREADABLE).exists)
 
     def _on_lost(self, lost: ev.Lost) -> bool:
-        """On a thread of the library's: have a message asked for, once in a process's life."""
-        if lost.message_id in self._asked:
+        """On a thread of the library's: have a message asked for, a few times if need be.
+
+        What is sent anew can be lost as well: senders' libraries may use a key twice (docs/wire.md).
+        """
+        if self._asked[lost.message_id] == ASK_TIMES:
             log.error("instance %s: a message could not be had again", self.instance.uid)
             return False
-        self._asked.add(lost.message_id)
+        self._asked[lost.message_id] += 1
         self._loop.call_soon_threadsafe(self._gather, lost)
         return True
 
@@ -427,21 +434,24 @@ class Session:
 
     async def _ask_again(self) -> None:
         """Let the library find that it cannot decrypt what comes again: then it asks the senders by itself."""
-        await asyncio.sleep(GATHER_SECONDS)
+        # What was asked for just now must arrive first: asking makes everything under way unreadable.
+        soon = time.monotonic() - self._asked_at < CALM_SECONDS
+        await asyncio.sleep(CALM_SECONDS if soon else GATHER_SECONDS)
         async with self._changing:
+            self._asked_at = time.monotonic()
             lost, self._lost = self._lost, []
             log.warning("instance %s: %d messages were cut off by a kill; their senders are asked to send them again",
                         self.instance.uid, len(lost))  # fmt: skip
             metrics.ASKED_AGAIN.inc(len(lost))
             if self._client is None:
-                self._asked.difference_update(one.message_id for one in lost)
+                self._asked.subtract(one.message_id for one in lost)
                 return  # They come again with the next one.
             await self._stop_client()
             try:
                 await self._thread(keys.forget_ratchets, self.instance.uid, lost)
             except Exception:
                 log.exception("instance %s: its senders could not be asked; it is tried again", self.instance.uid)
-                self._asked.difference_update(one.message_id for one in lost)
+                self._asked.subtract(one.message_id for one in lost)
             await self._start_client()
 
     async def learn_group(self, jid: str) -> None:

@@ -75,6 +75,8 @@ class Calling:
                 said = self._pin(message_id)
             if said is not None:
                 self.said.append(said)
+                if said.status != 200 and self._over.wait(1.5):
+                    return
 
     def _pin(self, message_id: str) -> Said | None:
         """What one caller heard; None when nobody took the call."""
