@@ -1,0 +1,143 @@
+"""Disks and databases that fail while people write: a clear word, nothing lost, and well again by itself."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.scene import Scene, open_scene, wait
+from tests.kills.house import KillScene, kill_scene
+from tests.loopback import Actor, LoopbackServer
+
+# It brings its own databases.
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
+
+# Longer than a lease. The issue says five minutes: BAD_LUCK_SECONDS=300.
+AWAY_SECONDS = float(os.environ.get("BAD_LUCK_SECONDS", "8"))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillScene]:
+    with kill_scene(tmp_path_factory.mktemp("bad-luck")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def bob(scene: KillScene) -> Iterator[Actor]:
+    with Actor(scene.wa, scene.wa.account("Bob", phone="5511999990002"), scene.folder) as actor:
+        yield actor
+
+
+def all_there(scene: Scene, ids: list[str], seconds: float = 60) -> None:
+    """Every message is there, once, and can be read."""
+    query = "SELECT message_id FROM chats_message WHERE kind = 'text'"
+
+    def there() -> bool:
+        found = [row[0] for row in scene.database.rows(query) if row[0] in wanted]
+        assert len(found) == len(set(found))
+        return len(found) == len(wanted)
+
+    wanted = set(ids)
+    wait(there, seconds, f"{len(ids)} messages")
+
+
+def must_pin(scene: Scene, bob: Actor) -> None:
+    """A pin goes out, once whoever was away is found again."""
+    message_id = bob.send_text(scene.ana.jid, "pin me after all")
+    scene.stored(message_id, seconds=30)
+    wait(lambda: scene.pin(message_id, "24h")[0] == 200, 30, "a pin")
+
+
+def test_the_database_is_away(scene: KillScene, bob: Actor) -> None:
+    first = bob.send_text(scene.ana.jid, "before")
+    scene.stored(first)
+    scene.house.kill("postgres")
+    ids = bob.send_many(scene.ana.jid, 30, "while the database is away ")["ids"]
+    began = time.monotonic()
+    status, answer = scene.pin(first, "7d")
+    assert (status, answer["success"]) == (503, False)
+    assert "database" in answer["error"]["message"].lower()
+    assert scene.portal.get("/healthz") == (503, '{"status": "database unavailable"}')
+    time.sleep(max(0.0, AWAY_SECONDS - (time.monotonic() - began)))
+    scene.house.start("postgres")
+    all_there(scene, ids)
+    must_pin(scene, bob)
+
+
+# --- On SQLite, on a disk of a test's own ---------------------------------------
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 96 MB, ext4 in a file, so that it can fill up."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can make a file system")
+    image, place = folder / "image", folder / "disk"
+    place.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(96 * 2**20)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+    if subprocess.run(["mount", "-o", "loop", image, place], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with small_disk(tmp_path_factory.mktemp("disk")) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def small(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Scene, Actor]]:
+    """A portal that keeps everything on the small disk, and Bob, who does not."""
+    folder = tmp_path_factory.mktemp("small")
+    with (
+        LoopbackServer(folder / "whatsapp") as wa,
+        open_scene(wa, disk) as scene,
+        Actor(wa, wa.account("Bob", phone="5511999990002"), folder) as bob,
+    ):
+        yield scene, bob
+
+
+def fill(disk: Path) -> Path:
+    """Leave no byte."""
+    ballast = disk / "ballast"
+    with open(ballast, "wb", buffering=0) as file:
+        for size in (2**20, 4096, 1):
+            try:
+                while file.write(b"x" * size) == size:
+                    pass
+            except OSError:
+                continue
+    return ballast
+
+
+def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path) -> None:
+    scene, bob = small
+    scene.stored(bob.send_text(scene.ana.jid, "before"))
+    ballast = fill(disk)
+    ids = bob.send_many(scene.ana.jid, 30, "on a full disk ")["ids"]
+    time.sleep(AWAY_SECONDS)
+    assert "full" in scene.portal.err or "No space" in scene.portal.err
+    ballast.unlink()
+    all_there(scene, ids, 90)
+    must_pin(scene, bob)
+
+
+def test_a_locked_database(small: tuple[Scene, Actor]) -> None:
+    scene, bob = small
+    scene.stored(bob.send_text(scene.ana.jid, "before"))
+    with scene.database.held():
+        ids = bob.send_many(scene.ana.jid, 30, "while it is locked ")["ids"]
+        time.sleep(AWAY_SECONDS)
+    all_there(scene, ids)
+    must_pin(scene, bob)
