@@ -14,9 +14,12 @@ pytestmark = pytest.mark.slow
 MESSAGES = 12
 
 
-def test_a_worker_that_is_killed_loses_no_pin_and_makes_none_twice(wa: LoopbackServer, tmp_path: Path) -> None:
-    bob = Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path)
-    with open_scene(wa, tmp_path, BATCH_PACE_SECONDS="0") as scene, bob:
+def test_a_worker_that_is_killed_loses_no_pin_and_makes_none_twice(tmp_path: Path) -> None:
+    with (
+        LoopbackServer(tmp_path / "whatsapp") as wa,
+        open_scene(wa, tmp_path, BATCH_PACE_SECONDS="0") as scene,
+        Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path) as bob,
+    ):
         ids = [bob.send_text(scene.ana.jid, f"message {number}") for number in range(MESSAGES)]
         scene.stored(ids[-1])
         # Each acknowledgement takes its time, so that the worker dies while it waits for one.
