@@ -46,6 +46,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         (folder / "media" / "1").mkdir(parents=True)
         (folder / "media" / "1" / "7-abc").write_bytes(b"a picture")
         (folder / "media" / "1" / ".part-x").write_bytes(b"half a picture")
+        (folder / "history" / ("0" * 32)).mkdir(parents=True)
+        (folder / "history" / ("0" * 32) / "17.history").write_bytes(b"a piece")
+        (folder / "history" / ("0" * 32) / "18.part").write_bytes(b"half a piece")
+        (folder / "journal").mkdir()
+        (folder / "journal" / "17-1.journal").write_bytes(b"a message")
         said = made.manage("backup", str(folder.with_name("backup")))
         assert "keep it where nobody else can read it" in said
         yield made
@@ -72,6 +77,9 @@ def test_it_works(house: House, backup: Path, empty: House) -> None:
     for name in ("secret.key", "sessions/place"):
         assert (empty.folder / name).read_text() == (house.folder / name).read_text()
     assert {path.name for path in empty.folder.glob("media/*/*")} == {"7-abc"}
+    # WhatsApp gives each once.
+    assert [path.read_bytes() for path in empty.folder.glob("history/*/*")] == [b"a piece"]
+    assert [path.read_bytes() for path in empty.folder.glob("journal/*")] == [b"a message"]
     assert {path.stat().st_mode & 0o077 for path in empty.folder.rglob("*")} == {0}, "nobody else may read any of it"
     # A new number follows those that are there (on PostgreSQL a sequence has to know).
     empty.manage("createinstance", "desk")

@@ -31,6 +31,8 @@ def write(out: BinaryIO, *, media: bool = True) -> None:
     writer.add_bytes("manifest.json", made.write())
     with suppress(FileNotFoundError):
         writer.add_file("secret.key", settings.DATA_DIR / "secret.key")
+    # Before the database: what is taken in meanwhile is in both then, not in neither.
+    _waiting(writer)
     # Beside the data: as large as the database for a moment, and nowhere that others may look into.
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.DATA_DIR) as folder:
         draft = Path(folder) / "draft"
@@ -80,6 +82,14 @@ def _sessions(writer: Writer, draft: Path) -> None:
                 draft.unlink(missing_ok=True)  # Unlinked this very moment.
         elif path.name == "place":
             writer.add_file("sessions/place", path)
+
+
+def _waiting(writer: Writer) -> None:
+    """What WhatsApp gave, once, and is not stored yet. A file that is being written is read in one go."""
+    for pattern in ("history/*/*.history", "history/*/*.damaged", "journal/*.journal", "journal/refused"):
+        for path in sorted(settings.DATA_DIR.glob(pattern)):
+            with suppress(FileNotFoundError):
+                writer.add_bytes(str(path.relative_to(settings.DATA_DIR)), path.read_bytes())
 
 
 def _media(writer: Writer) -> None:
