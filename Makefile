@@ -3,6 +3,7 @@
 # make test     lint and the whole test suite, on SQLite and on PostgreSQL (QUICK=1: the fast tests, on SQLite)
 # make lint     ruff and mypy
 # make screenshots  pictures of every page into docs/screenshots
+# make audit    asks PyPI about known holes in the pinned packages
 # make bench    measurements (ONLY=name: one of them)
 # make lock     pins the requirements anew from pyproject.toml
 # make clean    removes what the above made, never the data folder
@@ -19,7 +20,7 @@ PYTEST := $(PY) -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
-.PHONY: run demo test typescript baileys lint bench screenshots lock clean
+.PHONY: run demo test typescript baileys lint audit bench screenshots lock clean
 .SILENT:
 
 run: $(VENV)/run.stamp $(VENV)/bin/portal-cli
@@ -44,6 +45,10 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp $(if $(filter-out fleet%,$(ONLY)),,baileys)
 	$(PY) -m tests.bench $(ONLY)
+
+# Not a part of `make lint`: it needs the internet, and what was found yesterday may be known today.
+audit: $(VENV)/test.stamp
+	$(PY) -m pip_audit --require-hashes --disable-pip --progress-spinner off --requirement requirements/run.txt
 
 screenshots: $(VENV)/test.stamp
 	$(PY) -m tests.browser.screenshots

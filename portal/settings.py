@@ -141,6 +141,9 @@ CACHES = {
 # django_ratelimit warns that a cache in memory is not shared. It need not be:
 # `manage.py run` starts one web process, and refuses several without CACHE_URL.
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+# `check --deploy`: the portal is one name of somebody's domain, and not ours to speak for the others (HSTS for
+# subdomains, and in the lists that browsers bring).
+SILENCED_SYSTEM_CHECKS += ["security.W005", "security.W021"]
 
 # --- WhatsApp and the processes around it ---------------------------------
 
@@ -305,6 +308,14 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=30 * 24 * 3600)
+    SECURE_SSL_REDIRECT = True
+    # Who spreads the callers asks without TLS. And where a program has sent its token in the clear, sending it on to
+    # https would only hide that.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api(/|$)"]
+else:
+    # On this machine alone, which is the default, there is no TLS for cookies to insist on.
+    SILENCED_SYSTEM_CHECKS += [f"security.{check}" for check in ("W004", "W008", "W010", "W016")]
 
 LOGGING = {
     "version": 1,
