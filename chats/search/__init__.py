@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 from chats.models import Message
 from chats.search.backends import backend
+from chats.search.hits import messages
 from chats.search.index import catch_up, rebuild, tidy
 from chats.search.keys import Cursor, key_of, pk_of
 from chats.search.page import Hit, Page
@@ -37,11 +38,6 @@ __all__ = [
 
 MAX_LIMIT = 1_000
 COUNTED_AT_ONCE = 10_000
-# Reading fifty messages takes longer than finding them: what no list of hits shows is left out.
-NOT_SHOWN = (
-    *("stored_at", "target_id", "data", "wire_chat", "wire_sender"),
-    *(f"chat__{name}" for name in ("announce", "locked", "last_message_at", "read_at", "created_at")),
-)
 
 
 def search(scope: Collection[int], query: Query, before: Cursor | None = None, limit: int = 50) -> Page:
@@ -55,13 +51,8 @@ def search(scope: Collection[int], query: Query, before: Cursor | None = None, l
     plan = make_plan(scope, query, before)
     keys = _keys(plan, query, limit + 1)
     page = keys[:limit]
-    rows = Message.objects.select_related("chat").defer(*NOT_SHOWN).in_bulk([pk_of(key) for key in page])
     cut = snippets(query)
-    hits = [
-        Hit(message, cut(message.text))
-        for key in page
-        if (message := rows.get(pk_of(key))) and message.instance_id in scope and message.deleted_at is None
-    ]
+    hits = [Hit(message, cut(message.text)) for message in messages(scope, page)]
     more = Cursor(page[-1]) if len(keys) > limit else None
     if page or before is not None or plan is None or plan.hopeless:
         return Page(hits, more)
@@ -78,8 +69,8 @@ def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:
     rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).select_related("chat").defer("data")
     before: Cursor | None = None
     while keys := _keys(make_plan(scope, query, before), query, MAX_LIMIT):
-        messages = rows.in_bulk([pk_of(key) for key in keys])
-        yield [messages[pk_of(key)] for key in keys if pk_of(key) in messages]
+        there = rows.in_bulk([pk_of(key) for key in keys])
+        yield [there[pk_of(key)] for key in keys if pk_of(key) in there]
         before = Cursor(keys[-1])
 
 

@@ -2,19 +2,28 @@
 
 Each database of each size is a process of its own, which fills the database
 and measures. The table in docs/search.md is written at the end of a run that
-was not narrowed by SEARCH_ON.
+was not narrowed by SEARCH_ON. SEARCH_KEEP=folder keeps the filled databases
+there for the next run, which fills again only what would be filled otherwise
+by then.
 """
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from tests.bench.registry import Bar, Figure, bench
+from tests.bench.searching.load import fingerprint
 from tests.bench.searching.page import write
+
+# In a kept folder: what the database there was filled with.
+FILLED = "filled"
 
 
 @bench("search")
@@ -50,16 +59,38 @@ def _figure(line: dict[str, object]) -> Figure:
 
 
 def _in_process_of_its_own(database: str, size: str) -> Iterator[dict[str, object]]:
-    command = [sys.executable, "-m", "tests.bench.searching.worker", database, size]
-    if database == "postgres":
-        command[1:1] = ["-m", "tests.postgres", sys.executable]
-    with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
-        environment = {**os.environ, "DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    with _folder(database, size) as folder:
+        command = [sys.executable, "-m", "tests.bench.searching.worker", database, size]
+        if database == "postgres":
+            command[1:1] = ["-m", "tests.postgres", "--keep", str(folder), sys.executable]
+        environment = {**os.environ, "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "tests.settings"}
         if database == "sqlite":
             environment.pop("DATABASE_URL", None)
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             for line in process.stdout:
-                yield json.loads(line)
+                told = json.loads(line)
+                if FILLED in told:
+                    (folder / FILLED).write_text(fingerprint(database))
+                else:
+                    yield told
         if process.returncode:
             raise SystemExit(f"the measurement of search on {database} ended with {process.returncode}")
+
+
+@contextmanager
+def _folder(database: str, size: str) -> Iterator[Path]:
+    """Where a database lives: for this run, or in SEARCH_KEEP for longer."""
+    keep = os.environ.get("SEARCH_KEEP")
+    if not keep:
+        with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
+            # PostgreSQL runs as somebody else.
+            Path(name).chmod(0o755)
+            yield Path(name)
+        return
+    folder = Path(keep).resolve() / f"search-{database}-{size}"
+    mark = folder / FILLED
+    if folder.exists() and (not mark.exists() or mark.read_text() != fingerprint(database)):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder

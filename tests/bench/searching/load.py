@@ -3,6 +3,7 @@
 What is measured afterwards comes in by the portal's own way (`intake.py`).
 """
 
+import hashlib
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.db import connection, transaction
 
 from chats.models import Chat, Contact
 from chats.search import vocabulary
-from chats.search.backends import backend
+from chats.search.backends import BACKENDS, backend
+from chats.search.backends.postgres import OF_INSTANCE
 from chats.search.documents import WEEK, WEEK_BITS, documents
 from chats.search.documents import Row as Source
 from chats.search.keys import ID_BITS, pk_of
@@ -23,8 +25,26 @@ MADE = 200_000
 BULK = 20_000
 # Places between two copies of one text: a prime, so that no two copies stand together.
 APART = 104_729
-AGAIN = ("CREATE TRIGGER chats_search", "CREATE INDEX chats_search_words")
+AGAIN = ("CREATE TRIGGER chats_search", "CREATE INDEX chats_search_words", OF_INSTANCE)
 Chats = dict[tuple[int, int], int]
+
+
+def fingerprint(database: str) -> str:
+    """What a database would be filled with, in few letters: rows, documents and the tables they are in."""
+    index = BACKENDS["sqlite" if database == "sqlite" else "postgresql"]()
+    chats = {(instance, chat): chat + 1 for instance in range(INSTANCES) for chat in range(CHATS)}
+    some = list(islice(rows(0, MADE, MADE, chats), 1_000))
+    told = documents([_source(row)._replace(sender_name="Maria") for row in some])
+    told_of = [
+        index.install,
+        [sorted(index.stored(document).split()) for document in told],
+        some,
+        SPAN,
+        APART,
+        INSTANCES,
+        CHATS,
+    ]
+    return hashlib.blake2s(repr(told_of).encode()).hexdigest()
 
 
 def make_chats() -> Chats:
@@ -129,8 +149,8 @@ def _without_triggers() -> None:
         for name in ("added", "changed", "removed"):
             cursor.execute(f"DROP TRIGGER chats_search_{name}{on}")
         if connection.vendor == "postgresql":
-            # A tenth of the time; the index is a little denser than one that grew.
-            cursor.execute("DROP INDEX chats_search_words")
+            # A tenth of the time; the indexes are a little denser than those that grew.
+            cursor.execute("DROP INDEX chats_search_words, chats_search_of_instance")
         else:
             cursor.execute("PRAGMA cache_size = -2000000")
             cursor.execute("PRAGMA wal_autocheckpoint = 200000")
