@@ -20,7 +20,7 @@ from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
 from chats.rules.notice import notice
-from chats.storing import store
+from chats.storing import new_message, store
 from instances.events import outbox
 from instances.models import Instance
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
@@ -126,9 +126,9 @@ def _row(directory: Directory, event: MessageArrived) -> Message:
         data["duration"] = event.pin_duration
     if event.disappears_after:
         data["disappears"] = event.disappears_after
-    return Message(
-        instance=directory.instance,
-        chat=chat,
+    return new_message(
+        directory.instance,
+        chat,
         sender=sender,
         message_id=clean(event.message_id)[:128],
         from_me=event.from_me,

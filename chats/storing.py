@@ -2,7 +2,8 @@
 
 Django's bulk_create takes longer to put its statement together than either
 database to carry it out; at thousands of messages a second that is most of
-the time. Here the columns go straight to the driver.
+the time. Here the columns go straight to the driver. `Message(...)` itself
+takes a tenth of what a message costs in all, `new_message` a quarter of that.
 """
 
 import json
@@ -12,14 +13,29 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import connection
+from django.db.models.base import ModelState
+from django.utils import timezone
 
-from chats.models import Message
+from chats.models import Chat, Message
+from instances.models import Instance
 
 _FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
 _COLUMNS = ", ".join(f'"{name}"' for name in ("id", *(field.column for field in _FIELDS)))
 _values = attrgetter(*(field.attname for field in _FIELDS))
 _DATA = [field.attname for field in _FIELDS].index("data")
 _TIMES = [at for at, field in enumerate(_FIELDS) if field.get_internal_type() == "DateTimeField"]
+# Those of stored_at and data are made anew for each row.
+_DEFAULTS = {field.attname: field.get_default() for field in Message._meta.concrete_fields}
+del _DEFAULTS["stored_at"], _DEFAULTS["data"]
+
+
+def new_message(instance: Instance, chat: Chat, **values: Any) -> Message:
+    """What `Message(...)` makes of the same; `values` are columns, `data` among them, and not looked at."""
+    row = Message.__new__(Message)
+    row._state = ModelState()
+    row._state.fields_cache.update(instance=instance, chat=chat)
+    row.__dict__.update(_DEFAULTS, instance_id=instance.pk, chat_id=chat.pk, stored_at=timezone.now(), **values)
+    return row
 
 
 def store(rows: Sequence[Message]) -> None:

@@ -7,7 +7,7 @@ from hypothesis.extra.django import TestCase
 
 from chats.search.query import parse
 from chats.search.snippet import snippets
-from chats.search.tokens import fold, tokens
+from chats.search.tokens import _fold, fold, tokens
 from tests.test_search_base import SearchTestCase
 
 # ruff: noqa: RUF001
@@ -33,6 +33,11 @@ class TestParsing:
     @settings(max_examples=500)
     def test_folding_twice_is_folding_once(self, text: str) -> None:
         assert fold(fold(text)) == fold(text)
+
+    @given(typed)
+    @settings(max_examples=500)
+    def test_folding_word_by_word_is_folding_the_whole(self, text: str) -> None:
+        assert fold(text) == (text.lower() if text.isascii() else _fold(text))
 
     @given(typed)
     @settings(max_examples=500)

@@ -7,7 +7,9 @@ from django.utils import timezone
 
 from chats import search
 from chats.models import Message
+from chats.search.backends import backend
 from chats.search.index import BATCH
+from chats.search.keys import key_of
 from tests.test_search_base import ANA, SALES, START, SearchTestCase
 
 
@@ -101,8 +103,7 @@ class Following(SearchTestCase):
     def test_a_rebuild(self) -> None:
         self.say("hello")
         self.found("hello")
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM chats_search")
+        backend().remove(key_of(at, pk) for at, pk in Message.objects.values_list("sent_at", "pk"))
         self.assert_finds_nothing("hello")
         assert search.rebuild() == 1
         self.assert_finds("hello", "hello")
@@ -122,7 +123,10 @@ class Following(SearchTestCase):
     def stored(self) -> int:
         search.catch_up()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM chats_search")
+            if connection.vendor == "sqlite":
+                # Raises when its lists do not fit together; to count what is in them it needs a word.
+                cursor.execute("INSERT INTO chats_search (chats_search) VALUES ('integrity-check')")
+            cursor.execute(f"SELECT count(*) FROM chats_search{'document' * (connection.vendor == 'sqlite')}")
             return int(cursor.fetchone()[0])
 
     def test_the_triggers_are_there(self) -> None:

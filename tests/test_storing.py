@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from chats import search
 from chats.intake import take_in
 from chats.models import Chat, Message
-from chats.storing import store
+from chats.storing import new_message, store
 from instances.models import Instance
 from instances.whatsapp.events import Party
 from tests.test_intake import GROUP, START, action, arrived, make_instance
@@ -29,6 +29,19 @@ def message(instance: Instance, **more: Any) -> Message:
         "data": {"name": 'a "b" \\ é', "none": None}, "edited_at": START,
     }  # fmt: skip
     return Message(instance=instance, chat=chat, **{**values, **more})
+
+
+def test_a_new_message_is_what_django_makes_of_it(instance: Instance) -> None:
+    djangos = message(instance, message_id="3EB01")
+    given = ("message_id", "sender", "from_me", "sent_at", "kind", "text", "wire_chat", "wire_sender", "data")
+    ours = new_message(instance, djangos.chat, edited_at=START, **{name: getattr(djangos, name) for name in given})
+    assert ours.stored_at >= djangos.stored_at
+    fields = [field.attname for field in Message._meta.concrete_fields if field.attname != "stored_at"]
+    assert {name: ours.__dict__[name] for name in fields} == {name: djangos.__dict__[name] for name in fields}
+    assert (ours.chat, ours.instance) == (djangos.chat, instance)
+    ours.save()
+    ours.refresh_from_db()
+    assert ours.chat == djangos.chat
 
 
 def test_it_works(instance: Instance) -> None:

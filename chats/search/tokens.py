@@ -47,9 +47,18 @@ def fold(text: str) -> str:
     """Without case, accents, vowel points and width: "Ação" is "acao", "ﾃｽﾄ" is "テスト"."""
     if text.isascii():
         return text.lower()
+    # Nothing reaches across a blank, and most words have been met before.
+    words = text.split(" ")
+    return " ".join([_fold_met(word) if len(word) <= MAX_TOKEN else _fold(word) for word in words])
+
+
+def _fold(text: str) -> str:
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     kept = "".join(char for char in apart if not _is_accent(char))
     return unicodedata.normalize("NFC", kept).translate(_ALIKE)
+
+
+_fold_met = lru_cache(maxsize=32_768)(_fold)
 
 
 @lru_cache(maxsize=4096)
