@@ -153,7 +153,7 @@ def save(row: Model, using: str = "default") -> None:
                 raise DatabaseError(f"{row._meta.label} {row.pk} is not there any more")
 
 
-def create(model: type[Row], **values: Any) -> Row:
+def create(model: type[Made], **values: Any) -> Made:
     """A new row with these values, saved by `save`."""
     row = model(**values)
     save(row)

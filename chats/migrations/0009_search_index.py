@@ -6,9 +6,9 @@ from chats.search import schema
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("chats", "0007_fewer_indexes"),
+        ("chats", "0008_batches"),
     ]
 
     operations = [
-        migrations.RunPython(schema.follow_0008, migrations.RunPython.noop),
+        migrations.RunPython(schema.follow_0009, migrations.RunPython.noop),
     ]
