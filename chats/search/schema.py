@@ -34,7 +34,7 @@ def restore_triggers(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
                 cursor.execute(statement)
 
 
-def follow_0009(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+def follow_0011(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
     """For RunPython: what an index made before then lacks. A million messages take half a minute on SQLite."""
     with editor.connection.cursor() as cursor:
         if editor.connection.vendor == "postgresql":

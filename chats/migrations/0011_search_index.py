@@ -6,9 +6,9 @@ from chats.search import schema
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("chats", "0008_batches"),
+        ("chats", "0010_lost_schedules"),
     ]
 
     operations = [
-        migrations.RunPython(schema.follow_0009, migrations.RunPython.noop),
+        migrations.RunPython(schema.follow_0011, migrations.RunPython.noop),
     ]
