@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone, translation
 
 from tests.logs import Watch
 from tests.nats_server import nats_server
@@ -56,6 +57,14 @@ def _no_secret_in_a_log() -> Iterator[None]:
     yield
     logging.getLogger().removeHandler(watch)
     assert not watch.found, f"a log tells a token: {watch.found[:5]}"
+
+
+@pytest.fixture(autouse=True)
+def _no_language_and_no_zone() -> Iterator[None]:
+    """A page leaves its reader's language and time zone on the thread that made it."""
+    yield
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(scope="session")

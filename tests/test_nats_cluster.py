@@ -54,12 +54,24 @@ async def answer(_: str, payload: Payload) -> Payload:
     return {"carried out": payload}
 
 
+def ask(asking: Broker) -> Payload:
+    """The answer; the other servers hear of a subscription a moment later."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return asking.request(PIN, {"a": 1}, 5)
+        except NobodyListens:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def test_it_works(connect: Connect) -> None:
     """Web and connector on different servers."""
     connector, web, worker = connect("connector", 1), connect("web", 0), connect("worker", 2)
     end = connector.run(connector.subscribe(commands.command_subject(SHOP, "*"), answer))
     for asking in (web, worker):
-        assert asking.request(PIN, {"a": 1}, 5) == {"carried out": {"a": 1}}
+        assert ask(asking) == {"carried out": {"a": 1}}
 
     async def leave() -> None:
         await end()

@@ -19,6 +19,8 @@ class SearchTestCase(BaseTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.minutes = 0
+        # A test that committed emptied the tables behind it, and that is work for the index.
+        search.catch_up()
 
     def say(self, text: str, *, instance: Instance | None = None, chat: str = ANA, **more: Any) -> Message:
         """One message; anything of the model's can be given."""

@@ -67,11 +67,11 @@ class Person:
         ]
 
     def wider(self) -> list[str]:
-        """What on the page can be scrolled sideways, and should not. Tabs may."""
+        """What on the page can be scrolled sideways, and should not. Tabs and plots may."""
         found: list[str] = self.page.evaluate(
             """() => [...document.querySelectorAll("html, body, body *")]
             .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 1)
-            .filter((one) => !one.matches(".tabs"))
+            .filter((one) => !one.matches(".tabs, .plot-box"))
             .filter((one) => one.tagName === "HTML" || ["auto", "scroll"].includes(getComputedStyle(one).overflowX))
             .map((one) => `wider than its place: ${one.tagName} ${one.id} ${one.className}: ${one.scrollWidth}`)"""
         )
