@@ -31,8 +31,9 @@ demo: $(VENV)/test.stamp $(VENV)/bin/portal-cli
 
 test: $(VENV)/test.stamp lint $(if $(QUICK),,typescript)
 ifeq ($(QUICK),)
-	$(PYTEST)
-	$(PY) -m tests.postgres $(PYTEST) -m "not sqlite_only"
+	$(PYTEST) -m "not alone"
+	$(PY) -m pytest -m alone
+	$(PY) -m tests.postgres $(PYTEST) -m "not sqlite_only and not alone"
 else
 	$(PYTEST) -m "not slow"
 endif

@@ -15,7 +15,7 @@ from tests.postgres_programs import path_with_programs
 pytestmark = pytest.mark.slow
 
 
-def test_it_works(wa: LoopbackServer, bob: Actor, tmp_path: Path) -> None:
+def test_it_works(tmp_path: Path) -> None:
     """A backup of a running portal, while messages come in; that portal is lost, and a restored one goes on.
 
     On PostgreSQL the keys of devices lie there as well, in a database of their own.
@@ -27,6 +27,8 @@ def test_it_works(wa: LoopbackServer, bob: Actor, tmp_path: Path) -> None:
                 return {}
             return {"SESSION_DATABASE_URL": stack.enter_context(portal_database(tmp_path)).url}
 
+        wa = stack.enter_context(LoopbackServer(tmp_path / "whatsapp"))
+        bob = stack.enter_context(Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path / "bob"))
         scene = stack.enter_context(
             open_scene(wa, tmp_path / "first", linked=True, PATH=path_with_programs(), **keys())
         )

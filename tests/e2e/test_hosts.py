@@ -22,6 +22,7 @@ from tests.loopback import Actor
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     # It brings its own PostgreSQL, whichever database the suite runs on.
     pytest.mark.sqlite_only,
     pytest.mark.skipif(not possible(), reason="NOT RUN: faults of machines need root and the command ip (iproute2)"),
