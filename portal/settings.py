@@ -320,7 +320,7 @@ else:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"named": {"()": "portal.tracing.Named"}},
+    "filters": {"named": {"()": "portal.tracing.Named"}, "no_queries": {"()": "portal.tracing.NoQueries"}},
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}:{about} {message}", "style": "{"},
         "json": {"()": "portal.tracing.JsonLines"},
@@ -336,6 +336,8 @@ LOGGING = {
     "loggers": {
         # An unauthorised call is an answer, not a fault of ours.
         "django.request": {"level": "ERROR"},
+        # uvicorn tells of each WebSocket with its address, and a token may stand behind its "?".
+        "uvicorn.error": {"filters": ["no_queries"]},
         # whatsmeow's own log may quote message ids and numbers.
         "axes": {"level": "WARNING"},
         # neonize misses a program that nothing here asks it to use.

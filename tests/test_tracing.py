@@ -152,3 +152,10 @@ def test_a_log_line_names_its_instance_and_its_pin() -> None:
     assert (outer["instance"], "pin" in outer) == ("i-1", False)
     assert (inner["instance"], inner["pin"]) == ("i-1", "p-1"), "on another thread too"
     assert "instance" not in after
+
+
+def test_the_web_server_tells_of_no_token_in_an_address(caplog: pytest.LogCaptureFixture) -> None:
+    """As uvicorn itself logs a WebSocket, by the filter that the settings give its logger."""
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "10.0.0.1:5", "/ws/shop?token=wap_s")
+    assert caplog.messages == ['10.0.0.1:5 - "WebSocket /ws/shop" [accepted]']
