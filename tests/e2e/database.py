@@ -23,7 +23,9 @@ class PortalDatabase:
         """What a query gives; values stand where `?` is."""
         if self.url:
             with psycopg.connect(self.url, autocommit=True) as connection:
-                return list(connection.execute(query.replace("?", "%s").encode(), values).fetchall())
+                # A "%" in it is LIKE's, not the driver's.
+                asked = query.replace("%", "%%").replace("?", "%s")
+                return list(connection.execute(asked.encode(), values).fetchall())
         with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=20)) as connection:
             return list(connection.execute(query, values).fetchall())
 
