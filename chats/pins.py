@@ -35,10 +35,11 @@ from instances.whatsapp.errors import (
 )
 from portal.prepared import Prepared, Slot
 
-__all__ = ["DURATIONS", "Asker", "check", "find_message", "parse_duration", "pin", "unpin"]
+__all__ = ["DURATIONS", "WORDS", "Asker", "check", "find_message", "parse_duration", "pin", "unpin"]
 
 # The three durations WhatsApp knows, in seconds.
 DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+WORDS = {seconds: word for word, seconds in DURATIONS.items()}
 
 # What pinning needs of a message: reading all of it takes twice as long.
 _NEEDED = (

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from chats import pinbook, pins
+from chats.claims import claim
 from chats.errands import batch as rules
 from chats.errands import carry, runner
 from chats.errands.batch import BatchOver, By, InvalidBatch, Wanted
@@ -270,7 +271,7 @@ def test_a_dead_workers_pin_is_not_sent_again(
     batch = make(token, messages(instance, 1))
     item = batch.items.select_related("message__chat", "message__instance").get()
     assert item.message is not None
-    assert carry.claim(item, clock.now)
+    assert claim(item, clock.now)
     pins.pin(item.message, WEEK, Asker("token 'CRM'", token, item.attempt))
     # Somebody's own pin since then: the same wish again would be no retry.
     clock.later(1)
@@ -284,7 +285,7 @@ def test_a_dead_workers_pin_is_not_sent_again(
 def test_two_workers_send_it_once(owner: Owner, instance: Instance, token: Token, clock: Clock) -> None:
     batch = make(token, messages(instance, 1))
     items = [batch.items.get(), batch.items.get()]
-    assert [carry.claim(item, clock.now) for item in items] == [True, False]
+    assert [claim(item, clock.now) for item in items] == [True, False]
 
 
 def test_a_message_that_went_meanwhile(owner: Owner, instance: Instance, token: Token, clock: Clock) -> None:

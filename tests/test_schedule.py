@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chats import pinbook, pins
+from chats.claims import claim
 from chats.errors import MessageDeleted
 from chats.models import LostSchedule, Message, Pin, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
@@ -278,7 +279,7 @@ def test_of_two_runners_one_gets_it(owner: Owner, message: Message, at: At) -> N
 
 def test_a_runner_that_died_before_sending_is_followed_by_another(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
     schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
-    assert runner._claim(schedule, NOW)
+    assert claim(schedule, NOW, try_at=schedule.try_at)
     assert run(NOW + timedelta(seconds=5), at) == 0, "the dead runner's claim still holds"
     assert run(NOW + timedelta(minutes=1), at) == 1
     assert len(owner.orders) == 1
@@ -286,7 +287,7 @@ def test_a_runner_that_died_before_sending_is_followed_by_another(owner: Owner, 
 
 def test_a_runner_that_died_after_sending_is_not_repeated(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
     schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
-    assert runner._claim(schedule, NOW)
+    assert claim(schedule, NOW, try_at=schedule.try_at)
     pins.pin(message, SECONDS["24h"], Asker("schedule by Alice", attempt=schedule.attempt))
     # Two hours later, too late to pin: but it was pinned, and that is what counts.
     assert run(NOW + 2 * HOUR, at) == 1
@@ -296,7 +297,7 @@ def test_a_runner_that_died_after_sending_is_not_repeated(owner: Owner, message:
 def test_a_runner_that_was_only_thought_dead_sends_nothing_more(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
     schedule = wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)
     asleep = Schedule.objects.select_related("message__chat", "message__instance", "token").get()
-    assert runner._claim(asleep, NOW)
+    assert claim(asleep, NOW, try_at=asleep.try_at)
     run(NOW + timedelta(minutes=1), at)
     runner._take_step(asleep, NOW)
     assert (len(owner.orders), row(schedule).state) == (1, "done")

@@ -1,7 +1,6 @@
 """The REST endpoints of many pins together. They parse and answer; the rules are in `chats.errands.batch`."""
 
 from typing import Any
-from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,10 +15,8 @@ from chats.reading import COUNT, MOST, ending, place
 from chats.selectors import rest
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import Parameters
+from portal.rest.query import Parameters, uid_in
 from portal.rest.views import PINNING, READING, InstanceView
-
-WORDS = {seconds: word for word, seconds in pins.DURATIONS.items()}
 
 
 class PinMany(InstanceView):
@@ -130,10 +127,7 @@ def _half(text: str) -> bool:
 
 
 def _find(view: InstanceView, uid: str) -> Batch:
-    try:
-        return rules.find(view.instance, UUID(uid))
-    except ValueError:
-        raise BatchNotFound from None
+    return rules.find(view.instance, uid_in(uid, BatchNotFound))
 
 
 def _answer(words: str, batch: Batch) -> Response:
@@ -149,7 +143,7 @@ def shown(batch: Batch, counts: dict[str, int]) -> dict[str, Any]:
         "state": batch.state,
         "why": batch.why or None,
         "action": batch.action,
-        "duration": WORDS.get(batch.duration or 0),
+        "duration": pins.WORDS.get(batch.duration or 0),
         "by": batch.actor,
         "createdAt": batch.created_at,
         "endedAt": batch.ended_at,

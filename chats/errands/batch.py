@@ -17,12 +17,11 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from chats import news
-from chats.errands.carry import NOT_STORED
 from chats.errors import MessageAmbiguous, MessageNotFound, RequestError
 from chats.events import of_batch
 from chats.models import Batch, BatchItem, Message
 from instances import access, tokens
-from instances.models import Instance, Token
+from instances.models import Account, Instance, Token
 from portal import audit
 
 State = Batch.State
@@ -63,6 +62,13 @@ class By:
     def words(self) -> str:
         """What they are called in histories."""
         return tokens.holder(self.token) if self.token is not None else audit.name_of(self.user)
+
+    def record(self, action: str, target: str, account: Account, detail: str) -> None:
+        """Write a line of the audit for what they did."""
+        if self.token is not None:
+            audit.record_token(self.token, action, target, detail=detail)
+        else:
+            audit.record(self.user, action, target, account=account, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +188,11 @@ def _note(batch: Batch, change: str, by: By | None = None) -> None:
         detail = batch.why or ", ".join(
             f"{count} {name}" for name, count in numbers.items() if count and name != "total"
         )
-        if by is not None and by.token is not None:
-            audit.record_token(by.token, action, target, detail=detail)
-        elif by is not None and by.user is not None:
-            audit.record(by.user, action, target, account=batch.instance.account, detail=detail)
+        account = batch.instance.account
+        if by is not None:
+            by.record(action, target, account, detail)
         else:
-            audit.record_work(batch.actor, action, target, account=batch.instance.account, detail=detail)
+            audit.record_work(batch.actor, action, target, account=account, detail=detail)
 
 
 def find(instance: Instance, uid: UUID) -> Batch:
@@ -220,6 +225,3 @@ def may_go_on(batch: Batch) -> bool:
     while token is not None and not token.usable:
         token = token.successor
     return token is not None and token.scope in (Token.Scope.FULL, Token.Scope.PIN)
-
-
-__all__ = ["MOST", "NOT_STORED", "By", "Wanted", "find", "find_all", "make", "resume", "stop"]

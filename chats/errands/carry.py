@@ -1,23 +1,19 @@
 """Carrying out one errand: once, whoever runs, whatever dies. As `chats.schedule.runner` does with a step."""
 
-import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from chats import pins
+from chats.claims import unclaimed
 from chats.errors import MessageGone
 from chats.models import Errand, Pin, PinEvent
 from chats.pinbook import Asker, Wish
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
 
 State = Errand.State
-
-# Beyond the wait for WhatsApp, a claim lasts this much longer; then another worker may take over.
-CLAIM_GRACE = timedelta(seconds=15)
 
 NOT_STORED = gettext_noop("The message is not stored any more.")
 NOT_PINNED = gettext_noop("It was not pinned.")
@@ -35,16 +31,7 @@ class Came(Enum):
 
 def free(now: datetime) -> Q:
     """Errands that nobody is at, or whose worker died."""
-    return Q(state=State.WAITING) & (Q(claimed_until=None) | Q(claimed_until__lt=now))
-
-
-def claim(errand: Errand, now: datetime) -> bool:
-    """Compare and swap: of several workers one gets it. A dead one's attempt is gone on with."""
-    seen = {"claimed_until": errand.claimed_until, "attempt": errand.attempt}
-    attempt, until = errand.attempt or uuid.uuid4(), now + settings.ACK_TIMEOUT + CLAIM_GRACE
-    rows = type(errand)._default_manager.filter(pk=errand.pk, state=State.WAITING, **seen)
-    errand.attempt, errand.claimed_until = attempt, until
-    return bool(rows.update(attempt=attempt, claimed_until=until))
+    return Q(state=State.WAITING) & unclaimed(now)
 
 
 def carry_out(errand: Errand, wish: Wish, asker: Asker, now: datetime, *, only_pinned: bool = False) -> Came:
@@ -77,8 +64,7 @@ def carry_out(errand: Errand, wish: Wish, asker: Asker, now: datetime, *, only_p
 
 
 def _may_be_pinned(message: int) -> bool:
-    shown = (Pin.State.PINNED, Pin.State.UNKNOWN, Pin.State.REQUESTED)
-    return Pin.objects.filter(message=message, state__in=shown).exists()
+    return Pin.objects.filter(message=message, state__in=Pin.MAY_BE_SHOWN).exists()
 
 
 def _end(errand: Errand, state: Errand.State, now: datetime, detail: str = "") -> Came:

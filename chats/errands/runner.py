@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from chats import news
+from chats.claims import claim
 from chats.errands import batch as rules
-from chats.errands.carry import Came, carry_out, claim, free
+from chats.errands.carry import Came, carry_out, free
 from chats.models import Batch, BatchItem
 from chats.pinbook import Asker, Wish
 from instances.states import State as Connection

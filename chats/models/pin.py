@@ -28,6 +28,9 @@ class Pin(models.Model):
         FAILED = "failed"
         UNKNOWN = "unknown"
 
+    # Phones show it, or may for all that is known.
+    MAY_BE_SHOWN = (State.PINNED, State.UNKNOWN, State.REQUESTED)
+
     message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="pin")
     state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
     # Seconds, as on the wire. None while nothing is pinned.

@@ -5,7 +5,6 @@ and switching one takes a token with the scope full.
 """
 
 from typing import Any
-from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,10 +20,8 @@ from chats.rules.preview import preview
 from chats.selectors import rest
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import Parameters
+from portal.rest.query import Parameters, uid_in
 from portal.rest.views import READING, InstanceView
-
-WORDS = {seconds: word for word, seconds in pins.DURATIONS.items()}
 
 
 class RuleView(InstanceView):
@@ -37,10 +34,7 @@ class RuleView(InstanceView):
         """The rule with this id. Raises ApiError or RuleNotFound."""
         if not uid.strip():
             raise ApiError(400, f"{field} is required")
-        try:
-            return manage.find(self.instance, UUID(uid.strip()))
-        except ValueError:
-            raise RuleNotFound from None
+        return manage.find(self.instance, uid_in(uid.strip(), RuleNotFound))
 
     def wanted(self, fields: Fields) -> Wanted:
         """A rule as a body puts it. Raises InvalidBody."""
@@ -160,7 +154,7 @@ def shown(rule: Rule) -> dict[str, Any]:
         "words": rule.words or None,
         "people": rule.people,
         "chatJid": rule.chat.jid if rule.chat is not None else None,
-        "duration": WORDS[rule.duration],
+        "duration": pins.WORDS[rule.duration],
         "anHour": rule.an_hour,
         "by": rule.actor,
         "createdAt": rule.created_at,

@@ -1,7 +1,6 @@
 """Making, changing, switching and deleting rules: for REST and pages alike."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -13,7 +12,6 @@ from chats.models import Chat, Contact, Rule
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.rules.match import ME, emoji, hashtags, spaced
 from instances.models import Instance
-from portal import audit
 
 Trigger = Rule.Trigger
 MOST = 30
@@ -122,12 +120,8 @@ def find(instance: Instance, uid: UUID) -> Rule:
 
 
 def _note(rule: Rule, change: str, by: By) -> None:
-    said: dict[str, Any] = {"detail": f"{rule.trigger} {rule.words}, {rule.an_hour} an hour".replace(" ,", ",")}
-    target = f"{rule.instance.name}: {rule.name}"
-    if by.token is not None:
-        audit.record_token(by.token, f"rule {change}", target, **said)
-    else:
-        audit.record(by.user, f"rule {change}", target, account=rule.instance.account, **said)
+    detail = f"{rule.trigger} {rule.words}, {rule.an_hour} an hour".replace(" ,", ",")
+    by.record(f"rule {change}", f"{rule.instance.name}: {rule.name}", rule.instance.account, detail)
 
 
 def _person(instance: Instance, text: str) -> str:

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from chats.errands.carry import Came, carry_out, claim, free
+from chats.claims import claim
+from chats.errands.carry import Came, carry_out, free
 from chats.models import RuleHit
 from chats.pinbook import Asker, Wish
 from instances.states import State as Connection

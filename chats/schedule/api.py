@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,12 +17,11 @@ from chats.selectors import rest
 from portal.middleware import zone_named
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import Parameters
+from portal.rest.query import Parameters, uid_in
 from portal.rest.views import PINNING, READING, InstanceView
 
 # The value of `until` for a pin that stays until somebody stops it.
 STOPPED = "stopped"
-WORDS = {seconds: word for word, seconds in pins.DURATIONS.items()}
 
 
 class SchedulePin(InstanceView):
@@ -70,10 +68,7 @@ class CancelSchedule(InstanceView):
         uid = read_fields(request._request).text("scheduleId").strip()
         if not uid:
             raise ApiError(400, "scheduleId is required")
-        try:
-            schedule = wish.find(self.instance, UUID(uid))
-        except ValueError:
-            raise ScheduleNotFound from None
+        schedule = wish.find(self.instance, uid_in(uid, ScheduleNotFound))
         wish.cancel(schedule, asker(self.token))
         return _answer("Schedule cancelled successfully", schedule)
 
@@ -107,7 +102,7 @@ def shown(schedule: Schedule) -> dict[str, Any]:
         "unpinAt": None if schedule.pinning else schedule.starts_at,
         "repeat": schedule.repeat or None,
         "timeZone": schedule.zone,
-        "duration": WORDS.get(schedule.duration or 0),
+        "duration": pins.WORDS.get(schedule.duration or 0),
         "until": STOPPED if schedule.stay else schedule.until,
         "by": schedule.actor,
         "createdAt": schedule.created_at,

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_noop
 
 from chats import pinbook
 from chats.models import LostSchedule, Schedule
-from chats.pinbook import Asker, Wish
+from chats.pinbook import Wish
+from chats.schedule.runner import asker
 from portal import audit
 
 FORGOTTEN = gettext_noop("The message was too old to be kept here, and what was planned for it went with it.")
@@ -27,7 +28,7 @@ def lose(messages: Sequence[int]) -> int:
     for plan in plans:
         message, instance = plan.message, plan.message.instance
         duration = None if plan.step == Schedule.Step.UNPIN else plan.duration
-        pinbook.missed(message, Wish(duration), Asker(f"schedule by {plan.actor}"[:200], plan.token), FORGOTTEN)
+        pinbook.missed(message, Wish(duration), asker(plan), FORGOTTEN)
         LostSchedule.objects.create(
             instance=instance,
             chat_name=(message.chat.name or message.chat.jid)[:200],

@@ -7,17 +7,17 @@ nothing twice and hears what came of the first. What is too late to pin is
 noted in the pin's history, never silently dropped.
 """
 
-import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Min, Q
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from chats import pinbook, pins
+from chats.claims import claim, unclaimed
 from chats.errors import MessageGone
 from chats.models import Pin, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
@@ -28,8 +28,6 @@ from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, WhatsApp
 State = Schedule.State
 Step = Schedule.Step
 
-# Beyond the wait for WhatsApp, a claim lasts this much longer; then another runner may take over.
-CLAIM_GRACE = timedelta(seconds=15)
 # When the instance is not connected, or is busy: look again after this, later each time, up to the second.
 SOONEST, SLOWEST = timedelta(seconds=5), timedelta(minutes=1)
 # When nobody knows what came of a renewal or an unpin, it is done again after this.
@@ -67,26 +65,16 @@ def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[
     for schedule in due.select_related("message__chat", "message__instance", "token")[:BATCH]:
         if stopped():
             break
-        done += _claim(schedule, now or timezone.now()) and _take_step(schedule, now or timezone.now())
+        claimed = claim(schedule, now or timezone.now(), try_at=schedule.try_at)
+        done += claimed and _take_step(schedule, now or timezone.now())
     return done
 
 
 def _due(now: datetime) -> Any:
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
     # An instance that is being deleted does nothing more.
-    return Schedule.objects.filter(free, state=State.WAITING, try_at__lte=now, message__instance__going_at=None)
-
-
-def _claim(schedule: Schedule, now: datetime) -> bool:
-    """Compare and swap: of several runners one gets the row. A dead runner's attempt is gone on with."""
-    seen = {"claimed_until": schedule.claimed_until, "attempt": schedule.attempt, "try_at": schedule.try_at}
-    attempt = schedule.attempt or uuid.uuid4()
-    until = now + settings.ACK_TIMEOUT + CLAIM_GRACE
-    claimed = Schedule.objects.filter(pk=schedule.pk, state=State.WAITING, **seen).update(
-        attempt=attempt, claimed_until=until
+    return Schedule.objects.filter(
+        unclaimed(now), state=State.WAITING, try_at__lte=now, message__instance__going_at=None
     )
-    schedule.attempt, schedule.claimed_until = attempt, until
-    return bool(claimed)
 
 
 def _take_step(schedule: Schedule, now: datetime) -> bool:
@@ -98,9 +86,9 @@ def _take_step(schedule: Schedule, now: datetime) -> bool:
         return done
     try:
         if schedule.step == Step.UNPIN:
-            pins.unpin(schedule.message, _asker(schedule))
+            pins.unpin(schedule.message, asker(schedule))
         else:
-            pins.pin(schedule.message, steps.duration_of(schedule, now), _asker(schedule))
+            pins.pin(schedule.message, steps.duration_of(schedule, now), asker(schedule))
     except (NotConnected, Busy):
         return _put_off(schedule, now)
     except NotConfirmed as error:
@@ -115,7 +103,7 @@ def _take_step(schedule: Schedule, now: datetime) -> bool:
 def _without_sending(schedule: Schedule, now: datetime) -> bool | None:
     """End a step, or put it off, if nothing is to be sent now; else None."""
     if schedule.step == Step.PIN and schedule.due_at and now - schedule.due_at > settings.SCHEDULE_LATE:
-        pinbook.missed(schedule.message, Wish(steps.duration_of(schedule, now)), _asker(schedule), LATE)
+        pinbook.missed(schedule.message, Wish(steps.duration_of(schedule, now)), asker(schedule), LATE)
         return _end_step(schedule, State.MISSED, now, LATE)
     done = _is_so_already(schedule, now)
     if done is None and schedule.message.instance.state != Connection.CONNECTED:
@@ -128,7 +116,7 @@ def _is_so_already(schedule: Schedule, now: datetime) -> bool | None:
     if schedule.step == Step.PIN:
         return None
     pin = Pin.objects.filter(message=schedule.message).first()
-    shown = pin is not None and pin.state in (Pin.State.PINNED, Pin.State.UNKNOWN, Pin.State.REQUESTED)
+    shown = pin is not None and pin.state in Pin.MAY_BE_SHOWN
     if schedule.step == Step.UNPIN:
         return None if shown else _end_step(schedule, State.DONE, now)
     if pin is not None and pin.state == Pin.State.UNPINNED:
@@ -143,7 +131,8 @@ def _is_so_already(schedule: Schedule, now: datetime) -> bool | None:
     return None
 
 
-def _asker(schedule: Schedule) -> Asker:
+def asker(schedule: Schedule) -> Asker:
+    """In whose name a schedule pins, for the pin's history."""
     return Asker(f"schedule by {schedule.actor}"[:200], schedule.token, schedule.attempt)
 
 

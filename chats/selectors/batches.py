@@ -9,6 +9,7 @@ from django.http import Http404
 
 from chats.errands import batch as rules
 from chats.models import Batch, BatchItem, Message
+from chats.selectors.places import following
 from instances import access
 
 PAGE = 30
@@ -56,9 +57,8 @@ def find(user: access.User, uid: Any) -> Progress:
 
 def items_of(batch: Batch, after: int = 0) -> tuple[list[BatchItem], int | None]:
     """A batch's messages in their order, and where the next page begins."""
-    found = batch.items.filter(pk__gt=after).select_related("message__chat", "message__instance", "message__pin")
-    rows = list(found.order_by("pk")[: ITEMS + 1])
-    return rows[:ITEMS], rows[ITEMS - 1].pk if len(rows) > ITEMS else None
+    found = batch.items.select_related("message__chat", "message__instance", "message__pin")
+    return following(found, ITEMS, after)
 
 
 def messages_for(user: access.User, keys: list[int]) -> list[Any]:

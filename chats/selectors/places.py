@@ -3,11 +3,13 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_PK = (1 << 63) - 1
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,9 @@ class Place:
     def newer(self, at: str = "sent_at") -> Q:
         """Rows after this place."""
         return Q(**{f"{at}__gte": self.at}) & (Q(**{f"{at}__gt": self.at}) | Q(pk__gt=self.pk))
+
+
+def following(found: QuerySet[Row], count: int, after: int = 0) -> tuple[list[Row], int | None]:
+    """Some rows in the order of their keys, and after which one to go on; None when that was all."""
+    rows = list(found.filter(pk__gt=after).order_by("pk")[: count + 1])
+    return rows[:count], rows[count - 1].pk if len(rows) > count else None

@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Rule, Schedule
-from chats.selectors.places import Place
+from chats.selectors.places import Place, following
 from instances.models import Instance
 
 
@@ -110,11 +110,8 @@ def batches_of(instance: Instance, *, state: str, count: int, before: Place | No
 
 def items_of(batch: Batch, *, state: str, count: int, after: int) -> tuple[list[BatchItem], int | None]:
     """Some of a batch's messages in their order, and after which one to go on."""
-    found = batch.items.filter(pk__gt=after)
-    if state != "all":
-        found = found.filter(state=state)
-    rows = list(found.order_by("pk")[: count + 1])
-    return rows[:count], rows[count - 1].pk if len(rows) > count else None
+    found = batch.items.all()
+    return following(found if state == "all" else found.filter(state=state), count, after)
 
 
 def hits_of(rule: Rule, *, count: int, before: Place | None) -> Part:

@@ -24,6 +24,8 @@ from portal import audit
 from portal.rest import rate
 from portal.views.page import signed_in
 
+CSV = "text/csv; charset=utf-8"
+
 
 @require_GET
 @signed_in
@@ -32,12 +34,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
     text = request.GET.get("q", "")
     query, kind = parse(text), request.GET.get("format", "csv")
     instances = access.exportable(request.user)
-    if not instances:
-        return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
-    if not query or kind not in FORMATS:
-        return _refusal(400, _("Search for something first."))
-    if _too_often(request):
-        return _refusal(429, _("Those were many exports. Try again in a minute."))
+    if refusal := _refused(request, instances, searched=bool(query) and kind in FORMATS):
+        return refusal
 
     def note(total: int) -> None:
         _note(request, "messages exported", instances, f"{total} as {kind}: {text}")
@@ -54,16 +52,14 @@ def export(request: HttpRequest) -> HttpResponseBase:
 def pins(request: HttpRequest) -> HttpResponseBase:
     """Every pin, in whatever state, of the instances this person may export, as a file for spreadsheets."""
     instances = access.exportable(request.user)
-    if not instances:
-        return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
-    if _too_often(request):
-        return _refusal(429, _("Those were many exports. Try again in a minute."))
+    if refusal := _refused(request, instances):
+        return refusal
     _note(request, "pins exported", instances, "")
     found = visible_to(request.user).filter(message__instance__in=[instance.pk for instance in instances])
     return StreamingHttpResponse(
         as_csv(found.iterator(500)),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="pins-{timezone.localdate():%Y-%m-%d}.csv"'},
+        content_type=CSV,
+        headers=_saved_as("pins"),
     )
 
 
@@ -73,10 +69,8 @@ def pins(request: HttpRequest) -> HttpResponseBase:
 def figures(request: HttpRequest) -> HttpResponseBase:
     """What the page of figures shows, of the instances this person may export, for spreadsheets."""
     instances = access.exportable(request.user)
-    if not instances:
-        return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
-    if _too_often(request):
-        return _refusal(429, _("Those were many exports. Try again in a minute."))
+    if refusal := _refused(request, instances):
+        return refusal
     _note(request, "figures exported", instances, "")
     mine = numbers.visible_to(request.user).filter(pin__message__instance__in=[instance.pk for instance in instances])
     lines = io.StringIO(newline="")
@@ -84,13 +78,24 @@ def figures(request: HttpRequest) -> HttpResponseBase:
     csv.writer(lines, lineterminator=END).writerows([cell(value) for value in row] for row in rows)
     return HttpResponse(
         BOM + lines.getvalue(),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="pin-figures-{timezone.localdate():%Y-%m-%d}.csv"'},
+        content_type=CSV,
+        headers=_saved_as("pin-figures"),
     )
 
 
-def _too_often(request: HttpRequest) -> bool:
-    return rate.count(request, f"user:{request.user.pk}", settings.EXPORT_RATE, group="export").over
+def _refused(request: HttpRequest, instances: list[Instance], *, searched: bool = True) -> HttpResponse | None:
+    """Why there is no file, if there is none; else it counts as one taken away."""
+    if not instances:
+        return _refusal(403, _("You may search here, but not export. Ask an administrator for it."))
+    if not searched:
+        return _refusal(400, _("Search for something first."))
+    if rate.count(request, f"user:{request.user.pk}", settings.EXPORT_RATE, group="export").over:
+        return _refusal(429, _("Those were many exports. Try again in a minute."))
+    return None
+
+
+def _saved_as(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}-{timezone.localdate():%Y-%m-%d}.csv"'}
 
 
 def _note(request: HttpRequest, action: str, instances: list[Instance], detail: str) -> None:

@@ -57,7 +57,7 @@ def add(request: HttpRequest, uid: UUID) -> HttpResponse:
         "instance": instance,
         "triggers": Rule.Trigger.choices,
         "chats": selectors.chats_of(instance),
-        "durations": [(word, seconds) for word, seconds in pins.DURATIONS.items()],
+        "durations": list(pins.DURATIONS.items()),
         "form": form,
         "trouble": trouble,
     }

@@ -179,6 +179,8 @@ class Connector:
         """Say of instances that no connector may hold why nothing happens."""
         unplaced = await self._leasing(self.lease.unplaced)
         metrics.UNPLACED.set(len(unplaced))
+        if not unplaced:
+            return
         for instance, event in await self._database(save_unplaced, unplaced):
             payload = {"state": instance.state, "sentence": instance.sentence}
             topic = commands.news_subject(instance.uid, "state")

@@ -1,5 +1,7 @@
 """Reading the parameters behind the `?` of an address, with words for whoever sent them."""
 
+from uuid import UUID
+
 from rest_framework.request import Request
 
 from portal.rest.errors import ApiError
@@ -10,6 +12,14 @@ class InvalidParameter(ApiError):
 
     def __init__(self, what: str) -> None:
         super().__init__(400, f"Invalid parameter: {what}")
+
+
+def uid_in(text: str, unknown: type[Exception]) -> UUID:
+    """The UUID that this is. What is none names nothing that is there: raises `unknown`."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise unknown from None
 
 
 class Parameters:
