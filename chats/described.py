@@ -1,6 +1,6 @@
 """The endpoints of chats, described for OpenAPI."""
 
-from chats.models import Pin
+from chats.models import Pin, PinEvent
 from chats.search.query import TYPES
 from portal.rest.openapi import (
     CURSOR,
@@ -245,6 +245,52 @@ PINS = described(
         **ENDING,
     },
     errors=(INVALID_PARAMETER,),
+)
+
+PIN_HISTORY = described(
+    "The time line of a message's pin: who did what, when, and how it ended",
+    parameters=[
+        parameter("messageId", "The message's id.", required=True),
+        parameter("chatJid", "The chat, where the id stands in several."),
+        LIMIT,
+        CURSOR,
+    ],
+    answer=shape(
+        success=SUCCESS,
+        lines=several(
+            shape(
+                change={"enum": PinEvent.Kind.values},
+                pinning={**FLAG, "description": "false: it was about unpinning."},
+                duration={"type": ["integer", "null"], "description": "Seconds."},
+                by=STRING,
+                byName=MAYBE,
+                detail=MAYBE,
+                at=TIME,
+            )
+        ),
+        **PAGED,
+    ),
+    example={
+        "success": True,
+        "lines": [
+            {
+                "change": "acknowledged",
+                "pinning": True,
+                "duration": 604_800,
+                "by": "token 'CRM'",
+                "byName": None,
+                "detail": None,
+                "at": AT,
+            }
+        ],
+        **ENDING,
+    },
+    errors=(
+        INVALID_PARAMETER,
+        (400, "messageId is required"),
+        (404, f"message with ID {ID} not found"),
+        (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
+    ),
 )
 
 MEDIA = described(

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from chats.models import Batch, Chat, Message, Pin, PinEvent
-from chats.reading import shown_message
-from instances.events.kinds import BATCH, GROUP, MESSAGE, PIN, STATUS, Event
+from chats.models import Batch, Chat, Message, Pin, PinEvent, Rule, RuleHit, Schedule
+from chats.shown import shown_message
+from instances.events.kinds import BATCH, GROUP, MESSAGE, PIN, RULE, SCHEDULE, STATUS, Event
 from instances.models import Instance
 from instances.whatsapp.events import Receipt
 
@@ -58,6 +58,50 @@ def of_batch(batch: Batch, change: str, counts: Mapping[str, int]) -> Event:
         "at": at,
     }
     return Event(batch.instance, BATCH, f"{batch.uid}:{change}:{at.isoformat()}", data, str(batch.uid))
+
+
+def of_rule(rule: Rule, change: str, by: str, hit: RuleHit | None = None) -> Event:
+    """A rule that was added, switched or deleted; or, with `hit`, what came of a message that it found."""
+    at = timezone.now()
+    data = {
+        "change": change,
+        "ruleId": str(rule.uid),
+        "name": rule.name,
+        "trigger": rule.trigger,
+        "active": rule.active,
+        "chatJid": hit.chat_jid if hit is not None else None,
+        "messageId": hit.called if hit is not None else None,
+        "detail": hit.detail if hit is not None else "",
+        "by": by,
+        "at": at,
+    }
+    about = str(rule.uid)
+    key = f"{about}:{change}:{data['messageId']}:{at.isoformat()}"
+    return Event(rule.instance, RULE, key, data, about)
+
+
+def of_schedule(schedule: Schedule, change: str, by: str, detail: str = "") -> Event:
+    """A schedule that was made, cancelled or lost, or what came of one of its steps; with what comes next."""
+    at = timezone.now()
+    message = schedule.message
+    lost, begun = change == "lost", change in ("made", "cancelled")
+    waits = schedule.state == Schedule.State.WAITING and not lost
+    data = {
+        "change": change,
+        "scheduleId": str(schedule.uid),
+        "chatJid": message.chat.jid,
+        "messageId": message.message_id,
+        "fromMe": message.from_me,
+        "step": None if begun else schedule.step if lost else schedule.last_step,
+        "state": change if lost else schedule.state,
+        "next": schedule.step if waits else None,
+        "nextAt": schedule.due_at if waits else None,
+        "by": by,
+        "detail": detail,
+        "at": at,
+    }
+    key = f"{schedule.uid}:{change}:{at.isoformat()}"
+    return Event(message.instance, SCHEDULE, key, data, message.chat.jid)
 
 
 def of_receipt(instance: Instance, receipt: Receipt, chat: Chat) -> Event:

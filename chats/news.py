@@ -20,6 +20,8 @@ PINS = "pins"
 MESSAGES = "messages"
 RECEIPTS = "receipts"
 BATCHES = "batches"
+RULES = "rules"
+SCHEDULES = "schedules"
 
 
 def pin_changed(pin: Pin, line: PinEvent) -> None:
@@ -46,6 +48,24 @@ def batch_changed(batch: Batch, event: Event) -> None:
     outbox.put([event])
     uid, payload = batch.instance.uid, {"batch": str(batch.uid), "events": [event.body]}
     transaction.on_commit(lambda: service.publish(uid, BATCHES, payload))
+
+
+def rules_changed(told: Sequence[Event]) -> None:
+    """Rules were switched, or found something; told once the transaction is through. Of one instance."""
+    _orders_changed(RULES, told)
+
+
+def schedule_changed(event: Event) -> None:
+    """A schedule was made or cancelled, or took a step; told once the transaction is through."""
+    _orders_changed(SCHEDULES, [event])
+
+
+def _orders_changed(topic: str, told: Sequence[Event]) -> None:
+    if not told:
+        return
+    outbox.put(told)
+    uid, payload = told[0].instance.uid, {"events": [event.body for event in told]}
+    transaction.on_commit(lambda: service.publish(uid, topic, payload))
 
 
 def batch_moved(batch: Batch) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import described, search
-from chats.models import Chat, Message, Pin
+from chats import described, pins, search
+from chats.errors import MessageAmbiguous, MessageNotFound
+from chats.models import Chat, Pin
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.search import Cursor
 from chats.search.query import TYPES
 from chats.selectors import figures, rest
 from chats.selectors.places import Place
+from chats.shown import shown_message
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import InvalidParameter, Parameters
@@ -141,6 +143,25 @@ class Pins(InstanceView):
         return Response({"success": True, "pins": [shown_pin(pin) for pin in part.rows], **ending(part)})
 
 
+class PinHistory(InstanceView):
+    """GET /api/chat/pinHistory/:instance: all that ever happened to one message's pin."""
+
+    scopes = READING
+    statuses = {MessageNotFound: 404, MessageAmbiguous: 409}
+
+    @described.PIN_HISTORY
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with a page of its time line, the newest first; a message that was never pinned has none."""
+        parameters = Parameters(request)
+        message_id, chat_jid = parameters.text("messageId"), parameters.text("chatJid") or None
+        limit, before = parameters.number("limit", COUNT, MOST), place(parameters)
+        if not message_id:
+            raise ApiError(400, "messageId is required")
+        message = pins.find_message(self.instance, message_id, chat_jid)
+        part = rest.lines_of(message, count=limit, before=before)
+        return Response({"success": True, "lines": [shown_line(line) for line in part.rows], **ending(part)})
+
+
 class PinFigures(InstanceView):
     """GET /api/chat/pinFigures/:instance: how many pins were made, and what came of them."""
 
@@ -164,24 +185,6 @@ class PinFigures(InstanceView):
                 "chats": [{"name": row.label, **shown(row)} for row in found.chats],
             }
         )
-
-
-def shown_message(message: Message) -> dict[str, Any]:
-    """A message as the API shows it. The text of a deleted one is for the team's pages alone."""
-    return {
-        "messageId": message.message_id,
-        "chatJid": message.chat.jid,
-        "senderJid": message.sender,
-        "senderName": message.sender_name,
-        "fromMe": message.from_me,
-        "timestamp": message.sent_at,
-        "type": message.kind,
-        "text": "" if message.deleted_at is not None else message.text,
-        "status": Message.Status(message.status).name.lower() if message.status else None,
-        "quotedId": message.quoted_id or None,
-        "editedAt": message.edited_at,
-        "deletedAt": message.deleted_at,
-    }
 
 
 def shown_chat(chat: Any) -> dict[str, Any]:
@@ -210,6 +213,19 @@ def shown_pin(pin: Any) -> dict[str, Any]:
         "byName": pin.actor_name or None,
         "changedAt": pin.changed_at,
         "message": shown_message(pin.message),
+    }
+
+
+def shown_line(line: Any) -> dict[str, Any]:
+    """A line of a pin's history found by `rest.lines_of`, in the words of the event that told of it."""
+    return {
+        "change": line.kind,
+        "pinning": line.pinning,
+        "duration": line.duration,
+        "by": line.actor,
+        "byName": line.actor_name or None,
+        "detail": line.detail or None,
+        "at": line.at,
     }
 
 

@@ -47,6 +47,7 @@ urlpatterns = [
     instance_endpoint("chat/search", reading.Search),
     instance_endpoint("chat/list", reading.Chats),
     instance_endpoint("chat/pins", reading.Pins),
+    instance_endpoint("chat/pinHistory", reading.PinHistory),
     instance_endpoint("chat/pinFigures", reading.PinFigures),
     instance_endpoint("chat/schedulePin", schedules.SchedulePin),
     instance_endpoint("chat/cancelSchedule", schedules.CancelSchedule),

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from chats import search
-from chats.models import Chat, Contact, Message, Pin
+from chats.models import Chat, Contact, Message, Pin, PinEvent
 from instances.models import Instance
 from tests.base import ApiTestCase
 
@@ -327,3 +327,45 @@ class Pins(ReadingTestCase):
 
     def test_charlie_sees_none_of_it(self) -> None:
         assert self.pinned(token=self.charlie) == []
+
+
+class PinHistory(ReadingTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        Contact.objects.create(instance=self.shop, jid=OTHER, push_name="Otto")
+        pin = Pin.objects.create(message=self.messages[0])
+        for minute, (kind, actor, duration) in enumerate(
+            (("asked", "Bob", 86_400), ("acknowledged", "Bob", 86_400), ("seen", OTHER, None))
+        ):
+            facts = {"kind": kind, "actor": actor, "duration": duration, "pinning": duration is not None}
+            PinEvent.objects.create(pin=pin, at=START + timedelta(minutes=minute), **facts)
+
+    def lines(self, query: str) -> Any:
+        return self.get(f"pinHistory/shop?{query}").json()  # type: ignore[attr-defined]
+
+    def test_it_works(self) -> None:
+        answer = self.lines("messageId=M0")
+        assert [line["change"] for line in answer["lines"]] == ["seen", "acknowledged", "asked"]
+        assert answer["lines"][0] == {
+            **{"change": "seen", "pinning": False, "duration": None, "by": OTHER, "byName": "Otto", "detail": None},
+            "at": "2026-02-16T18:02:00Z",
+        }
+        assert self.lines("messageId=M1")["lines"] == [], "never pinned"
+
+    def test_page_by_page(self) -> None:
+        first = self.lines("messageId=M0&limit=2")
+        rest = self.lines(f"messageId=M0&cursor={first['next']}")
+        assert (first["hasMore"], [line["change"] for line in rest["lines"]]) == (True, ["asked"])
+
+    def test_what_is_not_there(self) -> None:
+        self.assert_error(self.get("pinHistory/shop"), 400, "messageId is required")
+        self.assert_error(self.get("pinHistory/shop?messageId=NONE"), 404, "message with ID NONE not found")
+        words = "message with ID M0 not found"
+        self.assert_error(self.get("pinHistory/shop?messageId=M0", self.charlie), 404, words)
+        chat = Chat.objects.create(instance=self.shop, jid="5511000000000@s.whatsapp.net")
+        Message.objects.create(
+            instance=self.shop, chat=chat, message_id="M0", from_me=False, sender=OTHER, sent_at=START
+        )
+        words = "message with ID M0 exists in more than one chat: send chatJid"
+        self.assert_error(self.get("pinHistory/shop?messageId=M0"), 409, words)
+        assert self.lines(f"messageId=M0&chatJid={JID.replace('@', '%40')}")["count"] == 3

@@ -1,8 +1,10 @@
 """Carrying out one errand: once, whoever runs, whatever dies. As `chats.schedule.runner` does with a step."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_noop
 
@@ -34,17 +36,33 @@ def free(now: datetime) -> Q:
     return Q(state=State.WAITING) & unclaimed(now)
 
 
-def carry_out(errand: Errand, wish: Wish, asker: Asker, now: datetime, *, only_pinned: bool = False) -> Came:
+def carry_out(
+    errand: Errand,
+    wish: Wish,
+    asker: Asker,
+    now: datetime,
+    *,
+    only_pinned: bool = False,
+    ended: Callable[[Errand], None] = lambda _: None,
+) -> Came:
     """Do what a claimed errand is for, and write down what came of it.
 
     `only_pinned`: there is something to do only while the message is pinned, or may be.
+    `ended` hears of the outcome, in the transaction that writes it down.
     """
+
+    def end(state: Errand.State, detail: str = "") -> Came:
+        with transaction.atomic():
+            if _write(errand, state=state, detail=detail[:300], at=now, claimed_until=None):
+                ended(errand)
+        return Came.THROUGH
+
     message = errand.message
     if message is None:
-        return _end(errand, State.FAILED, now, NOT_STORED)
+        return end(State.FAILED, NOT_STORED)
     begun = PinEvent.objects.filter(attempt=errand.attempt).exists()
     if not begun and only_pinned and not _may_be_pinned(message.pk):
-        return _end(errand, State.SKIPPED, now, NOT_PINNED)
+        return end(State.SKIPPED, NOT_PINNED)
     asker = Asker(asker.words, asker.token, errand.attempt)
     try:
         if wish.duration is None:
@@ -55,26 +73,23 @@ def carry_out(errand: Errand, wish: Wish, asker: Asker, now: datetime, *, only_p
         _write(errand, claimed_until=None, attempt=None)
         return Came.NOT_NOW
     except NotConfirmed as error:
-        _end(errand, State.UNKNOWN, now, str(error))
+        end(State.UNKNOWN, str(error))
         return Came.TROUBLE
     except (MessageGone, WhatsAppError) as error:
-        _end(errand, State.FAILED, now, str(error))
+        end(State.FAILED, str(error))
         return Came.TROUBLE if isinstance(error, Refused) else Came.THROUGH
-    return _end(errand, State.DONE, now)
+    return end(State.DONE)
 
 
 def _may_be_pinned(message: int) -> bool:
     return Pin.objects.filter(message=message, state__in=Pin.MAY_BE_SHOWN).exists()
 
 
-def _end(errand: Errand, state: Errand.State, now: datetime, detail: str = "") -> Came:
-    _write(errand, state=state, detail=detail[:300], at=now, claimed_until=None)
-    return Came.THROUGH
-
-
-def _write(errand: Errand, **fields: object) -> None:
+def _write(errand: Errand, **fields: object) -> bool:
     """Write, if the claim is still ours: another worker may have taken over."""
     mine = type(errand)._default_manager.filter(pk=errand.pk, state=State.WAITING, attempt=errand.attempt)
-    if mine.update(**fields):
+    written = bool(mine.update(**fields))
+    if written:
         for name, value in fields.items():
             setattr(errand, name, value)
+    return written

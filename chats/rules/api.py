@@ -13,11 +13,12 @@ from chats import pins
 from chats.errands.batch import By
 from chats.errors import InvalidDuration
 from chats.models import Rule, RuleHit
-from chats.reading import COUNT, MOST, ending, place, shown_message
+from chats.reading import COUNT, MOST, ending, place
 from chats.rules import described, manage
 from chats.rules.manage import InvalidRule, RuleNotFound, Wanted
 from chats.rules.preview import preview
 from chats.selectors import rest
+from chats.shown import shown_message
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import Parameters, uid_in

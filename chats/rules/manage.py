@@ -6,8 +6,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from chats import news
 from chats.errands.batch import By
 from chats.errors import RequestError
+from chats.events import of_rule
 from chats.models import Chat, Contact, Rule
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.rules.match import ME, emoji, hashtags, spaced
@@ -120,8 +122,10 @@ def find(instance: Instance, uid: UUID) -> Rule:
 
 
 def _note(rule: Rule, change: str, by: By) -> None:
+    """Write the audit's line and the event, in the transaction of what they tell of."""
     detail = f"{rule.trigger} {rule.words}, {rule.an_hour} an hour".replace(" ,", ",")
     by.record(f"rule {change}", f"{rule.instance.name}: {rule.name}", rule.instance.account, detail)
+    news.rules_changed([of_rule(rule, change.replace(" ", "_"), by.words)])
 
 
 def _person(instance: Instance, text: str) -> str:

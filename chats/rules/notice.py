@@ -11,8 +11,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from chats import news
+from chats.events import of_rule
 from chats.models import Message, Rule, RuleHit
 from chats.rules.match import Pattern
+from instances.events.kinds import Event
 from instances.models import Instance
 
 HOUR = timedelta(hours=1)
@@ -46,6 +49,7 @@ def _write(instance: Instance, found: list[tuple[Rule, Message]]) -> None:
     keys = [one.pk for _, one in meant if one is not None]
     known: set[int | None] = set(RuleHit.objects.filter(message__in=keys).values_list("message__pk", flat=True))
     spent: dict[int, int] = {}
+    limited: list[Event] = []
     for rule, message in meant:
         if message is None or message.pk in known:
             continue
@@ -57,9 +61,16 @@ def _write(instance: Instance, found: list[tuple[Rule, Message]]) -> None:
         )  # fmt: skip
         if used >= rule.an_hour:
             hit.state, hit.detail, hit.at = State.SKIPPED, LIMIT, now
+            limited.append(of_rule(rule, "limit", name_of(rule), hit))
         else:
             spent[rule.pk] = used + 1
         RuleHit.objects.bulk_create([hit], ignore_conflicts=True)
+    news.rules_changed(limited)
+
+
+def name_of(rule: Rule) -> str:
+    """The rule, as a pin's history and the events name it."""
+    return f"rule '{rule.name}'"
 
 
 def used_in_hour(rule: Rule, now: datetime) -> int:

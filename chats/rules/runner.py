@@ -4,13 +4,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from chats import news
 from chats.claims import claim
 from chats.errands.carry import Came, carry_out, free
+from chats.events import of_rule
 from chats.models import RuleHit
 from chats.pinbook import Asker, Wish
+from chats.rules.notice import name_of
 from instances.states import State as Connection
 
 AGAIN = timedelta(seconds=5)
@@ -32,7 +36,7 @@ def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[
     moment = now or timezone.now()
     due = RuleHit.objects.filter(free(moment), instance=instance, try_at__lte=moment).order_by("try_at", "pk")
     done = 0
-    for hit in due.select_related("rule__token", "message__chat", "message__instance")[:BATCH]:
+    for hit in due.select_related("rule__token", "rule__instance", "message__chat", "message__instance")[:BATCH]:
         if stopped():
             break
         now_ = now or timezone.now()
@@ -49,18 +53,22 @@ def _take_on(hit: RuleHit, now: datetime) -> bool:
     if not connected:
         RuleHit.objects.filter(pk=hit.pk, attempt=hit.attempt).update(try_at=now + AGAIN, claimed_until=None)
         return False
-    came = carry_out(hit, Wish(hit.rule.duration), Asker(words_of(hit), hit.rule.token), now)
+    asker = Asker(name_of(hit.rule), hit.rule.token)
+    came = carry_out(hit, Wish(hit.rule.duration), asker, now, ended=lambda _: _tell(hit))
     if came is Came.NOT_NOW:
         RuleHit.objects.filter(pk=hit.pk, state=State.WAITING).update(try_at=now + AGAIN)
     return came is not Came.NOT_NOW
 
 
 def _skip(hit: RuleHit, why: str, now: datetime) -> bool:
-    mine = RuleHit.objects.filter(pk=hit.pk, state=State.WAITING, attempt=hit.attempt)
-    mine.update(state=State.SKIPPED, detail=why, at=now, claimed_until=None)
+    ended = {"state": State.SKIPPED, "detail": why, "at": now, "claimed_until": None}
+    with transaction.atomic():
+        if RuleHit.objects.filter(pk=hit.pk, state=State.WAITING, attempt=hit.attempt).update(**ended):
+            hit.state, hit.detail = State.SKIPPED, why
+            _tell(hit)
     return True
 
 
-def words_of(hit: RuleHit) -> str:
-    """The rule, as a pin's history names it."""
-    return f"rule '{hit.rule.name}'"
+def _tell(hit: RuleHit) -> None:
+    change = "pinned" if hit.state == State.DONE else hit.state
+    news.rules_changed([of_rule(hit.rule, change, name_of(hit.rule), hit)])

@@ -10,10 +10,11 @@ from chats import pins
 from chats.api import asker
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
 from chats.models import Schedule
-from chats.reading import COUNT, MOST, ending, place, shown_message
+from chats.reading import COUNT, MOST, ending, place
 from chats.schedule import described, wish
 from chats.schedule.wish import InvalidSchedule, ScheduleNotFound, ScheduleOver, Wanted
 from chats.selectors import rest
+from chats.shown import shown_message
 from portal.middleware import zone_named
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import ApiError, InvalidBody

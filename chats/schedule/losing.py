@@ -10,7 +10,8 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from chats import pinbook
+from chats import news, pinbook
+from chats.events import of_schedule
 from chats.models import LostSchedule, Schedule
 from chats.pinbook import Wish
 from chats.schedule.runner import asker
@@ -29,6 +30,7 @@ def lose(messages: Sequence[int]) -> int:
         message, instance = plan.message, plan.message.instance
         duration = None if plan.step == Schedule.Step.UNPIN else plan.duration
         pinbook.missed(message, Wish(duration), asker(plan), FORGOTTEN)
+        news.schedule_changed(of_schedule(plan, "lost", asker(plan).words, FORGOTTEN))
         LostSchedule.objects.create(
             instance=instance,
             chat_name=(message.chat.name or message.chat.jid)[:200],

@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from chats import pinbook, pins
+from chats import news, pinbook, pins
 from chats.claims import claim, unclaimed
 from chats.errors import MessageGone
+from chats.events import of_schedule
 from chats.models import Pin, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
 from chats.schedule import steps
@@ -159,7 +161,9 @@ def _end_step(
         "due_at": following[1] if following else None,
         "try_at": following[1] if following else None,
     }
-    _write(schedule, **fields)
+    with transaction.atomic():
+        if _write(schedule, **fields):
+            news.schedule_changed(of_schedule(schedule, outcome, asker(schedule).words, detail))
     return True
 
 
@@ -174,10 +178,14 @@ def _following(schedule: Schedule, outcome: Schedule.State, now: datetime) -> st
     return steps.after_pin(schedule, ends, now)
 
 
-def _write(schedule: Schedule, **fields: Any) -> None:
-    """Let the claim go and write, if it is still ours; a schedule that was cancelled meanwhile stays so."""
+def _write(schedule: Schedule, **fields: Any) -> bool:
+    """Let the claim go and write, if it is still ours; False for one that was cancelled meanwhile, which stays so."""
     ours = Schedule.objects.filter(pk=schedule.pk, attempt=schedule.attempt)
     free = {"attempt": None, "claimed_until": None}
-    if not ours.filter(state=State.WAITING).update(**free, **fields):
-        kept = {name: value for name, value in fields.items() if name.startswith("last_")}
-        ours.update(**free, **kept)
+    if ours.filter(state=State.WAITING).update(**free, **fields):
+        for name, value in fields.items():
+            setattr(schedule, name, value)
+        return True
+    kept = {name: value for name, value in fields.items() if name.startswith("last_")}
+    ours.update(**free, **kept)
+    return False

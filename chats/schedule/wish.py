@@ -9,8 +9,9 @@ from cronsim import CronSim, CronSimError
 from django.db import transaction
 from django.utils import timezone
 
-from chats import pins
+from chats import news, pins
 from chats.errors import RequestError
+from chats.events import of_schedule
 from chats.models import Message, Schedule
 from chats.pinbook import Asker
 from chats.schedule import steps
@@ -90,24 +91,27 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
         if waiting.count() >= MOST_A_MESSAGE:
             raise InvalidSchedule(f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first")
         schedule.save()
-        _note(schedule, "schedule made", asker)
+        _note(schedule, "made", asker)
     return schedule
 
 
 def cancel(schedule: Schedule, asker: Asker) -> None:
     """Let nothing more come of it; what was pinned stays pinned. Again: nothing happens. Raises ScheduleOver."""
-    stopped = Schedule.objects.filter(pk=schedule.pk, state=Schedule.State.WAITING).update(
-        state=Schedule.State.CANCELLED, due_at=None, try_at=None
-    )
-    schedule.refresh_from_db()
-    if stopped:
-        _note(schedule, "schedule cancelled", asker)
+    with transaction.atomic():
+        stopped = Schedule.objects.filter(pk=schedule.pk, state=Schedule.State.WAITING).update(
+            state=Schedule.State.CANCELLED, due_at=None, try_at=None
+        )
+        schedule.refresh_from_db()
+        if stopped:
+            _note(schedule, "cancelled", asker)
     if not stopped and schedule.state != Schedule.State.CANCELLED:
         raise ScheduleOver
 
 
-def _note(schedule: Schedule, action: str, asker: Asker) -> None:
-    instance = schedule.message.instance
+def _note(schedule: Schedule, change: str, asker: Asker) -> None:
+    """Write the audit's line and the event, in the transaction of what they tell of."""
+    news.schedule_changed(of_schedule(schedule, change, asker.words))
+    action, instance = f"schedule {change}", schedule.message.instance
     target = f"{instance.name}: {schedule.message.message_id}"
     due = f" at {schedule.due_at.isoformat()}" if schedule.due_at else ""
     detail = f"{schedule.step}{due}{', ' + schedule.repeat if schedule.repeat else ''}"

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Rule, Schedule
+from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, PinEvent, Rule, Schedule
 from chats.selectors.places import Place, following
 from instances.models import Instance
 
@@ -90,6 +90,13 @@ def pins_of(instance: Instance, *, state: str, jid: str, count: int, before: Pla
     name = Contact.objects.filter(instance=instance.pk, jid=OuterRef("actor"))
     found = found.annotate(actor_name=Subquery(name.values("push_name")[:1]))
     return _part(found, "changed_at", count, before)
+
+
+def lines_of(message: Message, *, count: int, before: Place | None) -> Part:
+    """What happened to a message's pin."""
+    name = Contact.objects.filter(instance=message.instance_id, jid=OuterRef("actor"))
+    found = PinEvent.objects.filter(pin__message=message)
+    return _part(found.annotate(actor_name=Subquery(name.values("push_name")[:1])), "at", count, before)
 
 
 def schedules_of(instance: Instance, *, state: str, message_id: str, count: int, before: Place | None) -> Part:

@@ -19,7 +19,9 @@ STATE = "instance.state"
 GROUP = "group.flow"
 PIN = "message.pin"
 BATCH = "pin.batch"
-KINDS = (MESSAGE, STATUS, STATE, GROUP, PIN, BATCH)
+RULE = "pin.rule"
+SCHEDULE = "pin.schedule"
+KINDS = (MESSAGE, STATUS, STATE, GROUP, PIN, BATCH, RULE, SCHEDULE)
 # Sent to one address alone, when somebody asks for it.
 TEST = "webhook.test"
 

@@ -36,7 +36,7 @@ class InvalidEvents(CannotChange):
         super().__init__(
             _(
                 "Choose at least one event: message.exchange, message.status, instance.state, group.flow, "
-                "message.pin or pin.batch."
+                "message.pin, pin.batch, pin.rule or pin.schedule."
             )
         )
 

@@ -179,6 +179,7 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "DELETE chat/deleteRule": (FULL,),
     "GET chat/rules": (FULL, READ),
     "GET chat/ruleHits": (FULL, READ),
+    "GET chat/pinHistory": (FULL, READ),
     "GET chat/pinFigures": (FULL, READ),
     "GET chat/media": (FULL, READ),
     "GET chat/export": (FULL,),
