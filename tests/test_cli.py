@@ -1,7 +1,9 @@
 """`portal-cli` without a portal: where its token comes from, what it prints, how it fails (more: `e2e/test_cli.py`)."""
 
 import json
+import re
 import resource
+import shlex
 import stat
 import subprocess
 import sys
@@ -12,12 +14,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.cli.command import main
 from portal.cli.failure import code_of
 from portal.cli.output import as_json, clean
 from tests.portal_cli import Cli
+from tests.portal_process import ROOT
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -185,3 +190,15 @@ def test_json_says_the_same_and_steers_nothing(text: str) -> None:
     assert json.loads(printed[0]) == {"text": text, "é": 1}
     assert "é" in printed[0]
     assert not any(ord(one) < 32 or 0x7F <= ord(one) < 0xA0 or one == "\u202e" for one in printed[0])
+
+
+def test_the_lines_of_the_documentation() -> None:
+    """Each names a command and options that are there, and no command is left out."""
+    block = re.search(r"```\n(portal-cli instances list.*?)```", (ROOT / "docs/cli.md").read_text(), re.DOTALL)[1]  # type: ignore[index]
+    named = set()
+    for line in re.findall(r"portal-cli ([^|\n]+)", block):
+        arguments = shlex.split(line, comments=True)
+        done = CliRunner().invoke(main, [*arguments, "--help"])
+        assert done.exit_code == 0, (line, done.output)
+        named.add(arguments[0])
+    assert named == set(main.commands)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from portal.cli import events, instances, messages
+from portal.cli import batches, events, figures, instances, messages, rules, schedules
 from portal.cli.house import URL, House
 
 EPILOG = """\b
@@ -72,8 +72,16 @@ def _also_after(command: click.Command) -> None:
         command.params.append(option)
 
 
-main.add_command(instances.instances)
-main.add_command(events.events)
+for command in (
+    instances.instances,
+    events.events,
+    schedules.schedules,
+    batches.batches,
+    rules.rules,
+    figures.figures,
+    figures.pin_history,
+):
+    main.add_command(command)
 for one in ("search", "chats", "history", "pins", "pin", "unpin", "send"):
     main.add_command(getattr(messages, one))
 _also_after(main)

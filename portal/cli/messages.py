@@ -12,6 +12,7 @@ from portal.cli.output import as_json, clean, more, table, when
 
 LIMIT = click.option("--limit", type=click.IntRange(1, 500), help="How many.  [default: 50]")
 CURSOR = click.option("--cursor", help="Go on where the answer before ended.")
+CHAT = click.option("--chat", help="Names the chat when the id stands in several.")
 STATES = ("pinned", "requested", "unpinned", "expired", "replaced", "failed", "unknown", "all")
 
 
@@ -30,7 +31,7 @@ def search(house: House, instance: str, words: tuple[str, ...], limit: int | Non
     answer = house.api.get(path, q=" ".join(words), limit=limit, cursor=cursor)
     if house.as_json:
         return as_json(answer)
-    _messages(answer["messages"])
+    show_messages(answer["messages"])
     if answer["suggestion"]:
         click.echo(f"Nothing is found. Did you mean: {clean(answer['suggestion'])}", err=True)
     more(answer)
@@ -65,7 +66,7 @@ def history(house: House, /, instance: str, number: str, limit: int | None, curs
     answer = house.api.post(f"chat/history/{segment(instance)}", **body)
     if house.as_json:
         return as_json(answer)
-    _messages(answer["messages"])
+    show_messages(answer["messages"])
     more(answer)
 
 
@@ -99,7 +100,7 @@ def pins(house: House, /, instance: str, chat: str | None, **asked: Any) -> None
 @INSTANCE
 @click.argument("message_id")
 @click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
-@click.option("--chat", help="Names the chat when the id stands in several.")
+@CHAT
 @pass_house
 def pin(house: House, instance: str, message_id: str, duration: str, chat: str | None) -> None:
     """Pin a message for everyone in its chat. Done when WhatsApp has acknowledged it."""
@@ -109,7 +110,7 @@ def pin(house: House, instance: str, message_id: str, duration: str, chat: str |
 @click.command()
 @INSTANCE
 @click.argument("message_id")
-@click.option("--chat", help="Names the chat when the id stands in several.")
+@CHAT
 @pass_house
 def unpin(house: House, instance: str, message_id: str, chat: str | None) -> None:
     """Unpin a message for everyone in its chat."""
@@ -135,7 +136,8 @@ def send(house: House, instance: str, number: str, text: str, quote: str | None)
     as_json(answer) if house.as_json else click.echo(clean(answer["message_id"]))
 
 
-def _messages(messages: list[dict[str, Any]]) -> None:
+def show_messages(messages: list[dict[str, Any]]) -> None:
+    """Messages, one a line: id, time, sender, text."""
     table([[one["messageId"], when(one["timestamp"]), _sender(one), _said(one)] for one in messages])
 
 
