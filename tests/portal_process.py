@@ -10,8 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import IO, Any
 
@@ -114,6 +117,17 @@ class PortalProcess:
             return answer.status, json.loads(answer.read())
         finally:
             connection.close()
+
+    def signed_in(self) -> urllib.request.OpenerDirector:
+        """A browser of sorts, signed in as the first administrator."""
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        with opener.open(f"{self.url}/sign-in/", timeout=60) as page:
+            found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+        assert found
+        said = {"username": "admin", "password": self.password, "csrfmiddlewaretoken": found[1]}
+        with opener.open(f"{self.url}/sign-in/", urllib.parse.urlencode(said).encode(), timeout=60) as page:
+            assert "/sign-in/" not in page.url
+        return opener
 
     def manage(self, *arguments: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run a `manage.py` command as a person does in a second terminal."""

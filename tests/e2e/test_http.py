@@ -2,12 +2,13 @@
 
 import http.client
 import json
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.scene import Scene
+from tests.e2e.scene import Scene, wait
 
 pytestmark = pytest.mark.slow
 
@@ -59,3 +60,23 @@ def test_many_callers_at_once(scene: Scene) -> None:
     for caller in callers:
         caller.join()
     assert answers == [200] * 150
+
+
+@pytest.mark.sqlite_only
+def test_streams_that_have_ended_leave_nothing_open(scene: Scene) -> None:
+    """Each page opens one; a process may hold a thousand files."""
+    browser, web = scene.portal.signed_in(), scene.portal.pids()["web"]
+
+    def stream() -> None:
+        with browser.open(f"{scene.portal.url}/live/", timeout=30) as answer:
+            assert answer.readline()
+
+    def files() -> int:
+        return len(os.listdir(f"/proc/{web}/fd"))
+
+    for _ in range(8):
+        stream()
+    before = files()
+    for _ in range(30):
+        stream()
+    wait(lambda: files() <= before + 4, what=f"{before} open files again, not {files()}")

@@ -29,13 +29,14 @@ class Fleet:
         self._twins = Twins(scene.ana)
         self._files = Files(scene.folder / "data" / "sessions")
         self._token = scene.command("createtoken").strip()
-        # Instance → the id of Bob's message there.
-        self._messages: dict[str, str] = {}
+        # Instance → the id of Bob's message there, and its phone's JID.
+        self.messages: dict[str, str] = {}
+        self.jids: dict[str, str] = {}
         self._turns = itertools.count()
         self._meet({"shop": scene.ana.jid})
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self.messages)
 
     def grow(self, size: int) -> None:
         """Link twins until there are `size` instances, connected, with a message each that was pinned once."""
@@ -51,7 +52,8 @@ class Fleet:
         met = {name: self._bob.send_text(jid, f"a message for {name}") for name, jid in jids.items()}
         for message_id in met.values():
             self._scene.stored(message_id, seconds=60)
-        self._messages |= met
+        self.messages |= met
+        self.jids |= jids
         for name in met:
             self.pin(name)
 
@@ -73,7 +75,7 @@ class Fleet:
 
     def _ask(self, name: str, connection: http.client.HTTPConnection) -> tuple[int, bytes]:
         duration = list(DURATIONS)[next(self._turns) % 3]
-        body = json.dumps({"pin": True, "messageId": self._messages[name], "duration": duration})
+        body = json.dumps({"pin": True, "messageId": self.messages[name], "duration": duration})
         headers = {"Content-Type": "application/json", "token": self._token}
         connection.request("POST", f"/api/chat/pinMessage/{name}", body, headers)
         answer = connection.getresponse()
@@ -81,14 +83,14 @@ class Fleet:
 
     def latency(self, rounds: int) -> tuple[float, float]:
         """p50 and p99 in milliseconds of pins one after the other, by all instances in turn."""
-        names = itertools.cycle(self._messages)
+        names = itertools.cycle(self.messages)
         took = [self.pin(next(names)) for _ in range(rounds)]
         return median(took), quantiles(took, n=100)[98]
 
     def rate(self, seconds: float) -> tuple[float, int]:
         """Pins a second by callers at once, each with its share of the instances; and how many were not confirmed."""
         until = time.perf_counter() + seconds
-        names, outcomes = list(self._messages), Counter[int]()
+        names, outcomes = list(self.messages), Counter[int]()
 
         def call(number: int) -> None:
             connection = http.client.HTTPConnection("127.0.0.1", self._scene.portal.port, timeout=60)
