@@ -94,6 +94,27 @@ class House:
             time.sleep(0.2)
         raise AssertionError("not connected")
 
+    def later(self, **span: float) -> None:
+        """Move the clock on, as a timedelta has it: what is planned, pinned and told of is so much nearer or older.
+
+        The processes keep their own clock, which the sockets and certificates of the tests need too.
+        """
+        self.python(f"""
+            from datetime import timedelta
+            from django.db import transaction
+            from django.db.models import F
+            from chats.models import Pin, PinEvent, RuleHit, Schedule
+            moved = {{
+                Schedule: ("created_at", "starts_at", "until", "due_at", "try_at", "last_at"),
+                Pin: ("pinned_at", "expires_at", "changed_at", "asked_at"),
+                PinEvent: ("at",),
+                RuleHit: ("found_at", "try_at", "at"),
+            }}
+            with transaction.atomic():
+                for model, names in moved.items():
+                    model.objects.update(**{{name: F(name) - timedelta(**{span!r}) for name in names}})
+        """)
+
     def stored(self, message_id: str) -> None:
         """Wait until a message stands in the portal's database."""
         found = self.python(f"""

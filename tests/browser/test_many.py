@@ -22,7 +22,7 @@ def linked(home: House) -> None:
 def pins_seen(home: House, mark: int) -> list[int]:
     """How long the pins and unpins that Ana has heard of since then last, in seconds; an unpin's is 0."""
     return [
-        event["message"]["messageContextInfo"].get("messageAddOnDurationInSecs", 0)
+        event["message"].get("messageContextInfo", {}).get("messageAddOnDurationInSecs", 0)
         for event in home.ana.received()[mark:]
         if event["edit"] == "2"
     ]
