@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from chats.selectors.figures import OUTCOMES, Row
 
-WIDTH, HEIGHT = 900, 190
-# Room above the bars for nothing, and below for the days.
+# Across in hundredths of whatever width there is, so that a phone's letters are as large as others; down in pixels.
+WIDTH, HEIGHT = 100, 190
+# Room below the bars for the days.
 FOOT = 22
 GAP = 0.22
 
@@ -23,12 +24,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A day: its pieces, and where its label stands (empty: none)."""
+    """A day: its pieces, and where its label stands."""
 
     row: Row
     bars: list[Bar]
     x: float
     labelled: bool
+    # A label that a narrow screen has no room for.
+    minor: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,12 @@ def plot(days: list[Row]) -> Plot:
             if height:
                 base -= height
                 bars.append(
-                    Bar(outcome, round((number + GAP / 2) * step, 1), round(base, 1), round(step * (1 - GAP), 1),
+                    Bar(outcome, round((number + GAP / 2) * step, 3), round(base, 1), round(step * (1 - GAP), 3),
                         round(height, 1))
                 )  # fmt: skip
         # Counted from today backwards, so that today has a label.
-        labelled = (len(days) - 1 - number) % every == 0
-        columns.append(Column(row, bars, round((number + 0.5) * step, 1), labelled))
+        before, between = divmod(len(days) - 1 - number, every)
+        columns.append(Column(row, bars, round((number + 0.5) * step, 3), between == 0, before % 2 == 1))
     marks = (top, top // 2) if top % 2 == 0 else (top,)
     return Plot(columns, [(round(floor - mark / top * (floor - 8), 1), mark) for mark in marks])
 

@@ -52,3 +52,29 @@ def test_it_works(home: House, person: MakePerson) -> None:
     page = phone.go("/pins/figures/")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than a phone"
     assert phone.axe() == []
+
+
+# Of each label that is shown: its size on the screen, in CSS pixels, and where it stands.
+LABELS = """() => [...document.querySelectorAll(".plot text")].filter(label => label.getBBox().width).map(label => {
+  const box = label.getBoundingClientRect();
+  const size = parseFloat(getComputedStyle(label).fontSize) * label.getScreenCTM().d;
+  return {size, left: box.left, right: box.right, top: box.top, bottom: box.bottom};
+})"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_plots_labels_can_be_read(person: MakePerson, scheme: str) -> None:
+    somebody = person("vera", color_scheme=scheme)
+    for days in (7, 30, 90):
+        page = somebody.go(f"/pins/figures/?days={days}")
+        for width in (1280, 800, 390, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            labels = page.evaluate(LABELS)
+            assert len(labels) >= 4
+            assert all(12 <= label["size"] <= 16 for label in labels), labels
+            assert all(label["left"] >= 0 and label["right"] <= width for label in labels), "all of them are in sight"
+            for number, one in enumerate(labels):
+                for other in labels[number + 1 :]:
+                    apart = one["right"] < other["left"] or other["right"] < one["left"]
+                    assert apart or one["bottom"] <= other["top"] or other["bottom"] <= one["top"], (one, other)
+    assert somebody.axe() == []
