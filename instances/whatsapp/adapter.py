@@ -97,6 +97,8 @@ Listener = Callable[[ev.Event], None]
 # How long a new client may take until it dials, and from there to its first
 # sign of life; then it has written and read the library's maps long ago.
 CREATION_SECONDS = 5.0
+# How often one that may not come back looks whether it may.
+RETURN_SECONDS = 0.1
 
 # neonize opens "file:<name>?_foreign_keys=on" (goneonize main.go, getDB), so that
 # a name may bring parameters of its own. A write-ahead log needs one fsync a
@@ -150,7 +152,8 @@ _WANTED = (b"<message ", b"<receipt ", b"<ack ", b"Ignoring message ")
 def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
     """One line of whatsmeow's log, on a thread of Go's that waits: never raise, and block only where custody does.
 
-    And before it dials (socket/framesocket.go, Connect): a newcomer is held there.
+    And before it dials (socket/framesocket.go, Connect), where a newcomer is held, or dials anew (client.go,
+    autoReconnect), where one that may not is.
     """
     try:
         line = ctypes.string_at(address, size)
@@ -161,6 +164,10 @@ def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
             client = to()
             if client is not None:
                 client.about_to_dial()
+        elif line.startswith(b"Automatically reconnecting ", start + 1):
+            client = to()
+            if client is not None:
+                client.about_to_return()
         elif line.startswith(_WANTED, start + 1):
             entry = LogEntry.FromString(line)
             client = to()
@@ -222,6 +229,7 @@ class Client:
         self._may_dial = threading.Event()
         self._alive = threading.Event()
         self._stopping = False
+        self._left = threading.Event()
         self._last_event = 0.0
         # By group: why a pin of ours would not be seen, None when it would.
         self._hindrances: dict[str, type[NotAllowed] | None] = {}
@@ -254,6 +262,15 @@ class Client:
         self._made.set()
         self._may_dial.wait()
 
+    def about_to_return(self) -> None:
+        """On the library's thread, which looks next whether we have disconnected: wait while we may not send.
+
+        A process that stood still wakes up with its connection closed, and the library would be back, and put the new
+        owner off the air, before anybody had seen that the lease is gone.
+        """
+        while not self._may_send() and not self._left.wait(RETURN_SECONDS):
+            pass
+
     def _live(self) -> None:
         self._made.set()
         self._alive.set()
@@ -270,6 +287,7 @@ class Client:
         self._stopping = True
         _gate.passing()
         self._client.disconnect()
+        self._left.set()
         self._custody.let_go()
         limit = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < limit and (self._custody.busy or time.monotonic() < self._last_event + QUIET_SECONDS):

@@ -54,6 +54,8 @@ class Connector:
         # never waits behind sixty pins that wait for WhatsApp.
         self._lease_thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
         self._sessions: dict[int, Session] = {}
+        # Those whose instance was taken from us, while they end.
+        self._ending: dict[int, asyncio.Task[None]] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="connector")
         self._writer = Writer(Journal(journal.place()), self._on_taken)
         self._history = History(self._writer, self._on_history)
@@ -144,7 +146,7 @@ class Connector:
                 log.warning("instance %s is no longer ours", session.instance.uid)
                 metrics.LEASES.labels("lost").inc()
                 del self._sessions[pk]
-                self._spawn(session.end())
+                self._ending[pk] = self._spawn(session.end())
         await self._hand_over()
         for instance in await self._leasing(self.lease.claim):
             metrics.LEASES.labels("taken").inc()
@@ -163,6 +165,9 @@ class Connector:
         await self._database(housekeeping.run, ticks)
 
     async def _begin(self, session: Session) -> None:
+        # An instance may come back to us at once: two clients with the same keys would spoil them.
+        if former := self._ending.pop(session.instance.pk, None):
+            await asyncio.wait([former])
         try:
             await session.begin()
         except (DatabaseError, NobodyListens):

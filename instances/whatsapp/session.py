@@ -5,6 +5,7 @@ over; whatever blocks (the library, the database) runs on threads of the pool.
 """
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -56,6 +57,9 @@ ASK_TIMES = 4
 # So many clients start at once: threads of their own, because they wait for each other and for the network, and
 # the pool's are wanted by those that are connected.
 _STARTERS = ThreadPoolExecutor(16, thread_name_prefix="starting")
+# The library knows its clients by name, all of the process in one table: one that had the name of another, which is
+# about to end, would be ended in its place.
+_numbers = itertools.count()
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 OUTDATED_RETRY = timedelta(hours=1)
 
@@ -296,7 +300,7 @@ class Session:
         def make() -> Client:
             uid, proxy = self.instance.uid, proxies.address_of(self.instance)
             custody = Custody(self._is_stored, self._on_lost)
-            client = Client(keys.prepare(uid), f"{uid.hex}-{generation}", listen, self._holds, proxy, custody)
+            client = Client(keys.prepare(uid), f"{uid.hex}-{next(_numbers)}", listen, self._holds, proxy, custody)
             client.start()
             return client
 

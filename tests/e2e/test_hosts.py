@@ -6,7 +6,6 @@ but sentences that say so.
 """
 
 import contextlib
-import os
 import secrets
 import signal
 import time
@@ -26,9 +25,6 @@ pytestmark = [
     pytest.mark.alone,
     # It brings its own PostgreSQL, whichever database the suite runs on.
     pytest.mark.sqlite_only,
-    # A machine that stands still and wakes up: since the last merges its instance stays without an owner, and the
-    # faults after it fail as well. Not understood yet, so it does not hold up the rest.
-    pytest.mark.skipif("HOSTS" not in os.environ, reason="NOT RUN: fails, see docs/scaling.md; HOSTS=1 runs it"),
     pytest.mark.skipif(not possible(), reason="NOT RUN: faults of machines need root and the command ip (iproute2)"),
 ]
 
