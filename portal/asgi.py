@@ -1,4 +1,4 @@
-"""The web process's entry point: `uvicorn portal.asgi:application`.
+"""The web process's application, which `manage.py web` serves.
 
 Pages and the API are synchronous. They run as WSGI on a pool of threads, each
 of which keeps its database connection: Django's own ASGI handler makes a new

@@ -3,20 +3,27 @@
 A request changes threads twice, in with its whole body and out with its whole
 answer. Each change costs as much as a query: a2wsgi's own bridge, which hands
 over every piece by itself, makes five and took a third of a pin's time in the
-web process. What streams (an export, a file) goes out piece by piece, no faster
-than it is read, and ends when its reader has gone.
+web process. What streams goes out piece by piece, no faster than it is read,
+and ends when its reader has gone. A file holds no thread while its reader takes
+the time: sixty readers of a script, none of them signed in, would stop everybody.
+An export does, for its rows come over its thread's database connection, and few
+run at once (`chats.export.run`).
 """
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
 from a2wsgi.wsgi import build_environ
+from django.db import close_old_connections
 
 from portal.rest.asgi import Receive, Scope, Send
+
+# A file's pieces (bytes, about): each is a change of threads.
+PIECE = 256 * 1024
 
 
 class Gone(Exception):
@@ -41,11 +48,29 @@ class Bridge:
         # Django takes a request without a length (it came in chunks) for one without a body.
         environ.setdefault("CONTENT_LENGTH", str(len(body)))
         answer = _Answer(asyncio.get_running_loop(), receive, send)
-        context = contextvars.copy_context()
-        content = await answer.loop.run_in_executor(self._pool, context.run, answer.make, self._app, environ)
+        content = await self._on_thread(answer.make, self._app, environ)
         if content is not None:
             await send(answer.start)
             await send({"type": "http.response.body", "body": content})
+        elif answer.file is not None:
+            await self._give(answer, answer.file)
+
+    async def _give(self, answer: "_Answer", file: Any) -> None:
+        """Send a file, with a thread for the reading of each piece alone."""
+        gone = asyncio.create_task(answer.disconnected())
+        pieces = iter(file)
+        try:
+            await answer.send(answer.start)
+            while (piece := await self._on_thread(_gathered, pieces)) and not gone.done():
+                await answer.send({"type": "http.response.body", "body": piece, "more_body": True})
+            await answer.send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            await self._on_thread(file.close)
+
+    async def _on_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, work, *arguments)
 
     async def _gather(self, receive: Receive) -> bytes | None:
         body = bytearray()
@@ -65,12 +90,19 @@ class _Answer:
     def __init__(self, loop: asyncio.AbstractEventLoop, receive: Receive, send: Send) -> None:
         self.loop = loop
         self.start: dict[str, Any] = {}
+        # What is still to be sent, and closed: a response that is a file.
+        self.file: Any = None
         self._receive = receive
-        self._send = send
+        self.send = send
 
     def make(self, app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> bytes | None:
-        """The content of an answer that is whole; None of one that was streamed."""
+        """The content of an answer that is whole; None of one that was streamed, or is a file."""
         response = app(environ, self._start_response)
+        if getattr(response, "file_to_stream", None) is not None:
+            self.file = response
+            # The request ends on whichever thread closes the file, which has another connection.
+            close_old_connections()
+            return None
         try:
             if not getattr(response, "streaming", False):
                 return b"".join(response)
@@ -89,7 +121,7 @@ class _Answer:
 
     def _stream(self, response: Iterable[bytes]) -> None:
         # All that may still come in is the end of the connection.
-        gone = asyncio.run_coroutine_threadsafe(self._disconnected(), self.loop)
+        gone = asyncio.run_coroutine_threadsafe(self.disconnected(), self.loop)
         try:
             self._put(self.start)
             for piece in response:
@@ -106,10 +138,21 @@ class _Answer:
         """Send, and wait until the server has taken it."""
 
         async def put() -> None:
-            await self._send(event)
+            await self.send(event)
 
         asyncio.run_coroutine_threadsafe(put(), self.loop).result()
 
-    async def _disconnected(self) -> None:
+    async def disconnected(self) -> None:
+        """Return once the caller has gone. Whatever of the body still comes is nobody's."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+
+def _gathered(pieces: Iterator[bytes]) -> bytes:
+    """About PIECE of what comes; nothing at the end."""
+    found = bytearray()
+    for piece in pieces:
+        found += piece
+        if len(found) >= PIECE:
+            break
+    return bytes(found)

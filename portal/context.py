@@ -3,13 +3,15 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from django.http import HttpRequest
 from django.utils import timezone
 
 from instances import access
 
 KEPT_SECONDS = 60
+# Of each process: a page needs nothing that may be away, as a shared cache may.
+kept = LocMemCache("portal.context", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
 
 
 class Person:
@@ -22,7 +24,7 @@ class Person:
     def runs_something(self) -> bool:
         """Whether to show the way to the administration. Kept a while: the door itself asks anew."""
         user = self._request.user
-        return bool(cache.get_or_set(f"runs-something-{user.pk}", lambda: access.runs_something(user), KEPT_SECONDS))
+        return bool(kept.get_or_set(f"runs-something-{user.pk}", lambda: access.runs_something(user), KEPT_SECONDS))
 
 
 def page(request: HttpRequest) -> dict[str, Any]:

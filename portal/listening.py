@@ -2,11 +2,14 @@
 
 import errno
 import os
+import resource
 import socket
 
 from django.core.management.base import CommandError
 
 BACKLOG = 1024
+# More connections than this are of no use.
+FILES = 65_536
 
 
 def host() -> str:
@@ -41,3 +44,11 @@ def listen() -> socket.socket:
                 f"Port {port()} is taken by another program. Stop it, or choose another port: PORT=8001 make run."
             ) from None
         raise CommandError(f"Cannot listen at HOST {host()}, PORT {port()}: {error.strerror}.") from None
+
+
+def files() -> int:
+    """Let this process have as many open files as it may, and say how many: shells and services begin with 1024."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(most, FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(least, wanted), most))
+    return max(least, wanted)

@@ -216,6 +216,8 @@ PROXY_ALLOW_PRIVATE = env.bool("PROXY_ALLOW_PRIVATE", default=False)
 # address of the connection counts, and the header, which anyone can send, not.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY
+# How long a caller may take over the head of a request, and over each 16 KiB after it, in or out.
+PATIENCE_SECONDS = env.float("PATIENCE_SECONDS", default=20)
 
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])

@@ -70,5 +70,6 @@ urlpatterns = [
     unknown_endpoint,
 ]
 
+handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.forbidden"
 handler404 = "portal.views.errors.not_found"

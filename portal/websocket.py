@@ -148,7 +148,11 @@ class Connection:
         origin = request.headers.get("Origin")
         if origin is None or settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS:
             return
-        if urlsplit(origin).netloc != host:
+        try:
+            ours = urlsplit(origin).netloc == host
+        except ValueError:
+            ours = False
+        if not ours:
             raise ApiError(403, "This page may not connect: add its origin to CORS_ALLOWED_ORIGINS")
 
     def _admit(self, request: ASGIRequest, name: str) -> None:
@@ -163,7 +167,7 @@ class Connection:
             raise ApiError(404, str(error)) from None
 
     async def _first_message(self) -> str:
-        with suppress(TimeoutError, ValueError, AttributeError, KeyError, TypeError):
+        with suppress(TimeoutError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
             event = await asyncio.wait_for(self._receive(), FIRST_MESSAGE_SECONDS)
             secret = json.loads(event["text"])["token"]
             if isinstance(secret, str):

@@ -18,6 +18,7 @@ from django.test import TestCase
 from chats.models import Chat, Message
 from instances import tokens
 from instances.models import Account, Instance, Token
+from portal import context
 from portal.rest import rate
 
 RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -64,6 +65,7 @@ class BaseTestCase(TestCase):
     def setUp(self) -> None:
         super().setUp()
         cache.clear()
+        context.kept.clear()
         rate.forget()
 
     def make_message(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from portal import patience
 from portal.rest import openapi
 from portal.rest.errors import SENTENCES
 from tests.portal_process import ROOT
@@ -13,7 +14,13 @@ pytestmark = pytest.mark.sqlite_only
 
 PAGE: Path = ROOT / "docs" / "errors.md"
 # Those no operation has: there is no operation.
-OUTSIDE = {(404, SENTENCES[404]), (405, "Method PUT is not allowed here: use POST")}
+OUTSIDE = {
+    (404, SENTENCES[404]),
+    (405, "Method PUT is not allowed here: use POST"),
+    (400, patience.NO_HTTP),
+    (408, patience.TOO_SLOW),
+    (431, patience.TOO_LARGE),
+}
 
 
 def errors() -> set[tuple[int, str]]:

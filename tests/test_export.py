@@ -260,6 +260,8 @@ class Refused(ExportTestCase):
         self.assert_error(self.api_file("word"), 503, sentence)
         refused = self.page_file("alice", "word")
         assert (refused.status_code, refused.content.decode()) == (503, sentence)
+        # The pins' file holds a thread as they do.
+        assert self.client.get("/pins/pins.csv").status_code == 503
         # One that was given up before its first piece gives its place back, and once only.
         for _ in range(2):
             exports[0].close()

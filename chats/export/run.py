@@ -1,7 +1,7 @@
 """One export under way: it holds one of a few places until it ends, breaks off or is given up."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -24,23 +24,15 @@ class ExportBusy(Exception):
         super().__init__("Too many exports are running: try again in a few minutes")
 
 
-class Export:
-    """The pieces of the file, as bytes. Closing it, at whatever moment, gives its place back."""
+class Placed:
+    """The pieces of a file, which comes row by row. Closing it, at whatever moment, gives its place back."""
 
-    def __init__(self, instances: Collection[Instance], query: Query, name: str, note: Callable[[int], None]) -> None:
-        self._open = True
-        if not _places.acquire(blocking=False):
-            self._open = False
+    def __init__(self, pieces: Iterable[str] = ()) -> None:
+        """Raises ExportBusy."""
+        self._open = _places.acquire(blocking=False)
+        if not self._open:
             raise ExportBusy
-        try:
-            scope = [instance.pk for instance in instances]
-            self.total = search.count(scope, query)
-            note(self.total)
-            names = {instance.pk: instance.name for instance in instances}
-            self._pieces = FORMATS[name].write(search.walk(scope, query), names)
-        except BaseException:
-            self.close()
-            raise
+        self._pieces = pieces
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._pieces:
@@ -51,6 +43,22 @@ class Export:
         if self._open:
             self._open = False
             _places.release()
+
+
+class Export(Placed):
+    """What a search finds, as a file."""
+
+    def __init__(self, instances: Collection[Instance], query: Query, name: str, note: Callable[[int], None]) -> None:
+        super().__init__()
+        try:
+            scope = [instance.pk for instance in instances]
+            self.total = search.count(scope, query)
+            note(self.total)
+            names = {instance.pk: instance.name for instance in instances}
+            self._pieces = FORMATS[name].write(search.walk(scope, query), names)
+        except BaseException:
+            self.close()
+            raise
 
 
 def begin(

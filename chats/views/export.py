@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
-from chats.export import FORMATS, ExportBusy, begin
+from chats.export import FORMATS, ExportBusy, Placed, begin
 from chats.export.formats import BOM, END, cell
 from chats.export.pins import as_csv
 from chats.search import parse
@@ -54,13 +54,13 @@ def pins(request: HttpRequest) -> HttpResponseBase:
     instances = access.exportable(request.user)
     if refusal := _refused(request, instances):
         return refusal
-    _note(request, "pins exported", instances, "")
     found = visible_to(request.user).filter(message__instance__in=[instance.pk for instance in instances])
-    return StreamingHttpResponse(
-        as_csv(found.iterator(500)),
-        content_type=CSV,
-        headers=_saved_as("pins"),
-    )
+    try:
+        pieces = Placed(as_csv(found.iterator(500)))
+    except ExportBusy as error:
+        return _refusal(503, _(str(error)))
+    _note(request, "pins exported", instances, "")
+    return StreamingHttpResponse(pieces, content_type=CSV, headers=_saved_as("pins"))
 
 
 @require_safe

@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from portal.rest.paths import is_api
-
 Scope = dict[str, Any]
 Event = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -13,11 +11,12 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class LimitBodies:
-    """An ASGI application around Django's, for the API's paths.
+    """An ASGI application around Django's.
 
-    Django's ASGI handler spools a body to disk, however long, before any
-    middleware runs. This ends it once it is longer than `limit` bytes; the view
-    sees that it is too long and answers in words, in its place of the order.
+    Django's ASGI handler spools a body to disk, however long and for whatever
+    path, before any middleware runs. This ends it once it is longer than `limit`
+    bytes; the view sees that it is too long and answers in words, in its place
+    of the order.
     """
 
     def __init__(self, app: App, limit: int) -> None:
@@ -26,7 +25,7 @@ class LimitBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on but the tail of long bodies."""
-        if scope["type"] == "http" and is_api(scope["path"].removeprefix(scope.get("root_path", ""))):
+        if scope["type"] == "http":
             receive = _Limited(receive, self.limit, _declared(scope))
         await self.app(scope, receive, send)
 

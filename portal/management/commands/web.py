@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import metrics
-from portal.listening import listen
+from portal.listening import files, listen
 from portal.live import hub
+from portal.patience import Patient
 from portal.supervisor import folder
 
 KEEP_ALIVE_SECONDS = 65  # longer than the usual proxy in front keeps an idle connection
@@ -41,8 +42,10 @@ class Command(BaseCommand):
         metrics.serve(metrics.web_offset(settings.PROCESS_NAME))
         given = os.environ.get("LISTEN_FD")
         listener = socket.socket(fileno=int(given)) if given else listen()
+        Patient.most = files() // 2
         config = uvicorn.Config(
             "portal.asgi:application",
+            http=Patient,
             lifespan="off",
             # Django's logging stands; a line for each request is a proxy's trade.
             log_config=None,
