@@ -160,17 +160,13 @@ def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
         start = 1
         while line[start] & 0x80:  # The length of the message, seven bits a byte.
             start += 1
-        if line.startswith(b"Dialing ", start + 1):
-            client = to()
-            if client is not None:
-                client.about_to_dial()
-        elif line.startswith(b"Automatically reconnecting ", start + 1):
-            client = to()
-            if client is not None:
-                client.about_to_return()
+        client = to()
+        if client is not None and line.startswith(b"Dialing ", start + 1):
+            client.about_to_dial()
+        elif client is not None and line.startswith(b"Automatically reconnecting ", start + 1):
+            client.about_to_return()
         elif line.startswith(_WANTED, start + 1):
             entry = LogEntry.FromString(line)
-            client = to()
             if client is not None:
                 client.heard(entry.Name, entry.Message)
             if entry.Level != "WARN":
