@@ -3,16 +3,21 @@
 import io
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from portal.keeping import drafts
 from portal.keeping.archive import Unreadable, Writer, extract
 from tests.e2e.database import PortalDatabase, portal_database
+from tests.e2e.scene import wait
 from tests.portal_process import ROOT, environment
 from tests.postgres_programs import path_with_programs
 
@@ -56,6 +61,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield made
 
 
+def begin(house: House) -> "subprocess.Popen[bytes]":
+    """A backup to standard output, halted in the middle because nobody reads it."""
+    before = set(house.folder.glob(".backup-*/draft"))
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "backup", "-"],
+        env=environment(house.folder), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    wait(lambda: set(house.folder.glob(".backup-*/draft")) - before, 60, "the backup's draft")
+    return process
+
+
 @pytest.fixture
 def backup(house: House) -> Path:
     return house.folder.with_name("backup")
@@ -86,6 +102,75 @@ def test_it_works(house: House, backup: Path, empty: House) -> None:
     # Once is enough.
     assert "nothing is written over" in empty.manage("restore", str(backup))
     assert len(empty.database.rows(query)) == 2
+
+
+@pytest.mark.sqlite_only
+def test_a_killed_backups_draft_is_cleared_and_a_running_ones_is_not(house: House, tmp_path: Path) -> None:
+    copy = House(tmp_path / "data", house.database)
+    shutil.copytree(house.folder, copy.folder)
+    with closing(sqlite3.connect(copy.folder / "portal.sqlite3")) as database, database:
+        # More than a pipe holds, and nothing that could be made smaller.
+        database.execute("CREATE TABLE much AS SELECT randomblob(3000000) AS junk")
+    killed = begin(copy)
+    killed.kill()
+    killed.communicate()
+    (left,) = copy.folder.glob(".backup-*")
+    (tmp_path / ".backup-of-mine").mkdir()
+    running = begin(copy)
+    try:
+        assert not left.exists()
+        (held,) = copy.folder.glob(".backup-*")
+        assert "keep it where" in copy.manage("backup", str(tmp_path / "other"))
+        assert list(copy.folder.glob(".backup-*")) == [held]
+    finally:
+        whole, _ = running.communicate()
+    assert running.returncode == 0
+    assert len(list(extract(io.BytesIO(whole), tmp_path / "out"))) >= 2
+    assert list(copy.folder.glob(".backup-*")) == []
+    assert (tmp_path / ".backup-of-mine").exists(), "where the backups are, others may keep things"
+
+
+def test_a_killed_backups_file_is_cleared_and_a_running_ones_is_not(tmp_path: Path) -> None:
+    program = """
+import pathlib, sys, time
+from portal.keeping import drafts
+with drafts.file(pathlib.Path(sys.argv[1])) as (draft, out):
+    print(draft, flush=True)
+    time.sleep(600)
+"""
+    names = []
+    for name in ("a", "b"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path / name)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            names.append(Path(process.stdout.readline().strip()))
+            assert names[-1].stat().st_mode & 0o777 == 0o600
+            with drafts.file(tmp_path / "c") as (mine, _):
+                assert {mine, names[-1]} == set(tmp_path.iterdir()), "the dead one's is gone, the living one's is there"
+        finally:
+            process.kill()
+            process.communicate()
+    with drafts.file(tmp_path / "c"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_draft_that_was_cleared_before_it_was_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another backup looks between our making a draft and our locking it: we make another one."""
+    real, cleared = drafts._hold, []
+
+    def hold(descriptor: int, path: Path) -> bool:
+        if not cleared:
+            cleared.append(path)
+            drafts.clear(tmp_path)
+        return real(descriptor, path)
+
+    monkeypatch.setattr(drafts, "_hold", hold)
+    with drafts.folder(tmp_path) as folder:
+        assert folder != cleared[0]
+        assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_another_key_is_told(backup: Path, empty: House) -> None:

@@ -37,7 +37,9 @@ def run_and_wait(data_dir: Path, **more: str) -> subprocess.CompletedProcess[str
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalProcess]:
     """A portal that several tests look at without stopping it."""
-    portal = PortalProcess(tmp_path_factory.mktemp("portal") / "data")
+    folder = tmp_path_factory.mktemp("portal") / "data"
+    (folder / ".backup-killed").mkdir(parents=True)
+    portal = PortalProcess(folder)
     try:
         yield portal.wait_ready()
     finally:
@@ -48,6 +50,10 @@ def test_it_works(portal: PortalProcess) -> None:
     assert portal.get("/healthz") == (200, '{"status": "ok"}')
     assert f"The portal runs at http://localhost:{portal.port}/" in portal.out
     assert "createinstance" in portal.out
+
+
+def test_what_a_killed_backup_left_is_cleared(portal: PortalProcess) -> None:
+    assert not (portal.data_dir / ".backup-killed").exists()
 
 
 def test_pages_have_their_static_files(portal: PortalProcess) -> None:

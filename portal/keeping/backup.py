@@ -1,14 +1,13 @@
 """Making a backup, while the portal runs or not."""
 
 import sqlite3
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
 
-from portal.keeping import postgres, sqlite
+from portal.keeping import drafts, postgres, sqlite
 from portal.keeping.archive import Writer
 from portal.keeping.manifest import POSTGRES, Manifest, database_kind
 
@@ -34,8 +33,8 @@ def write(out: BinaryIO, *, media: bool = True) -> None:
     # Before the database: what is taken in meanwhile is in both then, not in neither.
     _waiting(writer)
     # Beside the data: as large as the database for a moment, and nowhere that others may look into.
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.DATA_DIR) as folder:
-        draft = Path(folder) / "draft"
+    with drafts.folder(settings.DATA_DIR) as folder:
+        draft = folder / "draft"
         if made.database == POSTGRES:
             _dump(writer, "database.pgdump", postgres.main(), draft)
         else:

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from portal.keeping import backup, postgres
+from portal.keeping import backup, drafts, postgres
 
 
 class Command(BaseCommand):
@@ -44,14 +44,10 @@ class Command(BaseCommand):
     def _to_file(self, path: Path, media: bool) -> int:
         if path.exists():
             raise CommandError(f"{path} is there already, and is not written over.")
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-                backup.write(out, media=media)
-                out.flush()
-                os.fsync(out.fileno())
+        with drafts.file(path) as (draft, out):
+            backup.write(out, media=media)
+            out.flush()
+            os.fsync(out.fileno())
             # Unlike a rename it does not replace what has come into being meanwhile.
             os.link(draft, path)
             return path.stat().st_size
-        finally:
-            draft.unlink(missing_ok=True)

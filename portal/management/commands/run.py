@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import listening
+from portal.keeping import drafts
 from portal.supervisor import first_run, folder, nats, plan, welcome
 from portal.supervisor.child import say
 from portal.supervisor.launch import PR_SET_PDEATHSIG
@@ -38,6 +39,7 @@ class Command(BaseCommand):
                 f"The portal already runs on this data folder (process {error.holder}). "
                 "Stop it first, or choose another folder with DATA_DIR."
             ) from None
+        drafts.clear(settings.DATA_DIR)
         listener = listening.listen()
         end_with_make()
         loop = Loop()
