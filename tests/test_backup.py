@@ -159,7 +159,8 @@ with drafts.file(pathlib.Path(sys.argv[1])) as (draft, out):
 
 def test_a_draft_that_was_cleared_before_it_was_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another backup looks between our making a draft and our locking it: we make another one."""
-    real, cleared = drafts._hold, []
+    real = drafts._hold
+    cleared: list[Path] = []
 
     def hold(descriptor: int, path: Path) -> bool:
         if not cleared:
