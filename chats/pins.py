@@ -33,6 +33,7 @@ from instances.whatsapp.errors import (
     Refused,
     WhatsAppError,
 )
+from portal import crowd
 from portal.prepared import Prepared, Slot
 
 __all__ = ["DURATIONS", "WORDS", "Asker", "check", "find_message", "parse_duration", "pin", "unpin"]
@@ -175,6 +176,7 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
 
 def _await_other(attempt: uuid.UUID, deadline: datetime) -> None:
     """Wait until another caller's attempt is over. Raises NotConfirmed at the deadline."""
+    crowd.step_aside()
     while Pin.objects.filter(attempt=attempt, attempt_until__gt=timezone.now()).exists():
         if timezone.now() >= deadline:
             raise NotConfirmed

@@ -14,7 +14,7 @@ from instances.preferences_api import changes_in
 from instances.states import sentence
 from instances.whatsapp import service
 from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected
-from portal import audit
+from portal import audit, crowd
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import InvalidParameter, Parameters
@@ -147,6 +147,7 @@ class ConnectInstance(InstanceView):
         }
 
     def _await_connector(self) -> None:
+        crowd.step_aside()
         limit = time.monotonic() + TAKE_UP_SECONDS
         while not self.instance.owner and time.monotonic() < limit:
             time.sleep(LOOK_AGAIN)

@@ -19,7 +19,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 # Callers that wait for WhatsApp hold a thread each, for up to ACK_TIMEOUT.
 THREADS = 64
+# Those who do not wait but work: they share one interpreter.
+WORKING = 12
 STREAMS = ("/live/",)
+# Asked by those who start the portal anew when nobody answers, which is no cure for having much to do.
+HEALTH, HEALTH_THREADS = ("/healthz", "/readyz"), 2
 
 
 def build() -> App:
@@ -27,16 +31,20 @@ def build() -> App:
     streaming: Any = get_asgi_application()
     from django.conf import settings
 
-    synchronous = Bridge(get_wsgi_application(), THREADS, settings.API_MAX_BODY)
-
+    from portal.busy import PATIENCE_SECONDS, Busy
     from portal.websocket import websocket
+
+    wsgi = get_wsgi_application()
+    synchronous = Bridge(wsgi, THREADS, settings.API_MAX_BODY, working=WORKING, busy=Busy(), patience=PATIENCE_SECONDS)
+    health = Bridge(wsgi, HEALTH_THREADS, settings.API_MAX_BODY)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await websocket(scope, receive, send)
             return
         streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)
-        await (streaming if streams else synchronous)(scope, receive, send)
+        threads = health if scope["path"] in HEALTH else synchronous
+        await (streaming if streams else threads)(scope, receive, send)
 
     settle()
     return LimitBodies(application, settings.API_MAX_BODY)

@@ -7,7 +7,8 @@ web process. What streams goes out piece by piece, no faster than it is read,
 and ends when its reader has gone. A file holds no thread while its reader takes
 the time: sixty readers of a script, none of them signed in, would stop everybody.
 An export does, for its rows come over its thread's database connection, and few
-run at once (`chats.export.run`).
+run at once (`chats.export.run`). Whoever would have to wait for a thread too
+long is refused (`portal.crowd`, `portal.busy`).
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import Any
 from a2wsgi.wsgi import build_environ
 from django.db import close_old_connections
 
+from portal import crowd
 from portal.rest.asgi import Receive, Scope, Send
 
 # A file's pieces (bytes, about): each is a change of threads.
@@ -30,12 +32,25 @@ class Gone(Exception):
     """The reader of a stream has closed the connection."""
 
 
+Wsgi = Callable[..., Iterable[bytes]]
+
+
 class Bridge:
     """An ASGI application around a WSGI one."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], threads: int, limit: int) -> None:
+    def __init__(
+        self, app: Wsgi, threads: int, limit: int, *,
+        working: int | None = None, busy: Wsgi | None = None, patience: float | None = None,
+    ) -> None:  # fmt: skip
+        """`threads` at most, of which so many are `working` (None: all) and the others wait for somebody else.
+
+        `busy` answers whoever gets no place within `patience` seconds (None: waits for one); it must not block.
+        """
         self._app = app
+        self._busy = busy or app
+        self._patience = patience
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        self._crowd = crowd.Crowd(working or threads, threads)
         # Bytes of a body; one more is passed on, by which Django sees that it is too long.
         self._limit = limit
 
@@ -48,7 +63,14 @@ class Bridge:
         # Django takes a request without a length (it came in chunks) for one without a body.
         environ.setdefault("CONTENT_LENGTH", str(len(body)))
         answer = _Answer(asyncio.get_running_loop(), receive, send)
-        content = await self._on_thread(answer.make, self._app, environ)
+        place = await self._crowd.enter(self._patience)
+        if place is None:
+            content = contextvars.copy_context().run(answer.make, self._busy, environ)
+        else:
+            try:
+                content = await self._on_thread(crowd.at, place, answer.make, self._app, environ)
+            finally:
+                place.leave()
         if content is not None:
             await send(answer.start)
             await send({"type": "http.response.body", "body": content})
@@ -120,6 +142,8 @@ class _Answer:
         }
 
     def _stream(self, response: Iterable[bytes]) -> None:
+        # It goes as fast as its reader reads.
+        crowd.step_aside()
         # All that may still come in is the end of the connection.
         gone = asyncio.run_coroutine_threadsafe(self.disconnected(), self.loop)
         try:

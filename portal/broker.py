@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
-from portal import reaching, tracing
+from portal import crowd, reaching, tracing
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Broker:
         """
         if name := tracing.request_id():
             payload = {**payload, REQUEST_ID: name}
+        crowd.step_aside()
         asking = self._request(subject, payload, timeout)
         return self.run(self._watched(asking, watch) if watch else asking)
 

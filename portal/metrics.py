@@ -23,6 +23,7 @@ MESSAGES = Counter("portal_messages_in", "Messages that were new, live and of th
 ASKED_AGAIN = Counter("portal_messages_asked_again", "Messages cut off by a kill, whose senders were asked again.")
 LEASES = Counter("portal_lease_changes", "Instances taken, handed over and lost by this connector.", ["change"])
 REFUSED = Counter("portal_rate_limit_refusals", "API calls answered 429.")
+BUSY = Counter("portal_busy_refusals", "Requests answered 503 because no thread was free for them in time.")
 CONNECTIONS = Gauge("portal_instances", "Instances this connector holds, by state.", ["state"])
 QUEUE = Gauge("portal_writer_queue", "Events that wait to be written.")
 UNPLACED = Gauge("portal_instances_unplaced", "Instances that no connector may hold; 0 at all connectors but one.")

@@ -1,19 +1,21 @@
 """The bridge between the web server and the synchronous pages."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import SimpleTestCase
 
+from portal import crowd
 from portal.bridge import Bridge
 
 
 class Caller:
     """The server's side of one request."""
 
-    def __init__(self, *pieces: bytes, gone: bool = False, headers: Any = ()) -> None:
+    def __init__(self, *pieces: bytes, gone: bool = False, headers: Any = (), path: str = "/") -> None:
         self.pieces = list(pieces) or [b""]
         self.gone = asyncio.Event()
         self.goes_early = gone
@@ -22,7 +24,7 @@ class Caller:
             "type": "http",
             "http_version": "1.1",
             "method": "POST",
-            "path": "/",
+            "path": path,
             "query_string": b"",
             "headers": list(headers),
             "client": ("192.0.2.1", 4711),
@@ -123,6 +125,59 @@ class BridgeTests(SimpleTestCase):
         asyncio.get_running_loop().call_later(0.05, caller.gone.set)
         await caller.call(app)
         self.assertEqual(ended, [True])
+
+    async def test_who_finds_no_place_is_told_so(self) -> None:
+        go = threading.Event()
+
+        def works(environ: Any, start_response: Any) -> HttpResponse:
+            assert go.wait(10)
+            return echo(environ, start_response)
+
+        def waits(environ: Any, start_response: Any) -> HttpResponse:
+            crowd.step_aside()
+            return works(environ, start_response)
+
+        def app(environ: Any, start_response: Any) -> HttpResponse:
+            return (waits if environ["PATH_INFO"] == "/waits" else works)(environ, start_response)
+
+        def busy(environ: Any, start_response: Any) -> HttpResponse:
+            start_response("503 Busy", [])
+            return HttpResponse("come again")
+
+        bridge = Bridge(app, 4, 1000, working=1, busy=busy, patience=0.05)
+        callers = [Caller(b"1", path=path) for path in ("/waits", "/waits", "/works", "/works")]
+        async with asyncio.timeout(10):
+            tasks = []
+            for caller in callers:
+                tasks.append(asyncio.create_task(bridge(caller.scope, caller.receive, caller.send)))
+                await asyncio.sleep(0.02)
+            await tasks[3]
+            self.assertEqual((callers[3].sent[0]["status"], callers[3].content), (503, b"come again"))
+            go.set()
+            await asyncio.gather(*tasks)
+        self.assertEqual([caller.sent[0]["status"] for caller in callers], [200, 200, 200, 503])
+
+    async def test_a_stream_is_no_work(self) -> None:
+        """It goes as fast as its reader reads: for hours, if need be."""
+        bridge: Bridge
+
+        def pieces() -> Iterator[bytes]:
+            other = Caller(b"hello")
+            asking = bridge(other.scope, other.receive, other.send)
+            asyncio.run_coroutine_threadsafe(asking, loop).result(10)
+            yield other.content
+
+        def app(environ: Any, start_response: Any) -> Any:
+            if environ["PATH_INFO"] == "/":
+                return echo(environ, start_response)
+            start_response("200 OK", [])
+            return StreamingHttpResponse(pieces())
+
+        loop, caller = asyncio.get_running_loop(), Caller(b"", path="/stream")
+        bridge = Bridge(app, 2, 1000, working=1)
+        async with asyncio.timeout(10):
+            await bridge(caller.scope, caller.receive, caller.send)
+        self.assertEqual(caller.content, b"5:hello")
 
     async def test_a_fault_is_the_servers_to_report(self) -> None:
         def app(environ: Any, start_response: Any) -> HttpResponse:

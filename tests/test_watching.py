@@ -108,6 +108,7 @@ TROUBLE: dict[str, list[tuple[str, str]]] = {
                               ('portal_webhook_attempts_total{outcome="delivered"}', "0+5x60")],
     "PortalSchedulesLate": [("portal_schedule_lag_seconds", "150x60")],
     "PortalCallersRefused": [("portal_rate_limit_refusals_total", "0+100x60")],
+    "PortalBusy": [("portal_busy_refusals_total", "0+100x60")],
 }  # fmt: skip
 WELL = [
     ('up{job="portal-web", instance="a"}', "1x60"), ('up{job="portal-connector", instance="b"}', "1x60"),
@@ -117,6 +118,7 @@ WELL = [
     ('portal_pin_seconds_count{outcome="acknowledged"}', "0+20x60"), ("portal_writer_queue", "20x60"),
     ("portal_webhook_lag_seconds", "0.5x60"), ("portal_schedule_lag_seconds", "1x60"),
     ('portal_webhook_attempts_total{outcome="delivered"}', "0+50x60"), ("portal_rate_limit_refusals_total", "0+10x60"),
+    ("portal_busy_refusals_total", "0+10x60"),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from instances.events import described, reading, webhooks
 from instances.events.models import Delivery, Webhook
-from portal import audit
+from portal import audit, crowd
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import InvalidParameter, Parameters
@@ -134,6 +134,7 @@ class TestWebhook(WebhookView):
         webhook = self.webhook(read_fields(request._request).text("id").strip())
         delivery = webhooks.test(webhook)
         self.note("webhook tested", webhook)
+        crowd.step_aside()
         limit = time.monotonic() + settings.WEBHOOK_TIMEOUT.total_seconds() + GRACE_SECONDS
         while not delivery.attempts.exists():
             if time.monotonic() > limit:

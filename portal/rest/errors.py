@@ -21,6 +21,7 @@ SENTENCES = {
     405: "Method not allowed",
 }
 UNEXPECTED = "Internal server error"
+BUSY = "The portal has more to do than it can at this moment. Nothing was done: try again in a few seconds."
 DATABASE_DOWN = "The portal's database is not available. Try again later."
 
 

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from instances.models import Token
 from portal.rest import call, idempotency
-from portal.rest.errors import DATABASE_DOWN, UNEXPECTED, envelope
+from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
 from portal.rest.views import ApiView, InstanceView
 
 Schema = dict[str, Any]
@@ -39,6 +39,7 @@ EVERYWHERE = (
     (429, "Rate limit exceeded. Try again later."),
     (500, UNEXPECTED),
     (503, DATABASE_DOWN),
+    (503, BUSY),
 )
 OF_AN_INSTANCE = (
     (400, "Instance name is required"),

@@ -74,10 +74,13 @@
   }
 
   // What news called for and could not be fetched is tried again.
-  document.addEventListener("htmx:sendError", (event) => {
+  const again = (event) => {
     const element = event.detail.elt;
     if (element.dataset?.live) setTimeout(() => element.isConnected && htmx.trigger(element, "news"), 2000);
-  });
+  };
+  document.addEventListener("htmx:sendError", again);
+  // The portal has too much to do just now.
+  document.addEventListener("htmx:responseError", (event) => event.detail.xhr.status === 503 && again(event));
   addEventListener("online", () => hear("resync", {}));
 
   channel?.addEventListener("message", (event) => hear(event.data.topic, event.data.news));

@@ -88,7 +88,8 @@
   }
   document.addEventListener("htmx:sendError", (event) => event.detail.elt.dataset?.live || toast());
   document.addEventListener("htmx:responseError", (event) => {
-    // What has vanished meanwhile, or asks for a sign-in, speaks for itself.
-    if (![401, 404].includes(event.detail.xhr.status)) toast();
+    const { elt, xhr } = event.detail;
+    // What has vanished meanwhile, or asks for a sign-in, speaks for itself; what is live is tried again (live.js).
+    if (![401, 404].includes(xhr.status) && !(xhr.status === 503 && elt.dataset?.live)) toast();
   });
 })();

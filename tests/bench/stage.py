@@ -12,11 +12,11 @@ from tests.loopback import Actor, LoopbackServer
 
 @contextmanager
 def stage(**environment: str) -> Iterator[tuple[Scene, Actor]]:
-    """The scene, and Bob. Rate limits are out of the way: they are measured elsewhere."""
+    """The scene, and Bob. Rate limits are out of the way, unless `environment` says otherwise."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with LoopbackServer(folder / "whatsapp") as wa, portal_database(folder / "data") as database:
-            scene = Scene(wa, folder, database, API_RATE="1000000/m", **environment)
+            scene = Scene(wa, folder, database, **{"API_RATE": "1000000/m", **environment})
             bob = Actor(wa, wa.account("Bob", phone="5511999990002", phone_listed=False), folder)
             try:
                 scene.link()

@@ -4,11 +4,13 @@ import http.client
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.scene import Scene, wait
+from tests.e2e.scene import Scene, pins_of, wait
+from tests.loopback import Actor
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +82,36 @@ def test_streams_that_have_ended_leave_nothing_open(scene: Scene) -> None:
     for _ in range(30):
         stream()
     wait(lambda: files() <= before + 4, what=f"{before} open files again, not {files()}")
+
+
+def test_while_whatsapp_is_silent_nobody_else_is(scene: Scene, bob: Actor) -> None:
+    """Each caller who waits for it holds a thread. Who gets none hears so at once, and nothing was done for them."""
+    many, threads = 90, 64
+    ids = bob.send_many(scene.ana.jid, many, "while it is silent ")["ids"]
+    scene.stored(ids[-1], seconds=60)
+    scene.wa.acks.late(scene.ana, 3, edit="2")
+    answers: dict[str, int] = {}
+
+    def pin(message_id: str) -> None:
+        answers[message_id] = scene.pin(message_id, "7d")[0]
+
+    callers = [threading.Thread(target=pin, args=(message_id,)) for message_id in ids]
+    for caller in callers:
+        caller.start()
+    try:
+        time.sleep(1.5)
+        began = time.monotonic()
+        # A slow machine may have refused so many that there is room.
+        assert scene.portal.call("GET", "/api/instance/list", None, scene.token)[0] in (200, 503)
+        assert scene.portal.get("/healthz")[0] == 200
+        assert time.monotonic() - began < 1.2
+    finally:
+        for caller in callers:
+            caller.join()
+        scene.wa.acks.normal(scene.ana)
+    assert set(answers.values()) <= {200, 503, 504}
+    assert list(answers.values()).count(503) >= many - threads
+    for message_id, status in answers.items():
+        if status == 200:
+            wait(lambda one=message_id: pins_of(bob, one), what=f"the pin of {message_id}")  # type: ignore[misc]
+    assert [one for one, status in answers.items() if status == 503 and pins_of(bob, one)] == []
