@@ -6,7 +6,7 @@ keep the phone number as the name wherever it is known. When it becomes known
 only later, what was filed under the LID is moved: `_learn` does that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -17,6 +17,9 @@ from instances.whatsapp.events import Party
 
 PHONE = "@s.whatsapp.net"
 LID = "@lid"
+
+# SQLite takes 32,766 parameters a statement, and each name is two.
+MOST_NAMES = 5_000
 
 _KINDS = {
     "s.whatsapp.net": Chat.Kind.DIRECT,
@@ -52,12 +55,41 @@ class Directory:
 
     def foresee(self, parties: Iterable[Party]) -> None:
         """Read at once what is known of those a batch is about; without it, each is asked for when met."""
-        names = {name for party in parties for name in (party.jid, party.alt) if name}
-        known = Q(jid__in=names) | Q(lid__in=names)
-        for contact in Contact.objects.filter(known, instance=self.instance):
-            self._contacts.update(dict.fromkeys(filter(None, (contact.jid, contact.lid)), contact))
-        for chat in Chat.objects.filter(known, instance=self.instance):
-            self._foreseen.update(dict.fromkeys(filter(None, (chat.jid, chat.lid)), chat))
+        for known in self._known(parties):
+            for chat in Chat.objects.filter(known, instance=self.instance):
+                self._foreseen.update(dict.fromkeys(filter(None, (chat.jid, chat.lid)), chat))
+
+    def _known(self, parties: Iterable[Party]) -> Iterator[Q]:
+        """Read the contacts among them; yields what finds them, some at a time."""
+        names = sorted({name for party in parties for name in (party.jid, party.alt) if name})
+        for start in range(0, len(names), MOST_NAMES):
+            some = names[start : start + MOST_NAMES]
+            known = Q(jid__in=some) | Q(lid__in=some)
+            for contact in Contact.objects.filter(known, instance=self.instance):
+                self._contacts.update(dict.fromkeys(filter(None, (contact.jid, contact.lid)), contact))
+            yield known
+
+    def people(self, parties: Sequence[Party]) -> None:
+        """Learn both names of many people at once: a group may have 10,000."""
+        for _ in self._known(parties):
+            pass
+        fresh: dict[str, Contact] = {}
+        made, others = [], []
+        for party in parties:
+            phone, lid = _names(party)
+            known = self._contacts.get(phone) or self._contacts.get(lid) or fresh.get(phone) or fresh.get(lid)
+            if known is not None:
+                if phone and lid and (known.jid, known.lid) != (phone, lid):
+                    others.append(party)
+            elif (phone or lid) and self.own_jid(party) is None and kind_of(party.jid) == Chat.Kind.DIRECT:
+                contact = Contact(instance=self.instance, jid=phone or lid, lid=lid or None)
+                made.append(contact)
+                fresh.update(dict.fromkeys(filter(None, (phone, lid)), contact))
+        Contact.objects.bulk_create(made, batch_size=1_000)
+        self._contacts.update(fresh)
+        # Those whose second name is news.
+        for party in others:
+            self.person(party)
 
     def person(self, party: Party, push_name: str = "") -> str:
         """The name to file a person under; learns their other name and their push name on the way."""
@@ -126,7 +158,7 @@ class Directory:
     def _find_or_make_contact(self, phone: str, lid: str) -> Contact:
         mine = Contact.objects.filter(instance=self.instance)
         by_lid = mine.filter(Q(lid=lid) | Q(jid=lid)).first() if lid else None
-        by_phone = mine.filter(jid=phone).first() if phone else None
+        by_phone = mine.filter(jid=phone).first() if phone or not lid else None
         contact = by_phone or by_lid
         if contact is None:
             return Contact.objects.create(instance=self.instance, jid=phone or lid, lid=lid or None)

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from chats import events as told
-from chats import pinbook, search
+from chats import harmless, pinbook, search
 from chats.identity import Directory
 from chats.models import Chat, Message
 from chats.pinbook import Wish
@@ -37,8 +37,10 @@ class Taken:
     messages: list[Message] = field(default_factory=list)
     # Messages whose text, deletion or pin changed.
     changed: set[int] = field(default_factory=set)
-    # Groups of which nothing but the JID is known yet.
-    unnamed_groups: list[str] = field(default_factory=list)
+    # Groups of which WhatsApp must be asked what they are called and who their admins are.
+    unknown_groups: set[str] = field(default_factory=set)
+    # Groups of which it has just become known who their admins are.
+    judged: list[Chat] = field(default_factory=list)
 
 
 @transaction.atomic
@@ -49,6 +51,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     """
     directory = Directory(instance)
     taken = Taken()
+    events = [harmless.event(event) for event in events]
     # All names first: a later event may tell that two chats are one, and rows
     # made before that would point to the one that is no more.
     directory.foresee(_parties(events))
@@ -59,7 +62,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
         if isinstance(event, MessageArrived):
             rows.append(_row(directory, event))
         elif isinstance(event, GroupChanged):
-            rows.extend(_group_change(directory, event))
+            rows.extend(_group_change(directory, event, taken))
     fresh = _only_new(instance, rows)
     store(fresh)
     taken.messages = fresh
@@ -67,7 +70,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     _note_last_message(fresh)
     # In the same transaction: a message and its place in the index come into being together.
     search.catch_up(fresh)
-    taken.unnamed_groups = [chat.jid for chat in directory.new_groups if not chat.name]
+    taken.unknown_groups.update(chat.jid for chat in directory.new_groups if not chat.name)
     if live:
         notice(instance, fresh)
         _tell(instance, taken)
@@ -94,7 +97,6 @@ def _parties(events: Sequence[Stored]) -> Iterator[Party]:
             yield event.person
         elif isinstance(event, GroupChanged):
             yield Party(event.jid)
-            yield from event.people
 
 
 def _meet(directory: Directory, event: Stored) -> None:
@@ -103,44 +105,48 @@ def _meet(directory: Directory, event: Stored) -> None:
         directory.chat(event.chat)
         return
     if isinstance(event, PersonKnown):
-        directory.person(event.person, clean(event.push_name))
+        directory.person(event.person, harmless.text(event.push_name, 200))
         return
-    for person in event.people:
-        directory.person(person)
+    directory.people(event.people)
 
 
 def _row(directory: Directory, event: MessageArrived) -> Message:
     chat = directory.chat(event.chat)
-    name = clean(event.push_name)
+    name = harmless.text(event.push_name, 200)
+    sent_at = harmless.when(event.sent_at)
     if event.from_me:
         sender = directory.instance.jid or directory.person(event.sender)
     else:
         sender = directory.person(event.sender, name)
-        if chat.kind == Chat.Kind.DIRECT and name and chat.name != name[:200]:
-            chat.name = name[:200]
+        if chat.kind == Chat.Kind.DIRECT and name and chat.name != name:
+            chat.name = name
             chat.save(update_fields=["name"])
-    data = dict(event.data)
+    data = dict(harmless.data(event.data))
+    if len(event.text) > harmless.LONGEST_TEXT:
+        data["cut"] = len(event.text)
     if event.target is not None:
         data["same_author"] = event.target.by_same_author
+        if event.target.participant and not event.target.by_same_author:
+            data["author"] = harmless.jid(event.target.participant)
     if event.kind == Message.Kind.PIN:
-        data["duration"] = event.pin_duration
+        data["duration"] = harmless.duration(event.pin_duration)
     if event.disappears_after:
-        data["disappears"] = event.disappears_after
+        data["disappears"] = harmless.duration(event.disappears_after)
     return new_message(
         directory.instance,
         chat,
         sender=sender,
-        message_id=clean(event.message_id)[:128],
+        message_id=harmless.text(event.message_id, 128),
         from_me=event.from_me,
-        sent_at=event.sent_at,
+        sent_at=sent_at,
         kind=event.kind,
-        text=clean(event.text),
-        sender_name=name[:200],
-        quoted_id=clean(event.quoted_id)[:128],
-        target_id=clean(event.target.message_id)[:128] if event.target else "",
+        text=harmless.text(event.text),
+        sender_name=name,
+        quoted_id=harmless.text(event.quoted_id, 128),
+        target_id=harmless.text(event.target.message_id, 128) if event.target else "",
         status=Message.Status(event.status or Message.Status.SENT) if event.from_me else None,
         data=data,
-        disappears_at=_disappears_at(event.sent_at, data),
+        disappears_at=_disappears_at(sent_at, data),
         wire_chat=event.chat.jid,
         wire_sender=event.sender.jid,
     )
@@ -151,28 +157,37 @@ def _disappears_at(sent_at: datetime, data: dict[str, Any]) -> datetime | None:
     return sent_at + timedelta(seconds=seconds) if seconds else None
 
 
-def _group_change(directory: Directory, event: GroupChanged) -> list[Message]:
+def _group_change(directory: Directory, event: GroupChanged, taken: Taken) -> list[Message]:
     """Bring the group's row up to date; a line for the chat if there is something to say."""
     chat = directory.chat(Party(event.jid))
     for name, value in (("name", event.name), ("locked", event.locked), ("announce", event.announce)):
         if value is not None:
-            setattr(chat, name, clean(value)[:200] if isinstance(value, str) else value)
-    chat.save(update_fields=["name", "locked", "announce"])
+            setattr(chat, name, harmless.text(value, 200) if isinstance(value, str) else value)
+    if event.admins is not None:
+        if chat.admins is None:
+            taken.judged.append(chat)
+        chat.admins = sorted(map(harmless.jid, event.admins))
+    elif {"promoted", "demoted"} & event.change.keys():
+        # It names people by one of their names: all are asked for.
+        chat.admins = None
+        taken.unknown_groups.add(chat.jid)
+    chat.save(update_fields=["name", "locked", "announce", "admins"])
     if not event.text:
         return []
     actor = directory.person(event.actor) if event.actor else event.jid
+    at = harmless.when(event.at)
     return [
         Message(
             instance=directory.instance,
             chat=chat,
             sender=actor,
             # The notice has no id of its own: the same change is the same line.
-            message_id=f"group-{event.at:%Y%m%d%H%M%S}-{_fingerprint(event.text)}",
+            message_id=f"group-{at:%Y%m%d%H%M%S}-{_fingerprint(event.text)}",
             from_me=actor == directory.instance.jid,
-            sent_at=event.at,
+            sent_at=at,
             kind=Message.Kind.SYSTEM,
-            text=clean(event.text),
-            data=event.change,
+            text=harmless.text(event.text),
+            data=harmless.data(event.change),
             wire_chat=event.jid,
             wire_sender=event.actor.jid if event.actor else event.jid,
         )
@@ -205,7 +220,11 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
     new = {id(row) for row in actions}
     # Neither database sees by itself that none of many ids is empty, which is what the index is limited to.
     waiting = Message.objects.filter(instance=instance, target_id__in=told, kind__in=CHANGING).exclude(target_id="")
-    actions += [row for row in waiting if row.pk not in {action.pk for action in actions}] if told else []
+    there = {action.pk for action in actions}
+    actions += [row for row in waiting if row.pk not in there] if told else []
+    if taken.judged:
+        open_ones = Message.objects.filter(chat__in=taken.judged, kind__in=CHANGING, data__waits=True)
+        actions += [row for row in open_ones if row.pk not in there]
     if not actions:
         return
     targets: dict[tuple[int, str], list[Message]] = defaultdict(list)
@@ -214,26 +233,39 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
         targets[(message.chat_id, message.message_id)].append(message)
     for action in sorted(actions, key=lambda row: (row.sent_at, id(row) in new)):
         target = _choose(action, targets[(action.chat_id, action.target_id)])
-        if target is not None and _change(target, action):
-            taken.changed.add(target.pk)
+        if target is None:
+            continue
+        try:
+            if _change(target, action):
+                taken.changed.add(target.pk)
+        except _AdminsUnknown:
+            taken.unknown_groups.add(target.chat.jid)
+            _wait_for_admins(action, True)
+        else:
+            if action.data.get("waits"):
+                _wait_for_admins(action, False)
 
 
 def _choose(action: Message, candidates: list[Message]) -> Message | None:
     """The message the action means; ids are only unique together with their sender."""
-    if action.data.get("same_author"):
-        candidates = [message for message in candidates if message.sender == action.sender] or candidates
+    author = action.sender if action.data.get("same_author") else action.data.get("author")
+    candidates = [message for message in candidates if author in (message.sender, message.wire_sender)] or candidates
     return candidates[0] if candidates else None
 
 
 def _change(target: Message, action: Message) -> bool:
     """Apply one edit, deletion or pin; False when it has no right or no effect."""
     if action.kind == Message.Kind.PIN:
-        wish = Wish(action.data.get("duration"))
+        if (target.chat.locked or target.chat.announce) and not action.from_me and not _by_admin(action, target.chat):
+            return False  # Phones do not show it either.
+        wish = Wish(harmless.duration(action.data.get("duration")))
         pinbook.seen(target, wish, actor=action.sender, at=action.sent_at, stanza_id=action.message_id)
         return True
     if action.kind == Message.Kind.DELETE:
         # In a group an admin may delete for others; in a direct chat only the author may.
-        if action.sender != target.sender and target.chat.kind != Chat.Kind.GROUP:
+        if action.sender != target.sender and (
+            target.chat.kind != Chat.Kind.GROUP or not _by_admin(action, target.chat)
+        ):
             return False
         if not _set_once(target, "deleted_at", action.sent_at):
             return False
@@ -251,6 +283,22 @@ def _change(target: Message, action: Message) -> bool:
     target.text, target.edited_at = action.text, action.sent_at
     target.save(update_fields=["text", "edited_at"])
     return True
+
+
+class _AdminsUnknown(Exception):
+    """Who the group's admins are is not known yet: what needs one waits until it is."""
+
+
+def _by_admin(action: Message, chat: Chat) -> bool:
+    """Whether an admin of the group did this. Raises _AdminsUnknown."""
+    if chat.admins is None:
+        raise _AdminsUnknown
+    return bool({action.sender, action.wire_sender} & set(chat.admins))
+
+
+def _wait_for_admins(action: Message, waits: bool) -> None:
+    action.data = {**action.data, "waits": waits}
+    action.save(update_fields=["data"])
 
 
 def _set_once(target: Message, name: str, at: datetime) -> bool:
@@ -276,10 +324,5 @@ def _note_last_message(fresh: list[Message]) -> None:
     Chat.objects.bulk_update(moved, ["last_message_at"])
 
 
-def clean(text: str) -> str:
-    """Text a database can hold: PostgreSQL refuses NUL, so it is shown as the replacement character."""
-    return text.replace("\x00", "\ufffd")
-
-
 def _fingerprint(text: str) -> str:
-    return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
+    return hashlib.blake2s(text.encode(errors="replace"), digest_size=6).hexdigest()

@@ -167,15 +167,64 @@ def test_the_other_side_cannot_delete_ours_in_a_direct_chat(instance: Instance) 
     assert Message.objects.get(kind="text").deleted_at is None
 
 
+IN_GROUP: dict[str, Any] = {"chat": Party(GROUP), "is_group": True}
+CARLA_LID = "1003@lid"
+
+
+def by_carla(kind: str, **fields: Any) -> MessageArrived:
+    """What Carla does to Bob's message in the group."""
+    theirs = Target("3EB01", by_same_author=False, participant=BOB_LID)
+    return replace(action(kind, "3EB01", 5, **IN_GROUP, **fields), sender=Party(CARLA_LID), target=theirs)
+
+
 def test_an_admin_deletes_for_another_in_a_group(instance: Instance) -> None:
-    in_group: dict[str, Any] = {"chat": Party(GROUP), "is_group": True}
-    by_admin = replace(
-        action("delete", "3EB01", 5, **in_group),
-        sender=Party("1003@lid"),
-        target=Target("3EB01", by_same_author=False, participant=BOB_LID),
-    )
-    take_in(instance, [arrived(**in_group), by_admin])
+    take_in(instance, [GroupChanged(GROUP, START, admins=(CARLA_LID,)), arrived(**IN_GROUP), by_carla("delete")])
     assert Message.objects.get(kind="text").deleted_at is not None
+
+
+@pytest.mark.parametrize("same_author", [True, False])
+def test_a_member_deletes_for_nobody_else(instance: Instance, same_author: bool) -> None:
+    forged = by_carla("delete")
+    forged = replace(forged, target=replace(forged.target, by_same_author=same_author))  # type: ignore[type-var]
+    take_in(instance, [GroupChanged(GROUP, START, admins=(BOB_LID,)), arrived(**IN_GROUP), forged])
+    assert Message.objects.get(kind="text").deleted_at is None
+
+
+@pytest.mark.parametrize(("admins", "deleted"), [((CARLA_LID,), True), ((BOB_LID,), False)])
+def test_a_deletion_waits_until_it_is_known_who_is_an_admin(
+    instance: Instance, admins: tuple[str, ...], deleted: bool
+) -> None:
+    take_in(instance, [arrived(**IN_GROUP)])
+    assert take_in(instance, [by_carla("delete")]).unknown_groups == {GROUP}
+    assert Message.objects.get(kind="text").deleted_at is None
+    take_in(instance, [GroupChanged(GROUP, START, admins=admins)])
+    assert (Message.objects.get(kind="text").deleted_at is not None) == deleted
+    assert not Message.objects.filter(data__waits=True).exists()
+
+
+def test_what_a_member_tried_is_not_done_when_they_become_an_admin(instance: Instance) -> None:
+    take_in(instance, [GroupChanged(GROUP, START, admins=(BOB_LID,)), arrived(**IN_GROUP), by_carla("delete")])
+    promoted = GroupChanged(GROUP, START, change={"promoted": [CARLA_LID]})
+    assert take_in(instance, [promoted]).unknown_groups == {GROUP}, "they are asked for anew"
+    take_in(instance, [GroupChanged(GROUP, START, admins=(BOB_LID, CARLA_LID))])
+    assert Message.objects.get(kind="text").deleted_at is None
+
+
+@pytest.mark.parametrize("rule", ["locked", "announce"])
+def test_a_members_pin_where_only_admins_may(instance: Instance, rule: str) -> None:
+    known = GroupChanged(GROUP, START, admins=(BOB_LID,), **{rule: True})  # type: ignore[arg-type]
+    take_in(instance, [known, arrived(**IN_GROUP), by_carla("pin", pin_duration=86_400)])
+    assert not Pin.objects.exists()
+    take_in(instance, [replace(by_carla("pin", pin_duration=86_400), sender=Party(BOB_LID), message_id="by Bob")])
+    assert Pin.objects.get().state == "pinned"
+
+
+def test_two_messages_of_one_id(instance: Instance) -> None:
+    """Ids are chosen by whoever sends: Carla takes Bob's, and what is done to his message is not done to hers."""
+    hers = arrived(**IN_GROUP, sender=Party(CARLA_LID), sent_at=START - timedelta(seconds=1), text="hers")
+    admin = GroupChanged(GROUP, START, admins=("1004@lid",))
+    take_in(instance, [admin, hers, arrived(**IN_GROUP), replace(by_carla("delete"), sender=Party("1004@lid"))])
+    assert list(Message.objects.filter(kind="text", deleted_at=None).values_list("text", flat=True)) == ["hers"]
 
 
 def test_a_contacts_pin_and_unpin(instance: Instance) -> None:
@@ -218,8 +267,8 @@ def test_the_readable_replaces_the_unreadable(instance: Instance) -> None:
 
 def test_a_new_group_asks_for_its_name_once(instance: Instance) -> None:
     in_group: dict[str, Any] = {"chat": Party(GROUP), "is_group": True}
-    assert take_in(instance, [arrived(**in_group)]).unnamed_groups == [GROUP]
-    assert take_in(instance, [arrived("3EB02", **in_group)]).unnamed_groups == []
+    assert take_in(instance, [arrived(**in_group)]).unknown_groups == {GROUP}
+    assert take_in(instance, [arrived("3EB02", **in_group)]).unknown_groups == set()
     assert Chat.objects.get().name == "", "nobody's own name is the group's"
 
 

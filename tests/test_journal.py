@@ -36,6 +36,7 @@ messages = st.builds(
 groups = st.builds(
     GroupChanged, texts, times, st.none() | texts, st.none() | st.booleans(), st.none() | st.booleans(), texts,
     st.none() | parties, st.lists(parties, max_size=3).map(tuple), data,
+    st.none() | st.lists(texts, max_size=3).map(tuple),
 )  # fmt: skip
 
 

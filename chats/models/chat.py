@@ -51,6 +51,8 @@ class Chat(models.Model):
     # Groups: only admins may write, or change settings (which includes pins).
     announce = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
+    # Groups: who may delete for others, under each of their names; None until WhatsApp has been asked.
+    admins = models.JSONField(null=True, blank=True, default=None)
     last_message_at = models.DateTimeField(null=True, blank=True)
     # How far somebody in the portal has read; one mark for the whole team, as
     # the phone has one. Empty: everything from before we knew the chat is read.

@@ -970,8 +970,11 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
 
 def _group_joined(group: pb.GroupInfo) -> ev.GroupChanged:
     people = []
+    admins: set[str] = set()
     for one in group.Participants:
         jid, lid, phone = _text(one.JID), _text(one.LID), _text(one.PhoneNumber)
+        if one.IsAdmin or one.IsSuperAdmin:
+            admins.update({jid, lid, phone} - {""})
         people.append(ev.Party(phone or jid, lid if lid != (phone or jid) else ""))
     return ev.GroupChanged(
         jid=_text(group.JID),
@@ -979,6 +982,7 @@ def _group_joined(group: pb.GroupInfo) -> ev.GroupChanged:
         name=group.GroupName.Name,
         locked=group.GroupLocked.isLocked,
         announce=group.GroupAnnounce.IsAnnounce,
+        admins=tuple(sorted(admins)),
         people=tuple(people),
     )
 

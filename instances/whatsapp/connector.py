@@ -254,7 +254,7 @@ class Connector:
             broker().publish(commands.news_subject(instance.uid, "messages"), payload)
         session = self._sessions.get(instance.pk)
         if session is not None:
-            for jid in taken.unnamed_groups:
+            for jid in taken.unknown_groups:
                 asyncio.run_coroutine_threadsafe(session.learn_group(jid), self._loop)
 
     def _on_history(self, instance: Instance) -> None:

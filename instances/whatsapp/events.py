@@ -144,6 +144,8 @@ class GroupChanged:
     people: tuple[Party, ...] = ()
     # The same for programs: {"added": ["…@lid"]}, {"name": "…"}.
     change: dict[str, Any] = field(default_factory=dict)
+    # Its admins, under each of their names; None when it does not say.
+    admins: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,8 @@ def decode(line: bytes) -> tuple[UUID, Stored]:
             fields[name] = Party(**value)
         elif name == "people":
             fields[name] = tuple(Party(**one) for one in value)
+        elif name == "admins" and value is not None:
+            fields[name] = tuple(value)
         elif name == "target" and value is not None:
             fields[name] = Target(**value)
         elif name in ("sent_at", "at"):
