@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from instances.whatsapp import events as ev
-from instances.whatsapp import receipts
+from instances.whatsapp import pools, receipts
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import (
     AdminsOnly,
@@ -232,6 +232,7 @@ class Client:
         # Whom the account has blocked, under either name; None: not asked yet.
         self._blocked: frozenset[str] | None = None
         props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
+        self._keys = keys
         store = keys if keys.startswith("postgres") else f"{keys}{STORE_OPTIONS}"
         self._client = _Neonize(store, props=props, uuid=uuid)
         self._client.on_login_status = self._on_login_status
@@ -290,6 +291,7 @@ class Client:
             time.sleep(0.02)
         with _gate.writing():
             self._client.stop()
+        pools.close(self._keys)
 
     def pairing_code(self, phone: str) -> str:
         """Ask WhatsApp for an eight-letter code for this phone number. Raises LinkingFailed."""

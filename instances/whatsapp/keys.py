@@ -16,7 +16,7 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
-from instances.whatsapp import ratchets
+from instances.whatsapp import pools, ratchets
 from instances.whatsapp.events import Lost
 from portal.secrets import read_or_make_secret
 
@@ -35,13 +35,13 @@ def place() -> str:
 
 
 def prepare(uid: UUID) -> str:
-    """What the library is to open for an instance; it comes into being if need be."""
+    """What the library is to open for an instance; it comes into being if need be. Afterwards: `pools.close`."""
     if not settings.SESSION_DATABASE_URL:
         return str(settings.SESSION_DIR / f"{uid.hex}.sqlite3")
     with _database() as connection:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(_schema(uid)))
     parts = urlsplit(settings.SESSION_DATABASE_URL)
-    query = dict(parse_qsl(parts.query)) | {"search_path": _name(uid)}
+    query = dict(parse_qsl(parts.query)) | {"search_path": _name(uid), "application_name": pools.name(uid)}
     # The library's driver insists on TLS unless told otherwise.
     query.setdefault("sslmode", "disable" if parts.hostname in HERE else "require")
     # neonize knows a PostgreSQL store by how its name begins.

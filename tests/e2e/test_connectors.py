@@ -64,6 +64,30 @@ def test_the_keys_are_in_the_database(scene: Scene, bob: Actor) -> None:
     assert len(schemas) == 1
 
 
+def test_a_client_that_stopped_keeps_no_connections(scene: Scene, bob: Actor) -> None:
+    """The library never closes a client's pool: without us each reconnection would leave two sessions for good."""
+
+    def sessions() -> int:
+        # Whatever they are called: what they last asked for is the library's.
+        query = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE ? AND pid <> pg_backend_pid()"
+        return int(scene.database.one(query, "%whatsmeow%"))
+
+    message(scene, bob, "before")
+    assert 1 <= sessions() <= 3
+    scene.command("shell", "--no-imports", "-c", """
+import time
+from instances.models import Instance
+from instances.whatsapp import service
+for _ in range(4):
+    service.disconnect(Instance.objects.get())
+    service.connect(Instance.objects.get())
+    while Instance.objects.get().state != "connected":
+        time.sleep(0.05)
+""")  # fmt: skip
+    assert scene.pin(message(scene, bob, "after"), "7d")[0] == 200
+    wait(lambda: 1 <= sessions() <= 3, 10, "the end of the stopped clients' sessions")
+
+
 def test_a_share_is_handed_over_a_dead_ones_taken_over_a_stopping_ones_handed_back(scene: Scene, bob: Actor) -> None:
     kept = message(scene, bob, "kept")
     # The one instance goes to the first by name.
