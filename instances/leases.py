@@ -56,6 +56,8 @@ class Lease:
         # When each of the others was first seen at its present beat, on our clock.
         self._seen: dict[str, tuple[Beat, float]] = {}
         self._others: list[Connector] = []
+        # Whether there have ever been others, of whom one may be asleep.
+        self.met_others = False
 
     # --- What we may do now -------------------------------------------------
 
@@ -133,6 +135,7 @@ class Lease:
         }
         silent = [row for row in rows if now - self._seen[row.name][1] >= settings.LEASE.total_seconds()]
         self._others = [row for row in rows if row not in silent]
+        self.met_others |= bool(rows)
         return sum(_remove(row) for row in silent)
 
     # --- Instances ------------------------------------------------------------

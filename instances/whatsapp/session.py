@@ -62,6 +62,10 @@ _STARTERS = ThreadPoolExecutor(16, thread_name_prefix="starting")
 _numbers = itertools.count()
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 OUTDATED_RETRY = timedelta(hours=1)
+# A former owner that wakes up may put us off the air, and leaves it again at once. Whoever does so a second time
+# within this time means it.
+RETURN_SECONDS = 5.0
+MEANT_SECONDS = 600.0
 
 
 class Session:
@@ -98,6 +102,7 @@ class Session:
         self._asked_at = -CALM_SECONDS
         self._qr = ""
         self._failures = 0
+        self._replaced_at = -MEANT_SECONDS
         # When to start a client by ourselves, in monotonic seconds; None: do not.
         self._start_at: float | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -373,6 +378,10 @@ class Session:
                 await self._set_state(State.BANNED if banned else State.LOGGED_OUT, reason)
             case ev.Replaced():
                 await self._set_state(State.REPLACED)
+                now = time.monotonic()
+                if self._lease.met_others and now - self._replaced_at > MEANT_SECONDS:
+                    self._start_at = now + RETURN_SECONDS
+                self._replaced_at = now
             case ev.Banned(reason, seconds):
                 until = timezone.now() + timedelta(seconds=seconds)
                 await self._save(banned_until=until)

@@ -160,3 +160,18 @@ def test_a_caller_hears_early_that_the_connector_died(scene: Scene, bob: Actor) 
         assert scene.pin_state(kept) == "unknown"
     finally:
         scene.wa.acks.normal(scene.ana)
+
+
+def test_one_that_was_put_off_the_air_comes_back_once(scene: Scene, bob: Actor) -> None:
+    wait(lambda: first_holds(scene), 20, "first")
+    (device,) = scene.ana.devices()
+    # As by a former owner that woke up: there have been others.
+    scene.ana.stream_replaced(device)
+    wait(lambda: scene.instance("state") == "replaced", what="off the air")
+    wait(lambda: first_holds(scene), 20, "the way back")
+    assert scene.pin(message(scene, bob, "back"), "7d")[0] == 200
+
+    scene.ana.stream_replaced(device)
+    wait(lambda: scene.instance("state") == "replaced", what="off the air")
+    time.sleep(8)
+    assert scene.instance("state") == "replaced", "two that replace each other in turn would never end"
