@@ -48,6 +48,8 @@ class Patient(HttpToolsProtocol):
         self._writing: asyncio.TimerHandle | None = None
         # Where in a request we are: its first byte has come, and its last has not; and it is its head that comes.
         self._in_request, self._in_head = False, True
+        # It is a WebSocket by now, which may be silent for hours.
+        self._upgraded = False
         # Bytes of the present request, and how many they were when it was looked at last.
         self._heard = self._heard_before = 0
 
@@ -62,6 +64,8 @@ class Patient(HttpToolsProtocol):
         """Take what was sent, and no more than it may be."""
         self._heard += len(data)
         super().data_received(data)
+        if self._upgraded:
+            return
         if self._in_head and self._heard > HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, TOO_LARGE)
         elif self._heard > TAKEN:
@@ -106,6 +110,7 @@ class Patient(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """From here on it is another protocol's."""
+        self._upgraded = True
         self._stop_listening()
         super().handle_websocket_upgrade()
 

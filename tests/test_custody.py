@@ -1,6 +1,7 @@
 """What WhatsApp may hear, and when: line by line of whatsmeow's log."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -231,3 +232,14 @@ def test_a_name_that_looks_like_more(desk: Desk) -> None:
     desk.take_in()
     desk.take_in()
     assert desk.is_gone(receipt)
+
+
+def test_it_does_not_remember_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty instances with 20 messages a second held 16 MiB more each hour."""
+    monkeypatch.setattr(custody, "TAKEN_SECONDS", 0.1)
+    for number in range(100):
+        desk.take_in(f"early {number}")
+    time.sleep(0.15)
+    for number in range(5):
+        desk.take_in(f"late {number}")
+    assert list(desk.custody._taken) == [f"late {number}" for number in range(5)]

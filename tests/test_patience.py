@@ -27,6 +27,12 @@ class Echo:
         self.headers: list[dict[str, str]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await asyncio.sleep(PATIENCE * 3)
+            await send({"type": "websocket.send", "text": "late news"})
+            return
         length = 0
         while scope["path"] != "/early":
             event = await receive()
@@ -252,3 +258,13 @@ class Patience(SimpleTestCase):
             )
             await reader.readuntil(b"\r\n\r\n1")
             assert self.app.headers == [{"host": "localhost", "transfer-encoding": "chunked"}]
+
+    async def test_a_websocket_may_be_silent(self) -> None:
+        async with self.serving() as connect:
+            reader, writer = await connect()
+            writer.write(
+                b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+            assert await reader.readuntil(b"late news")

@@ -33,7 +33,9 @@ UNDER_WAY = 16
 BESIDE_SECONDS = 0.3
 # A retry is asked for beside the acknowledgement.
 ASKING_SECONDS = 5.0
-# The ids of messages taken in that are remembered, and of those that came.
+# The ids of messages taken in are remembered for so long: WhatsApp sends again, after a break, those whose receipt was
+# under way. So many at most, and of those that came. (Who remembers all of them holds 200 bytes a message for ever.)
+TAKEN_SECONDS = 600.0
 MOST_TAKEN = 20_000
 MOST_COMING = 1_000
 
@@ -74,7 +76,8 @@ class Custody:
         self._on_lost = on_lost
         self._changed = threading.Condition()
         self._coming: OrderedDict[str, _Coming] = OrderedDict()
-        self._taken: OrderedDict[str, None] = OrderedDict()
+        # Id → when it was taken in; the oldest first.
+        self._taken: OrderedDict[str, float] = OrderedDict()
         self._busy = False
         self._last = 0.0
         self._over = False
@@ -97,15 +100,20 @@ class Custody:
             yield
             with self._changed:
                 if message_id and whole:
-                    self._taken[message_id] = None
-                    if len(self._taken) > MOST_TAKEN:
-                        self._taken.popitem(last=False)
+                    self._remember(message_id)
                 if coming := self._coming.get(message_id):
                     coming.told += 1
         finally:
             with self._changed:
                 self._busy, self._last = False, time.monotonic()
                 self._changed.notify_all()
+
+    def _remember(self, message_id: str) -> None:
+        now = time.monotonic()
+        self._taken[message_id] = now
+        self._taken.move_to_end(message_id)
+        while len(self._taken) > MOST_TAKEN or next(iter(self._taken.values())) < now - TAKEN_SECONDS:
+            self._taken.popitem(last=False)
 
     @property
     def busy(self) -> bool:

@@ -36,10 +36,12 @@ class Traffic:
         self.answers: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._names = itertools.cycle(fleet.messages)
+        self._lock = threading.Lock()
         self._browser = scene.portal.signed_in()
         self._before = pins_seen(pinned)
         # How often each message was pinned: each time for another while, so that each pin is sent.
         self._turns = {one: list(DURATIONS.values()).index(seconds) for one, seconds in self._before}
+        self._burst()
         self.began = time.monotonic()
         works: list[tuple[float, Callable[[], None]]] = [
             (1 / rate, self._write),
@@ -58,6 +60,15 @@ class Traffic:
         self._over.set()
         for thread in self._threads:
             thread.join(60)
+
+    def _burst(self) -> None:
+        """Everybody at once: threads that are started when they are first needed are there from now on."""
+        for work in (self._pin, self._search) * 2:
+            threads = [threading.Thread(target=work) for _ in self._fleet.jids]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
 
     def _keep_on(self, seconds: float, work: Callable[[], None]) -> None:
         """Do it again and again, so often on average: who was held up makes up for it."""
@@ -86,7 +97,8 @@ class Traffic:
         duration = list(DURATIONS)[turns % 3]
         body = {"pin": True, "messageId": message_id, "duration": duration}
         if self._ask("pin", "POST", f"/api/chat/pinMessage/{name}", body) == 200:
-            self.pins[message_id, DURATIONS[duration]] += 1
+            with self._lock:
+                self.pins[message_id, DURATIONS[duration]] += 1
 
     def pins_seen(self) -> Counter[tuple[str, int]]:
         """How often the contact's client was told to pin each message for each while, since this began."""
@@ -111,7 +123,8 @@ class Traffic:
         return answer.status
 
     def _count(self, kind: str, status: int, said: bytes) -> None:
-        self.answers[kind] += 1
+        with self._lock:
+            self.answers[kind] += 1
         if status != 200:
             self.wrong.append(f"{kind}: {said[:500]!r}")
 
