@@ -67,13 +67,6 @@ def when(given: datetime) -> datetime:
     return min(max(given, EARLIEST), LATEST)
 
 
-def seconds_of(stamp: float) -> datetime:
-    """Seconds since 1970 as a time, whatever the number."""
-    if not math.isfinite(stamp):
-        return EARLIEST
-    return datetime.fromtimestamp(min(max(stamp, EARLIEST.timestamp()), LATEST.timestamp()), UTC)
-
-
 def duration(seconds: int | None) -> int | None:
     """Seconds, no more than a column holds."""
     return None if seconds is None else min(max(seconds, 0), LONGEST_SECONDS)

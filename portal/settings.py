@@ -177,6 +177,9 @@ METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
 RECEIPTS = env.bool("RECEIPTS", default=True)
 ACK_TIMEOUT = timedelta(seconds=env.float("ACK_TIMEOUT_SECONDS", default=15))
 
+# MB of memory at which a connector ends, and is started again; 0: as much as there is. See docs/wire.md, "Bombs".
+CONNECTOR_MEMORY_MB = env.int("CONNECTOR_MEMORY_MB", default=0)
+
 # Of files in messages, which are fetched when somebody asks for them: the
 # largest, how long to wait for one, and how much of them to keep here.
 MEDIA_DIR = DATA_DIR / "media"

@@ -76,6 +76,26 @@ def test_it_works(desk: Desk) -> None:
     assert not desk.lost
 
 
+@pytest.mark.parametrize(
+    "name", ["<enc <enc <enc ", '"><enc v="2">', '" t="1" type="text"><enc v="2"></enc>', '" <enc t="']
+)
+def test_a_name_that_looks_like_parts_of_a_message(desk: Desk, name: str) -> None:
+    """Was red: whoever calls themselves so had each of their messages wait for 2 s, and 16 of them everybody's."""
+    desk.recv(CAME.replace("Bob", name))
+    receipt = desk.send(RECEIPT)
+    assert desk.is_held(receipt)
+    desk.take_in()
+    assert desk.is_gone(receipt)
+
+
+def test_what_is_no_message_is_not_waited_for(desk: Desk) -> None:
+    """Was red: 16 messages that are no protobuf held everybody up for 2 s."""
+    for number in range(100):
+        desk.recv(CAME.replace("M1", f"BAD{number}"))
+        assert desk.is_gone(desk.send(ACK.replace("M1", f"BAD{number}").replace("class", 'error="491" class')))
+    assert not desk.lost
+
+
 def test_an_event_that_came_before(desk: Desk) -> None:
     desk.recv(CAME)
     desk.take_in()

@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 
+from chats import harmless
 from instances.whatsapp import events as ev
-from instances.whatsapp import pools, receipts
+from instances.whatsapp import mending, pools, receipts
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import (
     AdminsOnly,
@@ -50,6 +51,7 @@ from neonize import exc  # noqa: E402
 from neonize._binder import ProxySettings, func_callback_bytes2  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
 from neonize.events import (  # noqa: E402
+    EVENT_TO_INT,
     BlocklistEv,
     CallOfferEv,
     ClientOutdatedEv,
@@ -110,6 +112,9 @@ STORE_OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_tim
 QUIET_SECONDS = 0.2
 DRAIN_SECONDS = 10.0
 
+# Bytes of a piece of history, unpacked. Phones send some MB; the library unpacks whatever it gets (docs/wire.md).
+MOST_HISTORY = 256 * 2**20
+
 _gate = Gate()
 
 
@@ -168,13 +173,45 @@ def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
         elif line.startswith(_WANTED, start + 1):
             entry = LogEntry.FromString(line)
             if client is not None:
-                client.heard(entry.Name, entry.Message)
+                client.heard(entry.Name, mending.decoded(entry.Message))
             if entry.Level != "WARN":
                 return
         if line.find(b"\x12\x05DEBUG") < 0 and line.find(b"\x12\x04INFO") < 0:
             log_whatsmeow(address, size)
     except Exception:
         log.exception("a line of whatsmeow's log could not be read")
+
+
+# What the library calls the two events that carry what others wrote (neonize: events.py).
+_MESSAGE, _HISTORY = EVENT_TO_INT[MessageEv], EVENT_TO_INT[HistorySyncEv]
+
+
+def _on_event(
+    to: "weakref.ref[Client]", execute: Callable[..., None], uuid: int, address: int, size: int, code: int
+) -> None:
+    """One event, on the thread that brings them: never raise, or it is lost without a word.
+
+    History is not read here: it is kept as it came.
+    """
+    client = to()
+    try:
+        if code == _HISTORY and size > MOST_HISTORY:
+            log.error("a piece of history of %d MB is left out: it is more than any phone sends", size >> 20)
+            return
+        if code == _HISTORY and client is not None:
+            client.history(mending.part(ctypes.string_at(address, size), 1))
+            return
+        execute(uuid, address, size, code)
+    except DecodeError as error:
+        if code != _MESSAGE or client is None:
+            log.warning("an event of kind %s cannot be read: %s", code, error)
+            return
+        try:
+            client.too_deep(pb.MessageInfo.FromString(mending.part(ctypes.string_at(address, size), 1)))
+        except Exception:
+            log.exception("a message cannot be read")
+    except Exception:
+        log.exception("an event of kind %s was not taken in", code)
 
 
 class _Neonize(NewClient):  # type: ignore[misc]
@@ -191,6 +228,7 @@ class _Neonize(NewClient):  # type: ignore[misc]
         """From now on the library's log goes to `client`."""
         library: Any = self._NewClient__client  # type: ignore[has-type]
         self._NewClient__client = _Library(library, client)
+        self.event.execute = partial(_on_event, weakref.ref(client), self.event.execute)
 
     def _NewClient__onLoginStatus(self, uuid: int, status: int) -> None:  # noqa: N802
         self.on_login_status((ctypes.string_at(status) or b"").decode(errors="replace"))
@@ -517,6 +555,26 @@ class Client:
             self._tell(arrived)
         self._custody.line(name, line)
 
+    def history(self, payload: bytes) -> None:
+        """A piece of the phone's history, on the library's thread."""
+        with self._taking_in("", True):
+            self._tell(ev.HistoryArrived(payload))
+
+    def too_deep(self, info: pb.MessageInfo) -> None:
+        """A message of which only the outside can be read, on the library's thread: the phone may show it."""
+        mending.mend_texts(info)
+        log.warning("a message is nested too deep to be read")
+        with self._taking_in(info.ID, True):
+            self._tell(_arrived(info, "unreadable", "", {}))
+
+    @contextmanager
+    def _taking_in(self, message_id: str, whole: bool) -> Iterator[None]:
+        self._live()
+        self._last_event = time.monotonic()
+        with self._custody.taking_in(message_id, whole):
+            yield
+        self._last_event = time.monotonic()
+
     def _run(self) -> None:
         error = ""
         try:
@@ -550,9 +608,9 @@ class Client:
             # The library holds handlers weakly in places: a closure kept by
             # its own table stays.
             def handler(_: NewClient, event: Any) -> None:
-                self._live()
-                self._last_event = time.monotonic()
-                with self._custody.taking_in(*_carried(event)):
+                # "Raw" is the same once more, for nobody here.
+                mending.mend_texts(event, leave_out=("Raw",))
+                with self._taking_in(*_carried(event)):
                     try:
                         translated = translate(event)
                     except Exception:
@@ -560,7 +618,6 @@ class Client:
                         return
                     if translated is not None:
                         self._tell(translated)
-                self._last_event = time.monotonic()
 
             client.event(kind)(handler)
 
@@ -577,7 +634,7 @@ class Client:
         on(UndecryptableMessageEv, _unreadable)
         on(GroupInfoEv, self._group_changed)
         on(BlocklistEv, self._blocklist_changed)
-        on(HistorySyncEv, lambda e: ev.HistoryArrived(e.Data.SerializeToString()))
+        on(HistorySyncEv, lambda _: None)  # Wanted, and taken before it is read: `_on_event`.
         on(JoinedGroupEv, lambda e: _group_joined(e.GroupInfo))
 
     def _me(self) -> ev.Connected:
@@ -673,6 +730,12 @@ def _jid(text: str) -> pb.JID:
 # --- Messages --------------------------------------------------------------
 
 
+def _time(seconds: float) -> datetime:
+    """Seconds since 1970 as a time; now, when they are no time at which anybody can have written."""
+    last = harmless.LATEST.timestamp()
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < last else datetime.now(UTC)
+
+
 def _message(event: pb.Message) -> ev.MessageArrived | None:
     info, message = event.Info, _unwrapped(event.Message)
     kind, text, data = _content(message)
@@ -736,7 +799,7 @@ def _arrived(info: pb.MessageInfo, kind: str, text: str, data: dict[str, Any]) -
         is_group=source.IsGroup,
         from_me=source.IsFromMe,
         # Milliseconds; WhatsApp itself counts in whole seconds.
-        sent_at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
+        sent_at=_time(info.Timestamp / 1000),
         kind=kind,
         text=text,
         push_name=info.Pushname,
@@ -891,16 +954,24 @@ def read_history(payload: bytes, own: ev.Party) -> tuple[int, Iterator[ev.Stored
     try:
         history = HistorySync.FromString(payload)
     except DecodeError as error:
-        raise ValueError("this is no history of WhatsApp's") from error
+        # One message that is too deep must not cost all others.
+        try:
+            history = HistorySync.FromString(mending.shallow(payload, HistorySync, ("conversations", "messages")))
+        except (DecodeError, ValueError):
+            raise ValueError("this is no history of WhatsApp's") from error
+        log.warning("of a piece of history, what is nested too deep was left out")
     return history.progress, _told(history, own)
 
 
 def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
+    mending.mend_texts(history)
     for pair in history.phoneNumberToLidMappings:
         yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
     for name in history.pushnames:
         yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
     for conversation in history.conversations:
+        if not conversation.ID:
+            continue
         names = [name for name in (conversation.ID, conversation.lidJID, conversation.pnJID) if name]
         chat = ev.Party(conversation.ID, next((name for name in names if name != conversation.ID), ""))
         group = conversation.ID.endswith("@g.us")
@@ -937,7 +1008,7 @@ def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> I
         sender=own if past.key.fromMe else author,
         is_group=group,
         from_me=past.key.fromMe,
-        sent_at=datetime.fromtimestamp(past.messageTimestamp, UTC),
+        sent_at=_time(past.messageTimestamp),
         kind=kind,
         text=text,
         push_name="" if past.key.fromMe else past.pushName,
@@ -957,7 +1028,7 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
         message_id=f"pin-{pinned.message_id}-{pin.serverTimestampMS or pin.senderTimestampMS}",
         sender=own if pin.key.fromMe else pinned.chat,
         from_me=pin.key.fromMe,
-        sent_at=datetime.fromtimestamp((pin.senderTimestampMS or pin.serverTimestampMS) / 1000, UTC),
+        sent_at=_time((pin.senderTimestampMS or pin.serverTimestampMS) / 1000),
         kind="pin",
         text="",
         push_name="",
@@ -1028,7 +1099,7 @@ def _group_change(event: pb.GroupInfoEvent) -> ev.GroupChanged:
             words.append(what.format(", ".join(jid.User for jid in people)))
     return ev.GroupChanged(
         jid=_text(event.JID),
-        at=datetime.fromtimestamp(event.Timestamp, UTC) if event.Timestamp else datetime.now(UTC),
+        at=_time(event.Timestamp),
         name=event.Name.Name if event.HasField("Name") else None,
         locked=event.Locked.isLocked if event.HasField("Locked") else None,
         announce=event.Announce.IsAnnounce if event.HasField("Announce") else None,

@@ -136,7 +136,7 @@ class Custody:
             self._wait_for_room()
             coming = self._coming.setdefault(found[1], _Coming())
             # One that comes without any ("unavailable") has an event too.
-            coming.parts += len(_PART.findall(stanza)) or 1
+            coming.parts += len(_PART.findall(_without_name(stanza))) or 1
             if len(self._coming) > MOST_COMING:
                 self._coming.popitem(last=False)
 
@@ -159,6 +159,12 @@ class Custody:
                 coming.ignored = lost
                 self._changed.notify_all()
 
+    def _given_up(self, message_id: str) -> None:
+        with self._changed:
+            if coming := self._coming.get(message_id):
+                coming.told += 1
+                self._changed.notify_all()
+
     # --- What goes ----------------------------------------------------------
 
     def _leaves(self, stanza: str) -> None:
@@ -174,7 +180,10 @@ class Custody:
             elif kind in _HELD:
                 self._wait_for(message_id)
         elif attributes.get("class") == "message":
-            self._wait_for(message_id, asked=True)
+            if "error" in attributes:
+                # A part that is no protobuf: it gives no event.
+                self._given_up(message_id)
+            self._wait_for(message_id, asked="error" not in attributes)
         elif attributes.get("class") == "notification" and kind == "w:gp2":
             self._wait_beside()
 
@@ -224,3 +233,12 @@ class Custody:
         with self._changed:
             while not self._over and (self._busy or time.monotonic() - max(began, self._last) < BESIDE_SECONDS):
                 self._changed.wait(BESIDE_SECONDS)
+
+
+def _without_name(stanza: str) -> str:
+    """A logged message without what its sender calls themselves: it is not escaped, and may look like a part.
+
+    The attributes stand in the order of their names (whatsmeow: binary/xml.go), and the time is never left out.
+    """
+    begin, end = stanza.find(' notify="'), stanza.rfind(' t="')
+    return stanza[:begin] + stanza[end:] if 0 <= begin < end else stanza

@@ -8,8 +8,9 @@ import asyncio
 import itertools
 import logging
 import random
+import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -54,6 +55,8 @@ RESTART_SECONDS = 60.0
 GATHER_SECONDS = 0.5
 CALM_SECONDS = 6.0
 ASK_TIMES = 4
+# Asking costs a reconnection, and whoever uses a key twice can bring it about: so often a device, in so many seconds.
+ASK_MOST, ASK_SECONDS = 6, 600.0
 # So many clients start at once: threads of their own, because they wait for each other and for the network, and
 # the pool's are wanted by those that are connected.
 _STARTERS = ThreadPoolExecutor(16, thread_name_prefix="starting")
@@ -66,6 +69,8 @@ OUTDATED_RETRY = timedelta(hours=1)
 # within this time means it.
 RETURN_SECONDS = 5.0
 MEANT_SECONDS = 600.0
+# A person's JID may name a device: 1002:5@lid.
+_DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
 
 
 class Session:
@@ -98,6 +103,8 @@ class Session:
         self._starting = asyncio.Lock()
         # Messages to be asked for, and how often each was.
         self._lost: list[ev.Lost] = []
+        # By device: when its messages were asked for.
+        self._asked_of: defaultdict[str, deque[float]] = defaultdict(deque)
         self._asked: Counter[str] = Counter()
         self._asked_at = -CALM_SECONDS
         self._qr = ""
@@ -436,6 +443,13 @@ class Session:
         if self._asked[lost.message_id] == ASK_TIMES:
             log.error("instance %s: a message could not be had again", self.instance.uid)
             return False
+        times = self._asked_of[lost.sender]
+        while times and times[0] < time.monotonic() - ASK_SECONDS:
+            times.popleft()
+        if len(times) >= ASK_MOST:
+            log.warning("instance %s: a device sends what cannot be decrypted, again and again", self.instance.uid)
+            self._writer.put(self.instance, _unreadable(lost))
+            return False
         self._asked[lost.message_id] += 1
         self._loop.call_soon_threadsafe(self._gather, lost)
         return True
@@ -453,6 +467,8 @@ class Session:
         async with self._changing:
             self._asked_at = time.monotonic()
             lost, self._lost = self._lost, []
+            for sender in {one.sender for one in lost}:
+                self._asked_of[sender].append(self._asked_at)
             log.warning("instance %s: %d messages were cut off by a kill; their senders are asked to send them again",
                         self.instance.uid, len(lost))  # fmt: skip
             metrics.ASKED_AGAIN.inc(len(lost))
@@ -526,3 +542,17 @@ class Session:
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         return await self._thread(lambda: database.call(work, *args, **kwargs))
+
+
+def _unreadable(lost: ev.Lost) -> ev.MessageArrived:
+    """What a chat shows of a message that nobody asks for."""
+    sender = ev.Party(_DEVICE.sub("@", lost.sender, count=1))
+    return ev.MessageArrived(
+        message_id=lost.message_id,
+        chat=ev.Party(lost.chat) if lost.chat else sender,
+        sender=sender,
+        is_group=bool(lost.chat),
+        from_me=False,
+        sent_at=timezone.now(),
+        kind=Message.Kind.UNREADABLE,
+    )

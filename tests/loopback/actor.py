@@ -25,7 +25,7 @@ os.dup2(2, 1)
 
 from neonize import events as ev  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
-from neonize.proto.Neonize_pb2 import MutationInfo, PatchInfo  # noqa: E402
+from neonize.proto.Neonize_pb2 import MutationInfo, PatchInfo, SendMessageReturnFunction  # noqa: E402
 from neonize.proto.waSyncAction.WAWebProtobufSyncAction_pb2 import PinAction, SyncActionValue  # noqa: E402
 from neonize.utils.enum import MediaType, ParticipantChange, Presence, ReceiptType  # noqa: E402
 from neonize.utils.jid import build_jid  # noqa: E402
@@ -151,6 +151,23 @@ class ActorProcess:
         began = time.monotonic()
         sent = self.client.send_message(jid(to), message)
         return {"id": sent.ID, "timestamp": sent.Timestamp, "seconds": time.monotonic() - began}
+
+    def do_send_bytes(self, to: str, content: str) -> dict[str, Any]:
+        """Send what Python's protobuf would not write (in hex), so long as Go reads it."""
+        return {"id": self._send_bytes(to, bytes.fromhex(content))}
+
+    def do_send_bomb(self, to: str, megabytes: int) -> dict[str, Any]:
+        """As the phone: a piece of history inside the message, of zeros, that inflates to so much."""
+        return {"id": self._send_bytes(to, actor_messages.bomb(megabytes))}
+
+    def _send_bytes(self, to: str, content: bytes) -> str:
+        library: Any = self.client._NewClient__client
+        chat = jid(to).SerializeToString()
+        done = library.SendMessage(self.client.uuid, chat, len(chat), content, len(content))
+        answer = SendMessageReturnFunction.FromString(done)
+        if answer.Error:
+            raise RuntimeError(answer.Error)
+        return str(answer.SendResponse.ID)
 
     def do_send_media(self, to: str, kind: str, content: str, args: dict[str, Any]) -> dict[str, Any]:
         """Upload a file and send it; ``args`` are further fields of the message, which win over the true ones."""

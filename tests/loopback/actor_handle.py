@@ -234,6 +234,14 @@ class Actor:
         """Send without waiting: for acknowledgements that are late or never come."""
         return self.submit("send", to=to, kind=kind, args=args)
 
+    def send_bytes(self, to: str, content: bytes) -> str:
+        """A serialized message as it is: what Python's protobuf would not write, so long as Go reads it."""
+        return str(self.ask("send_bytes", to=to, content=content.hex())["id"])
+
+    def send_bomb(self, to: str, megabytes: int) -> str:
+        """As the phone: a piece of history that inflates to so much."""
+        return str(self.ask("send_bomb", to=to, megabytes=megabytes, timeout=120)["id"])
+
     def send_text(self, to: str, text: str) -> str:
         return self.send(to, "text", text=text)
 

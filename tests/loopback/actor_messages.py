@@ -209,6 +209,18 @@ def _synced(conversations: list[Conversation], progress: int) -> Any:
     return Message(protocolMessage=e2e.ProtocolMessage(type=kind, historySyncNotification=notification))
 
 
+def bomb(megabytes: int) -> bytes:
+    """A serialized message with a piece of history that inflates to so much."""
+    packer, zeros = zlib.compressobj(9), bytes(2**20)
+    packed = b"".join(packer.compress(zeros) for _ in range(megabytes)) + packer.flush()
+    notification = e2e.HistorySyncNotification(
+        syncType=e2e.HistorySyncType.RECENT, chunkOrder=1, progress=50, initialHistBootstrapInlinePayload=packed
+    )
+    kind = e2e.ProtocolMessage.HISTORY_SYNC_NOTIFICATION
+    message = Message(protocolMessage=e2e.ProtocolMessage(type=kind, historySyncNotification=notification))
+    return bytes(message.SerializeToString())
+
+
 def raw(to: str, args: Args) -> Any:
     """Any message, given as the serialized protobuf in hex."""
     return Message.FromString(bytes.fromhex(args["hex"]))

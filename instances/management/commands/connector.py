@@ -1,9 +1,11 @@
 """`manage.py connector`: hold the WhatsApp connections."""
 
 import os
+import resource
 import signal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import metrics
@@ -23,6 +25,10 @@ class Command(BaseCommand):
         from instances.labels import InvalidLabels
         from instances.whatsapp.connector import AlreadyRunning, Connector
 
+        if settings.CONNECTOR_MEMORY_MB:
+            # The library's too: it unpacks whatever it gets, and ends the process when it gets no more.
+            most = settings.CONNECTOR_MEMORY_MB * 2**20
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         settle()
         metrics.serve(metrics.CONNECTOR)
 
