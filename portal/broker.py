@@ -38,6 +38,8 @@ RECONNECT_SECONDS: Any = 0.25  # nats-py says int, and takes a float as well
 # sooner than a process that was killed can be up again.
 WATCH_SECONDS = 0.5
 REPLY_SECONDS = 0.1
+# How long NATS may take over the answer to whether it is there.
+PONG_SECONDS: Any = 1.0
 
 
 class NobodyListens(Exception):
@@ -183,6 +185,16 @@ class Broker:
             error, self._opening = self._opening, None
             raise NobodyListens(f"NATS refused us: {error.exception()}")
         return self._opening.result()
+
+    async def reach(self) -> None:
+        """Return once NATS has answered just now. Raises NobodyListens; a client stays while its server is away."""
+        client = await self.client()
+        if not client.is_connected:
+            raise NobodyListens("NATS is away")
+        try:
+            await client.flush(PONG_SECONDS)
+        except NatsError as error:
+            raise NobodyListens(f"NATS does not answer: {error}") from error
 
     async def _open(self) -> Client:
         return await nats.connect(

@@ -27,7 +27,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     answer = healthz(request)
     if answer.status_code == 200:
         try:
-            broker().run(broker().client())
+            broker().run(broker().reach())
         except NobodyListens:
             return JsonResponse({"status": "NATS unavailable"}, status=503)
     return answer

@@ -75,6 +75,8 @@ class Hub:
         self._closed = False
         # Nothing that is told from now on is missed.
         self.listening = False
+        # NATS is known to be away: no news come, and nobody should believe that nothing happens.
+        self.away = False
 
     def join(self, listener: Listener) -> None:
         """From now on the listener is offered news."""
@@ -115,17 +117,31 @@ class Hub:
                 await broker().subscribe("news.>", heard)
                 break
             except NobodyListens:
+                self._is_away()
                 await asyncio.sleep(RETRY_SECONDS)
-        self._tell(News("", RESYNC, {}))
-        self.listening = True
+        self._is_back()
         reconnects = 0
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            seen = (await broker().client()).stats["reconnects"]
-            if seen != reconnects:
-                # What was told while NATS was away is lost.
+            client = await broker().client()
+            seen = client.stats["reconnects"]
+            if not client.is_connected:
+                self._is_away()
+            elif self.away or seen != reconnects:
                 reconnects = seen
-                self._tell(News("", RESYNC, {}))
+                self._is_back()
+
+    def _is_away(self) -> None:
+        """End the streams: pages then say that they are not live."""
+        if not self.away:
+            self.away, self.listening = True, False
+            self._tell(News("", RESYNC, {}))
+            self._tell(None)
+
+    def _is_back(self) -> None:
+        """What was told while NATS was away is lost."""
+        self._tell(News("", RESYNC, {}))
+        self.away, self.listening = False, True
 
 
 hub = Hub()

@@ -129,6 +129,10 @@ def test_a_server_that_went_and_came_back(tmp_path: Path) -> None:
         broker = Broker(url, "test")
         broker.run(broker.subscribe("test.double", double))
         assert broker.request("test.double", {"number": 1}, 2) == {"twice": 2}
+        broker.run(broker.reach())
+    # The client stays, and tries again; it is not there for that.
+    with pytest.raises(NobodyListens):
+        broker.run(broker.reach())
     began = time.monotonic()
     for _ in range(20):
         with pytest.raises(NobodyListens):

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
@@ -75,7 +76,7 @@ class Turns:
                 raise NoTurns(str(error)) from error
         except NatsError as error:
             self.forget()
-            raise NoTurns(str(error) or type(error).__name__) from error
+            raise NoTurns(_why(error)) from error
 
     async def take(self, seconds: float) -> Turn | None:
         """The next turn, or None when there was none for so long."""
@@ -87,7 +88,7 @@ class Turns:
             return None
         except NatsError as error:
             self.forget()
-            raise NoTurns(str(error) or type(error).__name__) from error
+            raise NoTurns(_why(error)) from error
         return Turn(UUID(message.subject.rpartition(".")[2]), message)
 
     def forget(self) -> None:
@@ -146,6 +147,8 @@ async def _make(stream: JetStreamContext, config: StreamConfig) -> None:
 
 def _why(error: Exception) -> str:
     text = str(error) or type(error).__name__
+    if isinstance(error, OutboundBufferLimitError):
+        return "NATS is away"  # Nothing is kept for it (`portal.broker`).
     if isinstance(error, NatsError) and "no responders" in text.lower():
         return "NATS runs without JetStream: switch it on (`jetstream {}` in its configuration)"
     return text

@@ -57,7 +57,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(WEBHOOKS_AT_ONCE)
-        self._trouble = ""
+        # What is wrong, by where it was noticed.
+        self._troubles: dict[str, str] = {}
 
     def stop(self) -> None:
         """End `run` once what is under way is through. Callable from any thread."""
@@ -89,9 +90,10 @@ class Worker:
         while not self._stop.is_set():
             try:
                 await broker().subscribe(outbox.WAKE, wake)
+                self._complain("listen", "")
                 return
             except NobodyListens as error:
-                self._complain(str(error))
+                self._complain("listen", str(error))
                 await asyncio.sleep(TRY_AGAIN)
 
     async def _look(self) -> None:
@@ -102,9 +104,9 @@ class Worker:
                 more = await self._database(book.hand_out)
                 for webhook in more | await self._database(book.due_webhooks):
                     await self._turns.offer(webhook)
-                self._complain("")
+                self._complain("look", "")
             except (DatabaseError, NoTurns) as error:
-                self._complain(f"events wait: {error}")
+                self._complain("look", f"events wait: {error}")
                 await asyncio.sleep(TRY_AGAIN)
                 continue
             if not more:
@@ -129,8 +131,9 @@ class Worker:
             turn = None
             try:
                 turn = await self._turns.take(TAKE_SECONDS)
+                self._complain("take", "")
             except NoTurns as error:
-                self._complain(f"events wait: {error}")
+                self._complain("take", f"events wait: {error}")
                 await asyncio.sleep(TRY_AGAIN)
             if turn is None:
                 self._free.release()
@@ -144,13 +147,14 @@ class Worker:
         try:
             emptied = await self._empty(turn.webhook)
             await (turn.end() if emptied else turn.hand_back())
+            self._complain("deliver", "")
             # Something may have become due between our last look and the end
             # of the turn, when its own turn was refused as one too many.
             if emptied and turn.webhook in await self._database(book.due_webhooks):
                 await self._turns.offer(turn.webhook)
         except (DatabaseError, NatsError, NoTurns) as error:
             # The turn comes again by itself; what was delivered is noted.
-            self._complain(f"a webhook's events wait: {error}")
+            self._complain("deliver", f"a webhook's events wait: {error}")
         except Exception:
             log.exception("a webhook's turn failed")
         finally:
@@ -194,14 +198,15 @@ class Worker:
 
     # --- Helpers --------------------------------------------------------------
 
-    def _complain(self, trouble: str) -> None:
-        """Say what is wrong, once, and when it is over."""
-        if trouble != self._trouble:
-            if trouble:
+    def _complain(self, where: str, trouble: str) -> None:
+        """Say what is wrong, once however many notice it, and when all of it is over."""
+        before = self._troubles.pop(where, "")
+        if trouble:
+            if trouble != before and trouble not in self._troubles.values():
                 log.warning("%s", trouble)
-            else:
-                log.info("webhooks are delivered again (%s at %s)", settings.PROCESS_NAME, time.strftime("%X"))
-            self._trouble = trouble
+            self._troubles[where] = trouble
+        elif before and not self._troubles:
+            log.info("webhooks are delivered again (%s at %s)", settings.PROCESS_NAME, time.strftime("%X"))
 
     async def _database(
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs

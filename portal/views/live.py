@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.http import require_safe
 
 from instances import access
-from portal.live import Listener, stream
+from portal.live import Listener, hub, stream
 
 # How long a person keeps hearing of an instance that was taken from them.
 BEAT_SECONDS = 15.0
@@ -18,11 +18,13 @@ BEAT_SECONDS = 15.0
 
 @require_safe
 async def live(request: HttpRequest) -> HttpResponseBase:
-    """News of the instances the reader may see; 401 for strangers to the portal."""
+    """News of the instances the reader may see; 401 for strangers to the portal, 503 while there are none."""
     user = await request.auser()
     await sync_to_async(leave_database)()
     if not user.is_authenticated:
         return HttpResponse(status=401)
+    if hub.away:
+        return HttpResponse(status=503)
     session = request.session
 
     def look() -> frozenset[str] | None:

@@ -5,14 +5,17 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
+import redis
 
 from tests.e2e.scene import Scene, open_scene, wait
 from tests.kills.house import KillScene, kill_scene
 from tests.loopback import Actor, LoopbackServer
+from tests.member import Member
 
 # It brings its own databases.
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
@@ -67,6 +70,66 @@ def test_the_database_is_away(scene: KillScene, bob: Actor) -> None:
     scene.house.start("postgres")
     all_there(scene, ids)
     must_pin(scene, bob)
+
+
+def test_nats_is_away(scene: KillScene, bob: Actor) -> None:
+    first = bob.send_text(scene.ana.jid, "before")
+    scene.stored(first)
+    member = Member(scene.portal, "ruth")
+    with member.stream("/live/") as live:
+        scene.house.kill("nats")
+        wait(lambda: scene.portal.get("/readyz")[0] == 503, 3, "a word that it is not ready")
+        assert scene.portal.get("/readyz") == (503, '{"status": "NATS unavailable"}')
+        assert scene.portal.get("/healthz")[0] == 200
+        # The stream ends, by which pages tell their readers; there is no new one.
+        live.read()
+    assert member.get("/live/")[0] == 503
+    ids = bob.send_many(scene.ana.jid, 30, "while NATS is away ")["ids"]
+    status, answer = scene.pin(first, "7d")
+    assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
+    assert scene.pin_state(first) != "pinned"
+    assert member.get("/chats/")[0] == 200
+    all_there(scene, ids)
+    time.sleep(AWAY_SECONDS / 2)
+    scene.house.start("nats")
+    wait(lambda: scene.portal.get("/readyz")[0] == 200, 10, "a word that it is ready")
+    must_pin(scene, bob)
+
+    def live_again() -> bool:
+        with suppress(HTTPError), member.stream("/live/"):
+            return True
+        return False
+
+    wait(live_again, 10, "live news")
+    wait(lambda: "delivered again" in scene.house.log("worker"), 10, "the worker")
+    # Once that it went, once that it is back.
+    assert scene.house.log("worker").count("NATS is away") == 1
+    assert scene.house.log("worker").count("delivered again") == 1
+
+
+def test_the_cache_is_emptied_and_away(scene: KillScene, bob: Actor) -> None:
+    message_id = bob.send_text(scene.ana.jid, "before")
+    scene.stored(message_id)
+    member = Member(scene.portal, "rita")
+    valkey = redis.Redis.from_url(scene.portal.environment["CACHE_URL"])
+    assert scene.pin(message_id, "24h")[0] == 200
+    assert valkey.dbsize() >= 1
+    valkey.flushall()
+    assert scene.pin(message_id, "7d")[0] == 200
+    assert member.get("/chats/")[0] == 200
+    scene.house.kill("valkey")
+    assert scene.pin(message_id, "24h")[0] == 200
+    for page in ("/chats/", "/instances/", "/pins/", "/search/?q=before", "/pins/pins.csv"):
+        assert member.get(page)[0] == 200, page
+    assert scene.portal.get("/readyz")[0] == 200
+    assert "counts rate limits on its own" in scene.house.log("web")
+    scene.house.start("valkey")
+
+    def shared() -> bool:
+        scene.pin(message_id, "7d")
+        return "The cache is back" in scene.house.log("web")
+
+    wait(shared, 15, "the cache")
 
 
 # --- On SQLite, on a disk of a test's own ---------------------------------------
