@@ -6,6 +6,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # An IPv4 address in the last 32 bits, which a gateway of the network translates to.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All that is given out of IPv6. What lies elsewhere is somebody's own, as the
+# site-local fec0::/10 of old networks, which Python takes for public.
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
 
 
 def read(text: str) -> Address:
@@ -28,4 +31,6 @@ def unwrapped(address: Address) -> Address:
 def is_public(address: Address) -> bool:
     """Whether it leads out of every private network, whatever it is wrapped in."""
     found = unwrapped(address)
+    if isinstance(found, ipaddress.IPv6Address) and found not in _GIVEN_OUT:
+        return False
     return found.is_global and not found.is_multicast

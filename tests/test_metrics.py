@@ -66,7 +66,7 @@ def test_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     from portal import health
 
     class Away:
-        async def client(self) -> None:
+        async def reach(self) -> None:
             raise NobodyListens
 
         def run(self, work: object) -> None:

@@ -47,6 +47,8 @@ class Pages(PageTestCase):
         # The test's one connection is not the stream's to close.
         self.enterContext(mock.patch("portal.views.live.close_old_connections"))
         self.enterContext(mock.patch("portal.health.broker"))
+        # No NATS is here, which the stream of news notices sooner or later.
+        self.enterContext(mock.patch("portal.views.live.hub", mock.Mock(away=False)))
         for name in ("connect", "pairing_code", "disconnect", "logout", "send_pin", "apply_preferences"):
             self.enterContext(mock.patch.object(service, name, side_effect=NotConnected))
 
