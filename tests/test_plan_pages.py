@@ -2,8 +2,12 @@
 
 import csv
 import io
-from datetime import timedelta
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 from django.utils import timezone
 
@@ -15,6 +19,13 @@ from chats.schedule.wish import Wanted
 from portal.middleware import TIME_ZONE_COOKIE
 from portal.models import AuditLine
 from tests.page_base import PageTestCase
+
+
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """The clock stands there."""
+    with mock.patch("django.utils.timezone.now", return_value=moment):
+        yield
 
 
 class PlanPageTest(PageTestCase):
@@ -138,6 +149,39 @@ class PlanPageTest(PageTestCase):
         assert page.count('<li class="plan ') == 2
         assert page.count("<ol") == page.count("</ol>")
         assert "Nothing is planned" in self.open("nobody", "/pins/planned/").content.decode()
+
+    def test_the_calendar(self) -> None:
+        self.client.cookies[TIME_ZONE_COOKIE] = "America/Sao_Paulo"
+        secret = self.make_message("S", instance=self.charlies_shop)
+        with at(datetime(2026, 11, 10, 12, tzinfo=UTC)):
+            wish.make(secret, Wanted(pin_at=datetime(2026, 11, 20, tzinfo=UTC), duration=86_400), Asker("charlie"))
+            self.planned(repeat="30 9 * * 1", zone="America/Sao_Paulo", duration=86_400)
+            # Midnight in the reader's zone, and the hour before it.
+            self.planned(pin_at=datetime(2026, 12, 1, 3, tzinfo=UTC), duration=604_800)
+            self.planned(pin_at=datetime(2026, 12, 1, 2, tzinfo=UTC), until=datetime(2026, 12, 24, 12, tzinfo=UTC))
+            november, december = self.calendar(""), self.calendar("?month=2026-12")
+            assert november == {16: ["09:30"], 23: ["09:30"], 30: ["09:30", "23:00"]}
+            mondays = {day: ["09:30"] for day in (7, 14, 21, 28)}
+            assert december == {1: ["00:00"], 24: ["09:00"], **mondays}
+            for wrong in ("?month=2020-01", "?month=9999-99", "?month=x", "?month=9999-12", "?month=2026-13"):
+                assert self.calendar(wrong) == november, "this month"
+            assert self.calendar("", who="nobody") == {}
+
+    def calendar(self, query: str, who: str = "vera") -> dict[int, list[str]]:
+        """By day of the month, the times that stand there."""
+        page = self.open(who, f"/pins/planned/{query}").content.decode()
+        found = {}
+        for cell in re.findall(r"<td class.*?</td>", page):
+            if times := re.findall(r"<a class.*?>(\d\d:\d\d) ", cell):
+                found[int(re.search(r"<time.*?>(\d+)<", cell)[1])] = times  # type: ignore[index]
+        return found
+
+    def test_a_full_day_of_the_calendar(self) -> None:
+        with at(datetime(2026, 11, 10, 12, tzinfo=UTC)):
+            self.planned(repeat="0 * * * *", duration=86_400)
+            page = self.open("vera", "/pins/planned/?month=2027-02").content.decode()
+        assert page.count('<b class="muted">+21</b>') == 28
+        assert page.count("<tr>") == 1 + 4
 
     def test_the_time_line(self) -> None:
         pinbook.seen(self.message, Wish(604_800), actor="5511900000002@s.whatsapp.net", at=timezone.now(), stanza_id="")

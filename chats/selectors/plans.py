@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from chats.models import LostSchedule, Schedule
@@ -19,9 +20,14 @@ def of_message(message: Any) -> list[Schedule]:
 
 def coming(user: access.User) -> list[Any]:
     """What is planned on the instances a person may see, the soonest first."""
+    return list(waiting(user)[:PAGE])
+
+
+def waiting(user: access.User) -> QuerySet[Any]:
+    """All of it."""
     role = access.role_of(user, "message__instance__account", "message__instance")
-    found = Schedule.objects.annotate(role=role).filter(role__isnull=False, state=Schedule.State.WAITING)
-    return list(found.select_related("message__chat", "message__instance").order_by("due_at", "pk")[:PAGE])
+    found: QuerySet[Any] = Schedule.objects.annotate(role=role).filter(role__isnull=False, state=Schedule.State.WAITING)
+    return found.select_related("message__chat", "message__instance").order_by("due_at", "pk")
 
 
 def lost(user: access.User) -> list[Any]:

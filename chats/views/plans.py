@@ -1,6 +1,6 @@
 """A pin's own page: its state, what is planned for it, and all that happened; and the agenda of all that is planned."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from chats.errors import RequestError
 from chats.models import Message
 from chats.schedule import wish
 from chats.schedule.wish import InvalidSchedule, Wanted
-from chats.selectors import history, plans
+from chats.selectors import calendar, history, plans
 from chats.selectors import pins as selectors
 from chats.selectors.chat_list import find_message
 from instances import access
@@ -74,10 +74,28 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @signed_in
 def planned(request: HttpRequest) -> HttpResponse:
-    """The agenda: what comes, day by day."""
-    return render(
-        request, "chats/planned.html", {"plans": plans.coming(request.user), "lost": plans.lost(request.user)}
-    )
+    """The agenda: what comes, day by day; and a month of it as a calendar."""
+    today = timezone.localdate()
+    first = max(_month(request.GET.get("month", "")) or today, today).replace(day=1)
+    earlier = (first - timedelta(days=1)).replace(day=1)
+    context = {
+        "plans": plans.coming(request.user),
+        "lost": plans.lost(request.user),
+        "weeks": calendar.month(request.user, first),
+        "first": first,
+        "later": calendar.next_month(first),
+        "earlier": earlier if earlier >= today.replace(day=1) else None,
+    }
+    return render(request, "chats/planned.html", context)
+
+
+def _month(text: str) -> date | None:
+    """A day of the month that an address names, not more than ten years away."""
+    try:
+        day = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    return day if day.year <= timezone.localdate().year + 10 else None
 
 
 def _page(request: HttpRequest, message: Any, trouble: str = "") -> HttpResponse:
