@@ -139,9 +139,11 @@ def _past_pins(instance: Any) -> None:
 
     kinds = PinEvent.Kind
     messages = Message.objects.filter(instance=instance, kind="text", pin=None).order_by("-pk")[:40]
-    for number, message in enumerate(messages):
+    ages = [timedelta(days=number * 7 % 29, hours=number) for number in range(len(messages))]
+    # As they would have come: the oldest first.
+    for number, message in sorted(enumerate(messages), key=lambda each: ages[each[0]], reverse=True):
         pin = Pin.objects.create(message=message, state=Pin.State.EXPIRED)
-        at = timezone.now() - timedelta(days=number * 7 % 29, hours=number)
+        at = timezone.now() - ages[number]
         kind = kinds.REFUSED if number % 11 == 5 else kinds.SEEN if number % 4 == 1 else kinds.ACKNOWLEDGED
         actor = ("Olivia Reis", "Admin", "token 'CRM'", "rule 'Important'")[number % 7 % 4]
         PinEvent.objects.create(pin=pin, kind=kind, actor=actor, at=at, pinning=True)
