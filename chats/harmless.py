@@ -8,12 +8,14 @@ which no calendar has a day.
 import json
 import math
 import re
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, Stored
 
+LONGEST_NAME = 200
 # As much as WhatsApp's own apps let anybody write.
 LONGEST_TEXT = 65_536
 # A group's 10,000 people fit in.
@@ -30,6 +32,9 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2145, 1, 1, tzinfo=UTC)
 
 # PostgreSQL refuses NUL; halves of surrogate pairs are no characters, and neither database takes them.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Letters and symbols by their category that show nothing.
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -48,6 +53,19 @@ def event(given: Stored) -> Stored:
 def text(given: str, longest: int = LONGEST_TEXT) -> str:
     """Text that can be stored, with the replacement character for what cannot."""
     return _NO_TEXT.sub("\ufffd", given[:longest])
+
+
+def name(given: str) -> str:
+    """What somebody calls themselves or a group: it stands in a line with other words, and may not turn them around.
+
+    Empty when there is nothing to see: then it is shown as no name is.
+    """
+    made = text(_TURNING.sub("", given), LONGEST_NAME)
+    return made if any(_seen(char) for char in made) else ""
+
+
+def _seen(char: str) -> bool:
+    return unicodedata.category(char)[0] not in "CZM" and char not in _BLANK
 
 
 def jid(given: str) -> str:

@@ -105,14 +105,14 @@ def _meet(directory: Directory, event: Stored) -> None:
         directory.chat(event.chat)
         return
     if isinstance(event, PersonKnown):
-        directory.person(event.person, harmless.text(event.push_name, 200))
+        directory.person(event.person, harmless.name(event.push_name))
         return
     directory.people(event.people)
 
 
 def _row(directory: Directory, event: MessageArrived) -> Message:
     chat = directory.chat(event.chat)
-    name = harmless.text(event.push_name, 200)
+    name = harmless.name(event.push_name)
     sent_at = harmless.when(event.sent_at)
     if event.from_me:
         sender = directory.instance.jid or directory.person(event.sender)
@@ -162,7 +162,7 @@ def _group_change(directory: Directory, event: GroupChanged, taken: Taken) -> li
     chat = directory.chat(Party(event.jid))
     for name, value in (("name", event.name), ("locked", event.locked), ("announce", event.announce)):
         if value is not None:
-            setattr(chat, name, harmless.text(value, 200) if isinstance(value, str) else value)
+            setattr(chat, name, harmless.name(value) if isinstance(value, str) else value)
     if event.admins is not None:
         if chat.admins is None:
             taken.judged.append(chat)

@@ -13,7 +13,7 @@ from hypothesis.extra.django import TestCase as HypothesisTestCase
 
 from chats import harmless
 from chats.intake import take_in
-from chats.models import Contact, Message, Pin
+from chats.models import Chat, Contact, Message, Pin
 from instances.models import Instance
 from instances.whatsapp import journal
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Target
@@ -65,6 +65,22 @@ def test_the_longest_text_of_whatsapps_own_apps_is_kept_whole(instance: Instance
 def test_what_was_cut_says_so(instance: Instance) -> None:
     take_in(instance, [arrived(text="x" * (LONGEST + 7))])
     assert Message.objects.get().data["cut"] == LONGEST + 7
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("\u202egpj.exe\u2066", "gpj.exe"),
+        ("\u200b\u2060 \u3164", ""),
+        ("\u0645\u06cc\u200c\u062e\u0648", "\u0645\u06cc\u200c\u062e\u0648"),
+        ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),
+    ],
+)
+def test_a_name_turns_nothing_around_and_can_be_seen(instance: Instance, name: str, kept: str) -> None:
+    """Was red: "Pinned by" and the time beside it stood in the wrong order; nobody saw a name of nothing."""
+    take_in(instance, [arrived(push_name=name), GroupChanged(GROUP, START, name=name)])
+    assert Message.objects.get().sender_name == kept
+    assert set(Chat.objects.values_list("name", flat=True)) == {kept}
 
 
 @pytest.mark.parametrize("first", [True, False])
