@@ -1,5 +1,9 @@
 """`/healthz` and `/readyz`: whether this web process can do its work, and whether it should be given any."""
 
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -23,11 +27,32 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database and NATS answer, else 503. For whoever spreads the callers; tells nothing else."""
+    """200 when the database answers and takes what is written, and NATS answers; else 503.
+
+    For whoever spreads the callers; tells nothing else.
+    """
     answer = healthz(request)
-    if answer.status_code == 200:
-        try:
-            broker().run(broker().reach())
-        except NobodyListens:
-            return JsonResponse({"status": "NATS unavailable"}, status=503)
+    if answer.status_code != 200:
+        return answer
+    if not _takes_what_is_written():
+        return JsonResponse({"status": "database cannot be written"}, status=503)
+    try:
+        broker().run(broker().reach())
+    except NobodyListens:
+        return JsonResponse({"status": "NATS unavailable"}, status=503)
     return answer
+
+
+def _takes_what_is_written() -> bool:
+    """Whether the disk of an SQLite database can be written (a byte that nobody sees), and a server is not a spare."""
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            return bool(cursor.fetchone() == ("off",))
+    place = Path(str(settings.DATABASES["default"]["NAME"])).parent
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"x")
+    except OSError:
+        return False
+    return True

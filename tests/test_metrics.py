@@ -1,8 +1,11 @@
 """What a process counts, and that strangers do not reach it."""
 
 import urllib.request
+from unittest import mock
 
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from chats import pinbook
@@ -76,4 +79,20 @@ def test_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "broker", Away)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "NATS unavailable"})
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_database_that_cannot_be_written_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that can only be read, or a server that only follows another."""
+    monkeypatch.setattr("portal.health.broker", mock.MagicMock())
+    assert client.get("/readyz").status_code == 200
+    if connection.vendor == "sqlite":
+        # Nobody writes there, not even root.
+        monkeypatch.setitem(settings.DATABASES["default"], "NAME", "/proc/portal.sqlite3")
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "database cannot be written"})
     assert client.get("/healthz").status_code == 200

@@ -1,6 +1,7 @@
 """Schemathesis calls every endpoint with what the OpenAPI document allows and forbids, and reads the answers by it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -168,7 +169,7 @@ class Conformance(BaseTestCase):
         self.aim_schedule(case.body)
         self.aim_many(case)
         for name, value in {"number": JID, "messageId": "3EB0", "chatJid": JID}.items():
-            if name in (case.query or {}) and "media" in case.path:
+            if name in (case.query or {}) and re.search("media|pinHistory", case.path):
                 case.query[name] = value
             if isinstance(case.body, dict) and name in case.body:
                 case.body[name] = value

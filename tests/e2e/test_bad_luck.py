@@ -16,6 +16,7 @@ from tests.e2e.scene import Scene, open_scene, wait
 from tests.kills.house import KillScene, kill_scene
 from tests.loopback import Actor, LoopbackServer
 from tests.member import Member
+from tests.portal_process import PortalProcess
 
 # It brings its own databases.
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
@@ -136,7 +137,7 @@ def test_the_cache_is_emptied_and_away(scene: KillScene, bob: Actor) -> None:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
+def small_disk(folder: Path, *options: str) -> Iterator[Path]:
     """A file system of 96 MB, ext4 in a file, so that it can fill up."""
     # It lies where only root's PATH leads.
     make = shutil.which("mkfs.ext4", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
@@ -146,7 +147,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
     place.mkdir()
     with open(image, "wb") as file:
         file.truncate(96 * 2**20)
-    subprocess.run([make, "-q", "-m", "0", image], check=True)
+    subprocess.run([make, "-q", "-m", "0", *options, image], check=True)
     if subprocess.run(["mount", "-o", "loop", image, place], capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     try:
@@ -206,3 +207,60 @@ def test_a_locked_database(small: tuple[Scene, Actor]) -> None:
         time.sleep(AWAY_SECONDS)
     all_there(scene, ids)
     must_pin(scene, bob)
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Path]:
+    """A disk that can only be read once its file system has found itself broken: what Linux does by default."""
+    with small_disk(tmp_path, "-e", "remount-ro") as place:
+        yield place
+
+
+def break_down(disk: Path) -> None:
+    """As after a bad sector. What was written before is on the disk: this is no power cut."""
+    os.sync()
+    device = subprocess.run(["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True).stdout
+    trigger = Path("/sys/fs/ext4", Path(device.strip()).name, "trigger_fs_error")
+    if not trigger.exists():
+        pytest.skip("NOT RUN: this kernel cannot break a file system for a test")
+    trigger.write_text("a test")
+    with pytest.raises(OSError, match="Read-only"):
+        (disk / "probe").touch()
+
+
+def repair(disk: Path) -> None:
+    """As whoever runs the machine does."""
+    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["mount", "-o", "loop", disk.parent / "image", disk], check=True)
+
+
+def test_the_disk_can_only_be_read(failing: Path, tmp_path: Path) -> None:
+    with (
+        LoopbackServer(tmp_path / "whatsapp") as wa,
+        open_scene(wa, failing) as scene,
+        Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path) as bob,
+    ):
+        before = bob.send_text(scene.ana.jid, "before")
+        scene.stored(before)
+        member = Member(scene.portal, "ruth")
+        break_down(failing)
+        ids = bob.send_many(scene.ana.jid, 30, "on a broken disk ")["ids"]
+        status, answer = scene.pin(before, "7d")
+        assert (status, answer["error"]["message"].split(".")[0]) == (503, "The portal's database is not available")
+        assert scene.portal.get("/readyz") == (503, '{"status": "database cannot be written"}')
+        # What is there can be read.
+        for page in ("/chats/", "/instances/", "/search/?q=before"):
+            assert member.get(page)[0] == 200, page
+        assert scene.portal.call("GET", "/api/chat/list/shop", {}, scene.token)[0] == 200
+        time.sleep(AWAY_SECONDS)
+        assert scene.pin_state(before) != "pinned"
+        scene.portal.stop()
+        again = PortalProcess(failing / "data", **scene._environment)
+        assert again.process.wait(timeout=60) == 1
+        again.stop()
+        assert f"The data folder {failing / 'data'} cannot be written: Read-only file system" in again.err
+        assert "Traceback" not in again.err
+        repair(failing)
+        scene.start()
+        all_there(scene, [before, *ids], 60)
+        must_pin(scene, bob)

@@ -31,9 +31,14 @@ class Command(BaseCommand):
         """Run until somebody stops it."""
         os.umask(0o077)
         processes = web_processes()
-        folder.prepare(settings.DATA_DIR)
         try:
+            folder.prepare(settings.DATA_DIR)
             lock = folder.lock(settings.DATA_DIR / "run.lock")
+        except OSError as error:
+            raise CommandError(
+                f"The data folder {settings.DATA_DIR} cannot be written: {error.strerror}. Make room on its disk, "
+                "mount it for writing, give the folder to the user that runs the portal, or choose another (DATA_DIR)."
+            ) from None
         except folder.InUse as error:
             raise CommandError(
                 f"The portal already runs on this data folder (process {error.holder}). "
