@@ -93,6 +93,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["ENGINE"] = "portal.sqlite3"
     # WAL lets pages read while the connector writes. IMMEDIATE takes the write
     # lock at the start of a transaction, so that two writers queue (up to
     # `timeout` seconds) instead of failing half-way with "database is locked".

@@ -1,0 +1,97 @@
+"""Threads that write to SQLite at once."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.test import TransactionTestCase
+
+from instances.models import Account
+from portal.sqlite3 import base
+
+# How long each of them writes, in seconds.
+WRITING = 0.02
+
+
+@pytest.mark.sqlite_only
+class Turns(TransactionTestCase):
+    def at_once(self, count: int, work: Callable[[int], None]) -> float:
+        """Do it on so many threads; seconds until the last has ended."""
+
+        def whole(number: int) -> None:
+            try:
+                connection.ensure_connection()
+                ready.wait()
+                work(number)
+            finally:
+                connection.close()
+
+        ready = threading.Barrier(count + 1)
+        threads = [threading.Thread(target=whole, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        ready.wait()
+        began = time.monotonic()
+        for thread in threads:
+            thread.join()
+        return time.monotonic() - began
+
+    def test_the_next_one_is_woken_at_once(self) -> None:
+        """Left to SQLite, sixteen of them sleep for a second or two in which nobody writes."""
+
+        def write(number: int) -> None:
+            for turn in range(2):
+                with transaction.atomic():
+                    Account.objects.create(name=f"{number}/{turn}")
+                    time.sleep(WRITING)
+
+        # The machine may be busy with something else.
+        took = []
+        for _ in range(3):
+            Account.objects.all().delete()
+            took.append(self.at_once(16, write))
+            self.assertEqual(Account.objects.count(), 32)
+        self.assertLess(min(took), 32 * WRITING * 1.35)
+
+    def test_a_turn_ends_however_a_transaction_does(self) -> None:
+        def fail(number: int) -> None:
+            with self.assertRaises(ValueError), transaction.atomic():
+                Account.objects.create(name=f"failed {number}")
+                raise ValueError
+
+        def leave(number: int) -> None:
+            transaction.atomic().__enter__()
+            connection.close()
+            connection.in_atomic_block = False
+
+        for work in (fail, leave):
+            self.assertLess(self.at_once(8, work), base.PATIENCE_SECONDS)
+        self.assertEqual(Account.objects.count(), 0)
+        self.assertFalse(any(turn.locked() for turn in base._turns.values()))
+
+    def test_a_turn_that_is_never_given_back_stops_nobody(self) -> None:
+        with base._turns[str(connection.settings_dict["NAME"])], transaction.atomic():
+            Account.objects.create(name="all the same")
+        self.assertEqual(Account.objects.count(), 1)
+
+    def test_a_beginning_that_fails(self) -> None:
+        def begin(number: int) -> None:
+            connection.cursor().execute("PRAGMA busy_timeout = 1")
+            try:
+                with transaction.atomic():
+                    Account.objects.create(name=str(number))
+            except OperationalError:
+                failed.append(number)
+
+        failed: list[int] = []
+        with transaction.atomic():
+            Account.objects.create(name="holds it")
+            base._turns[str(connection.settings_dict["NAME"])].release()
+            try:
+                self.at_once(3, begin)
+            finally:
+                base._turns[str(connection.settings_dict["NAME"])].acquire()
+        self.assertEqual(len(failed), 3)
+        self.assertFalse(any(turn.locked() for turn in base._turns.values()))
