@@ -89,7 +89,7 @@ def test_while_whatsapp_is_silent_nobody_else_is(scene: Scene, bob: Actor) -> No
     many, threads = 90, 64
     ids = bob.send_many(scene.ana.jid, many, "while it is silent ")["ids"]
     scene.stored(ids[-1], seconds=60)
-    scene.wa.acks.late(scene.ana, 3, edit="2")
+    scene.wa.acks.late(scene.ana, 3.5, edit="2")
     answers: dict[str, int] = {}
 
     def pin(message_id: str) -> None:
@@ -99,12 +99,11 @@ def test_while_whatsapp_is_silent_nobody_else_is(scene: Scene, bob: Actor) -> No
     for caller in callers:
         caller.start()
     try:
-        time.sleep(1.5)
-        began = time.monotonic()
+        time.sleep(1)
         # A slow machine may have refused so many that there is room.
         assert scene.portal.call("GET", "/api/instance/list", None, scene.token)[0] in (200, 503)
         assert scene.portal.get("/healthz")[0] == 200
-        assert time.monotonic() - began < 1.2
+        assert set(answers.values()) <= {503}, "none of those who wait was answered before"
     finally:
         for caller in callers:
             caller.join()
