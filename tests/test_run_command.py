@@ -151,8 +151,7 @@ def test_ctrl_c_leaves_nothing_and_the_password_is_shown_once(start_portal: Star
     assert second.stop(signal.SIGTERM) == 0
 
 
-def test_the_password_opens_the_administration(start_portal: Start) -> None:
-    portal = start_portal().wait_ready()
+def test_the_password_opens_the_administration(portal: PortalProcess) -> None:
     check = (
         "from django.contrib.auth.models import User; import sys;"
         "user = User.objects.get(username='admin', is_superuser=True, is_staff=True, is_active=True);"
