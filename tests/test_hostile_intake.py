@@ -1,17 +1,18 @@
 """What no honest client sends, on its way into the database: all of it is stored, and nothing beside it is hurt."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
-from chats import harmless
+from chats import harmless, marks
 from chats.intake import take_in
 from chats.models import Chat, Contact, Message, Pin
 from instances.models import Instance
@@ -97,6 +98,16 @@ def test_an_unpin_of_what_was_never_pinned_and_a_pin_of_what_is_not_there(instan
         instance, [arrived(), action("pin", "3EB01", 5, pin_duration=None), action("pin", "NONE", 6, pin_duration=1)]
     )
     assert Pin.objects.get().state == "unpinned"
+
+
+def test_a_message_from_the_future_does_not_make_what_follows_read(instance: Instance) -> None:
+    """Was red: whoever saw it in the chat had read everything until 2140."""
+    take_in(instance, [arrived(sent_at=datetime(2140, 1, 1, tzinfo=UTC))])
+    message = Message.objects.get()
+    marks.mark_read(message.chat, message.sent_at)
+    take_in(instance, [arrived("3EB02", sent_at=timezone.now() + timedelta(days=2))])
+    assert message.chat.read_at is not None
+    assert message.chat.read_at < Message.objects.get(message_id="3EB02").sent_at
 
 
 def people(count: int) -> tuple[Party, ...]:
