@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from statistics import fmean
 
 from tests.bench.fleets.instances import Fleet
 from tests.bench.registry import Figure, at_least, at_most, bench
@@ -29,6 +30,8 @@ RATE = 20.0
 WARM_UP = 0.25
 SAMPLES = 60
 WEBHOOKS = 10
+# A leap may be a tenth of what was there, or this much (MiB, descriptors, threads).
+MOST_GROWTH, LEAST_GROWTH = 0.1, 3.0
 SETTLE_SECONDS = 60.0
 STORED = """
     SELECT i.name, m.message_id, m.kind FROM chats_message m JOIN instances_instance i ON i.id = m.instance_id
@@ -112,6 +115,11 @@ def _slopes(samples: Samples) -> Iterator[Figure]:
             # What is mapped of the database grows with it, as it should.
             bar = None if kind == "rss" else at_most(found.noise)
             yield Figure(f"soak_{name}_{kind}_slope", found.rise, f"{unit}/h", bar)
+            # A single leap is no slope, and no good either: the last quarter against the first.
+            quarter = max(len(row) // 4, 1)
+            before, after = fmean(row[:quarter]), fmean(row[-quarter:])
+            most = None if kind == "rss" else at_most(max(before * MOST_GROWTH, LEAST_GROWTH))
+            yield Figure(f"soak_{name}_{kind}_growth", after - before, unit, most)
 
 
 def _said(scene: Scene, samples: Samples) -> Iterator[Figure]:
