@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.test import override_settings
 from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
@@ -94,6 +96,45 @@ class WhatIsBelieved(MediaTestCase):
             assert self.refused(path=path) is errors.NoMedia, path
         for path in (PATH, "/o1/v/t24/f2/m231/AQ-x_y?ccb=9-4&oh=01_Q5&oe=67&_nc_sid=e6ed6c", "/m1/v/t24/An-8?ccb=10-5"):
             assert self.refused(path=path) is None, path
+
+    def test_no_path_changes_the_host(self) -> None:
+        """The library puts it behind the host's name as it is."""
+        pieces = [
+            "/",
+            "\\",
+            "@",
+            ":",
+            "?",
+            "#",
+            "..",
+            ".",
+            "%2f",
+            "%00",
+            "\r\n",
+            "\t",
+            " ",
+            "evil.example",
+            "v",
+            "é",
+            "&",
+            "//",
+        ]
+        believed = []
+
+        @settings_of(max_examples=400, deadline=None, database=None)
+        @given(st.one_of(st.lists(st.sampled_from(pieces)).map("".join).map("/v".__add__), st.text(max_size=80)))
+        def tried(path: str) -> None:
+            row = Message(kind=Message.Kind.IMAGE, data=described(path=path), sent_at=datetime.now(UTC))
+            try:
+                found = reference_of(row).path
+            except errors.NoMedia:
+                return
+            url = urlsplit(f"https://media.example{found}&hash=x")
+            assert (url.hostname, url.port, url.username, url.fragment) == ("media.example", None, None, "")
+            believed.append(found)
+
+        tried()
+        assert believed
 
     def test_keys_and_hashes_that_are_none(self) -> None:
         for name in ("key", "sha256", "encrypted_sha256"):

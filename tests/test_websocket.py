@@ -3,8 +3,11 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from portal import websocket as ws
 from portal.live import RESYNC, News
+from portal.rest.errors import ApiError
 
 BODY = '{"event": "message.pin"}'
 
@@ -51,3 +54,21 @@ def test_news_of_others_are_not_queued() -> None:
         return reader.queue.empty()
 
     assert asyncio.run(run())
+
+
+def test_a_first_message_that_is_no_token() -> None:
+    """Also one that is nested so deeply that reading it is an error of its own."""
+
+    async def run(text: str) -> int:
+        async def receive() -> Any:
+            return {"type": "websocket.receive", "text": text}
+
+        async def send(_: Any) -> None:
+            pass
+
+        with pytest.raises(ApiError) as caught:
+            await ws.Connection({"path": "/ws/shop"}, receive, send)._first_message()
+        return caught.value.status
+
+    for text in ("", "{", "[]", "7", '{"token": 7}', '{"tokens": "x"}', "[" * 60_000, '{"token":' * 10_000):
+        assert asyncio.run(run(text)) == 401
