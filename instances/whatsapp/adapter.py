@@ -47,6 +47,7 @@ from portal.libmagic import ensure as ensure_libmagic
 ensure_libmagic()  # neonize imports python-magic, which must find the C library.
 
 from google.protobuf.message import DecodeError  # noqa: E402
+from neonize import client as neonize_client  # noqa: E402
 from neonize import exc  # noqa: E402
 from neonize._binder import ProxySettings, func_callback_bytes2  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
@@ -212,6 +213,19 @@ def _on_event(
             log.exception("a message cannot be read")
     except Exception:
         log.exception("an event of kind %s was not taken in", code)
+
+
+class _UntilItIsSet(threading.Event):
+    """For `connect`, which looks five times a second whether its client has ended so that Ctrl+C is heard meanwhile.
+
+    Nobody presses Ctrl+C on a thread of ours, and five hundred clients woke the process 2,500 times a second.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:  # what the library says
+        return super().wait()
+
+
+neonize_client.ThreadEvent = _UntilItIsSet
 
 
 class _Neonize(NewClient):  # type: ignore[misc]

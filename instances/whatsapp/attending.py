@@ -36,9 +36,14 @@ class Attending:
         if self._instance.read_automatically and not message.from_me and message.kind not in Message.ACTIONS:
             self._unread.append(message)
 
+    @property
+    def due(self) -> bool:
+        """Whether `tick` would begin something."""
+        return not self._busy and (bool(self._unread) or self._presence_due())
+
     def tick(self, client: Client) -> None:
         """Begin what is due, on a thread; the library waits for WhatsApp there."""
-        if self._busy or not (self._unread or self._presence_due()):
+        if not self.due:
             return
         self._busy = True
         self._pool.submit(self._attend, client)

@@ -158,7 +158,8 @@ class Connector:
         if ticks % LOOK_TICKS == 0:
             self._history.resume(*(session.instance for session in self._sessions.values()))
         for session in list(self._sessions.values()):
-            self._spawn(session.tick())
+            if session.due:
+                self._spawn(session.tick())
         states = Counter(session.instance.state for session in self._sessions.values())
         for state in State.values:
             metrics.CONNECTIONS.labels(state).set(states[state])

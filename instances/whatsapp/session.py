@@ -154,6 +154,12 @@ class Session:
         """Whether nothing is going on that a change of owner would disturb."""
         return not self._sending.busy and not self._changing.locked() and self.instance.state != State.LINKING
 
+    @property
+    def due(self) -> bool:
+        """Whether `tick` has anything to do; asked of each of hundreds once a second."""
+        starts = self._start_at is not None and time.monotonic() >= self._start_at
+        return starts or (self.instance.state == State.CONNECTED and self._attending.due)
+
     async def tick(self) -> None:
         """Once a second: start what is due."""
         if not self._holds():
