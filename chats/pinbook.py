@@ -184,7 +184,8 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
         actor=actor,
         stanza_id=stanza_id,
     )
-    if at < pin.changed_at and pin.state != Pin.State.REQUESTED and not unheard_of:
+    # WhatsApp's times are whole seconds: within one, what arrives later is later.
+    if at < pin.changed_at.replace(microsecond=0) and pin.state != Pin.State.REQUESTED and not unheard_of:
         return  # News from before what we know already (an offline queue, a history).
     _apply(pin, wish, at, actor)
     # What somebody else did is not our caller's request, so the same request

@@ -320,6 +320,16 @@ def test_an_attempt_under_way_is_not_given_up(message: Message) -> None:
 # --- Made by others -----------------------------------------------------------------
 
 
+def test_an_unpin_within_the_second_of_our_pin_counts(owner: Owner, message: Message) -> None:
+    """WhatsApp tells whole seconds: what arrives after the acknowledgement looks older than it, and is not."""
+    pins.pin(message, WEEK, ALICE)
+    second = Pin.objects.get().changed_at.replace(microsecond=0)
+    pinbook.seen(message, Wish(None), actor=BOB_JID, at=second, stanza_id="3EB0B")
+    assert (Pin.objects.get().state, Pin.objects.get().actor) == (Pin.State.UNPINNED, BOB_JID)
+    pinbook.seen(message, Wish(DAY), actor=BOB_JID, at=second - timedelta(seconds=1), stanza_id="3EB0C")
+    assert Pin.objects.get().state == Pin.State.UNPINNED, "news from before"
+
+
 def test_a_contacts_pin_and_unpin_are_seen(message: Message) -> None:
     now = timezone.now()
     pinbook.seen(message, Wish(DAY), actor=BOB_JID, at=now, stanza_id="3EB0A")

@@ -164,6 +164,25 @@ def test_dropped_connection(scene: Scene, bob: Actor, wa: LoopbackServer) -> Non
     must_pin(scene, bob, "after the drop")
 
 
+def test_what_others_did_to_pins_while_the_line_was_down(scene: Scene, bob: Actor, wa: LoopbackServer) -> None:
+    unpinned, deleted, pinned = (bob.send_text(scene.ana.jid, f"told later: {what}") for what in "abc")
+    for message_id in (unpinned, deleted, pinned):
+        scene.stored(message_id)
+    for message_id in (unpinned, deleted):
+        assert scene.pin(message_id, "7d")[0] == 200
+    wa.refuse_connections()
+    scene.ana.drop(device(scene))
+    await_state(scene, "disconnected")
+    bob.unpin(scene.ana.jid, unpinned, from_me=True)
+    bob.delete(scene.ana.jid, deleted)
+    bob.pin(scene.ana.jid, pinned, 86_400, from_me=True)
+    assert [scene.pin_state(one) for one in (unpinned, deleted)] == ["pinned"] * 2, "nobody knows of it yet"
+    wa.refuse_connections(False)
+    await_state(scene, "connected", seconds=30)
+    states = ["unpinned", "unpinned", "pinned"]
+    wait(lambda: [scene.pin_state(one) for one in (unpinned, deleted, pinned)] == states, what="the truth")
+
+
 def test_not_connected(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pin me while paused")
     scene.stored(message_id)
