@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import threading
+import time
 import tracemalloc
 from datetime import timedelta
 from typing import Any
@@ -319,3 +320,28 @@ def fill(first: Message, rows: int) -> None:
         batch_size=1_000,
     )
     search.catch_up()
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ('a;"=1+1', "a;\"'=1+1"),
+        ("a\n=1+1", "a\n'=1+1"),
+        ("a\n@SUM(1)", "a\n'@SUM(1)"),
+        ("a\t-1", "a\t'-1"),
+        ("a; -1", "a; '-1"),
+        ("to buy:\n- oil\n- wax", "to buy:\n- oil\n- wax"),
+        ("5 = 5; b", "5 = 5; b"),
+    ],
+)
+def test_where_semicolons_part_cells(text: str, cell: str) -> None:
+    """Was red: Excel in Portuguese takes what follows a semicolon or a line break for a cell of its own."""
+    assert formats.cell(text) == cell
+
+
+def test_a_cell_of_nothing_but_separators_takes_no_time() -> None:
+    began = time.process_time()
+    for sign in '\n;\t" ':
+        formats.cell(sign * 65_536)
+    assert time.process_time() - began < 2

@@ -8,6 +8,7 @@ along can count (static/js/export.js).
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ COLUMNS = (
 # A spreadsheet takes a cell that begins so for a formula, which can send the
 # other cells away (OWASP, "CSV Injection"; the wide forms are read by some as well).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001  # meant
+# Where the list separator is a semicolon (Brazil, most of Europe), spreadsheets cut our lines there and at line breaks,
+# whatever the quotation marks say: what follows is the beginning of a cell as well. "- " begins a line of many lists.
+_CUT = re.compile('([;\\t]["\\t ]{0,8})(?=[=+@＝＋－＠-])|(\n["\\t ]{0,8})(?=[=@＝＠]|[+＋－-]\\S)')  # noqa: RUF001  # meant
 END = "\r\n"
 # Without it Excel takes UTF-8 for the code page of old.
 BOM = "\ufeff"
@@ -103,6 +107,7 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    text = _CUT.sub(r"\g<0>'", text)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
