@@ -173,13 +173,15 @@ LEASE_MARGIN = LEASE / 6
 # 0: no process answers Prometheus.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
-# How long a caller waits for WhatsApp's acknowledgement of a pin.
 # Whether to hear how far sent messages have come; see docs/wire.md for what it costs.
 RECEIPTS = env.bool("RECEIPTS", default=True)
+# How long a caller waits for WhatsApp's acknowledgement of a pin.
 ACK_TIMEOUT = timedelta(seconds=env.float("ACK_TIMEOUT_SECONDS", default=15))
 
 # MB of memory at which a connector ends, and is started again; 0: as much as there is. See docs/wire.md, "Bombs".
 CONNECTOR_MEMORY_MB = env.int("CONNECTOR_MEMORY_MB", default=0)
+# Stopped clients after which a connector ends, and is started again; 0: never. See docs/scaling.md, "What stays open".
+CONNECTOR_CLIENTS = env.int("CONNECTOR_CLIENTS", default=500)
 
 # Of files in messages, which are fetched when somebody asks for them: the
 # largest, how long to wait for one, and how much of them to keep here.

@@ -59,7 +59,11 @@ def pins(request: HttpRequest) -> HttpResponseBase:
         pieces = Placed(as_csv(found.iterator(500)))
     except ExportBusy as error:
         return _refusal(503, _(str(error)))
-    _note(request, "pins exported", instances, "")
+    try:
+        _note(request, "pins exported", instances, "")
+    except BaseException:
+        pieces.close()
+        raise
     return StreamingHttpResponse(pieces, content_type=CSV, headers=_saved_as("pins"))
 
 

@@ -256,6 +256,9 @@ class Client:
     returned: one that writes before it returns loses nothing (`custody`).
     """
 
+    # How many have been, in this process: the library keeps what it opened for each (docs/scaling.md).
+    stopped: ClassVar[int] = 0
+
     def __init__(
         self,
         keys: str,
@@ -343,6 +346,7 @@ class Client:
             time.sleep(0.02)
         with _gate.writing():
             self._client.stop()
+            Client.stopped += 1
         pools.close(self._keys)
 
     def pairing_code(self, phone: str) -> str:

@@ -20,8 +20,10 @@ from instances.leases import Lease
 from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import commands, database, housekeeping, journal, keys
+from instances.whatsapp.adapter import Client
 from instances.whatsapp.history import History
 from instances.whatsapp.journal import Journal
+from instances.whatsapp.outage import Outage
 from instances.whatsapp.session import Session
 from instances.whatsapp.stating import save_unplaced
 from instances.whatsapp.ticks import Ticks
@@ -60,6 +62,9 @@ class Connector:
         self._writer = Writer(Journal(journal.place()), self._on_taken)
         self._history = History(self._writer, self._on_history)
         self._ticks = Ticks()
+        self._outage = Outage()
+        # It has ended because it was worn, and is to be started anew.
+        self.worn = False
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -71,7 +76,7 @@ class Connector:
         self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
-        """Hold connections until `stop`; then let them go in order."""
+        """Hold connections until `stop`, or until it is worn; then let them go in order."""
         await self._reach_broker()
         await self._enter()
         beside = [self._spawn(self._beat()), self._spawn(self._watch())]
@@ -86,10 +91,22 @@ class Connector:
             except DatabaseError:
                 log.exception("the database is away")
             ticks += 1
+            self.worn = self._has_worn()
+            if self.worn:
+                log.warning("%d clients were stopped here, and the library keeps what it opened for each: "
+                            "this connector ends, to be started anew", Client.stopped)  # fmt: skip
+                break
             await self._sleep()
         await self._drain()
         for task in beside:
             task.cancel()
+
+    def _has_worn(self) -> bool:
+        """Whether so many clients have come and gone that a new process is due, and nothing is under way."""
+        most = max(settings.CONNECTOR_CLIENTS, 3 * len(self._sessions))
+        return settings.CONNECTOR_CLIENTS > 0 and most <= Client.stopped and all(
+            session.idle for session in self._sessions.values()
+        )  # fmt: skip
 
     async def _take_over(self) -> None:
         """Before any connection: what comes again must be known for what is there."""
@@ -151,7 +168,7 @@ class Connector:
         for instance in await self._leasing(self.lease.claim):
             metrics.LEASES.labels("taken").inc()
             self._sessions[instance.pk] = Session(
-                instance, self.lease, self._pool, self._writer, self._history, self._ticks
+                instance, self.lease, self._pool, self._writer, self._history, self._ticks, self._outage
             )
             self._spawn(self._begin(self._sessions[instance.pk]))
         await self._note_unplaced()

@@ -34,6 +34,7 @@ from instances.whatsapp.custody import Custody
 from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
+from instances.whatsapp.outage import Outage
 from instances.whatsapp.sending import Sending, send_pin, send_text
 from instances.whatsapp.stating import save_state
 from instances.whatsapp.ticks import Ticks
@@ -84,9 +85,11 @@ class Session:
         writer: Writer,
         history: History,
         ticks: Ticks,
+        outage: Outage,
     ) -> None:
         self.instance = instance
         self._lease = lease
+        self._outage = outage
         self._leaving = False
         self._pool = pool
         self._writer = writer
@@ -164,7 +167,7 @@ class Session:
         """Once a second: start what is due."""
         if not self._holds():
             return
-        if self._start_at is not None and time.monotonic() >= self._start_at:
+        if self._start_at is not None and time.monotonic() >= self._start_at and self._outage.may_try():
             self._start_at = None
             async with self._changing:
                 await self._start_client()
@@ -407,6 +410,7 @@ class Session:
     async def _on_connected(self, event: ev.Connected) -> None:
         self._qr = ""
         self._failures = 0
+        self._outage.over()
         self._start_at = None
         now = timezone.now()
         await self._save(
@@ -431,6 +435,7 @@ class Session:
         await self._set_state(State.DISCONNECTED, reason)
         wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
+        self._outage.failed()
         # A little apart from each other, so that a thousand instances do not
         # all knock at the same moment.
         self._start_at = time.monotonic() + wait * random.uniform(0.8, 1.2)  # noqa: S311  # no secret

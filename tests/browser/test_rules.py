@@ -1,5 +1,7 @@
 """A rule made in a browser, looked at, switched on, and set off by the contact; and the page of figures."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -29,8 +31,9 @@ def test_it_works(home: House, person: MakePerson) -> None:
     page.locator("[name=words]").fill("Okapi")
     assert bob.axe() == []
     page.get_by_role("button", name="Look at what it would do").click()
-    expect(page.locator("main")).to_contain_text("One message of the last 30 days.")
-    expect(page.locator(".plan")).to_contain_text("an okapi of the past")
+    # Ana may have had to write twice.
+    expect(page.locator("main")).to_contain_text(re.compile(r"(One message|\d messages) of the last 30 days\."))
+    expect(page.locator(".plan").first).to_contain_text("an okapi of the past")
     assert bob.axe() == []
     rule = page.url
     page.get_by_role("button", name="Switch on").click()
@@ -39,7 +42,6 @@ def test_it_works(home: House, person: MakePerson) -> None:
     row = arrived(home, bob, "look, another okapi")
     expect(row.locator(".pin-state.pinned")).to_contain_text("Pinned by the rule", timeout=15_000)
     page = bob.go(rule.removeprefix(home.url))
-    # Ana may have had to write twice.
     expect(page.locator(".plan").first).to_contain_text("another okapi")
     page.get_by_role("button", name="Switch off").click()
     page.get_by_role("button", name="Delete").click()

@@ -61,6 +61,14 @@ class Scene:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def ask(self, verb: str) -> str:
+        """Call the service's front door, as a page does."""
+        return self.command(
+            "shell", "--no-imports", "-c",
+            "from instances.models import Instance as I; from instances.whatsapp import service;"
+            f"print(service.{verb}(I.objects.get(name='shop')))",
+        )  # fmt: skip
+
     def begin_command(self, *arguments: str) -> "subprocess.Popen[str]":
         """A `manage.py` command that waits for something, its output in a pipe as Python buffers it by default."""
         buffered = {name: value for name, value in self.portal.environment.items() if name != "PYTHONUNBUFFERED"}

@@ -42,7 +42,7 @@ def connected(scene: Scene, bob: Actor, wa: LoopbackServer) -> None:
     if not scene.instance("jid"):
         link_by_qr(scene, bob)
     elif scene.instance("state") != "connected":
-        ask(scene, "connect")
+        scene.ask("connect")
     await_state(scene, "connected")
 
 
@@ -54,15 +54,6 @@ def sentence(scene: Scene) -> str:
     """What the portal tells people of the instance."""
     return scene.command("shell", "--no-imports", "-c", "from instances.models import Instance as I;"
                          "print(I.objects.get(name='shop').sentence)").strip()  # fmt: skip
-
-
-def ask(scene: Scene, verb: str) -> str:
-    """Call the service's front door, as a page does."""
-    return scene.command(
-        "shell", "--no-imports", "-c",
-        "from instances.models import Instance as I; from instances.whatsapp import service;"
-        f"print(service.{verb}(I.objects.get(name='shop')))",
-    )  # fmt: skip
 
 
 def link_by_qr(scene: Scene, bob: Actor) -> None:
@@ -186,7 +177,7 @@ def test_what_others_did_to_pins_while_the_line_was_down(scene: Scene, bob: Acto
 def test_not_connected(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pin me while paused")
     scene.stored(message_id)
-    ask(scene, "disconnect")
+    scene.ask("disconnect")
     assert scene.instance("state") == "paused"
     began = time.monotonic()
     status, answer = scene.pin(message_id, "7d")
@@ -197,7 +188,7 @@ def test_not_connected(scene: Scene, bob: Actor) -> None:
     scene.start()
     time.sleep(2)
     assert scene.instance("state") == "paused", "paused stays paused through a restart"
-    ask(scene, "connect")
+    scene.ask("connect")
     await_state(scene, "connected")
     assert scene.pin(message_id, "7d")[0] == 200
 
@@ -219,7 +210,7 @@ def test_unlinked_while_the_portal_was_stopped(scene: Scene) -> None:
 
 
 def test_logout(scene: Scene) -> None:
-    ask(scene, "logout")
+    scene.ask("logout")
     wait(lambda: not scene.ana.devices(), what="the phone's list of devices to be empty")
     assert scene.instance("state") == "unlinked"
     assert not list((scene.folder / "data" / "sessions").glob("*.sqlite3*")), "the keys are gone"
@@ -231,7 +222,7 @@ def test_replaced_by_another_connection(scene: Scene, bob: Actor) -> None:
     assert "took the connection over" in sentence(scene)
     time.sleep(3)
     assert scene.instance("state") == "replaced", "two that replace each other in turn would never end"
-    ask(scene, "connect")
+    scene.ask("connect")
     await_state(scene, "connected")
     must_pin(scene, bob, "taken back")
 

@@ -14,7 +14,10 @@ from portal.collector import settle
 
 
 class Command(BaseCommand):
-    """Runs until SIGTERM or Ctrl-C; then closes every connection in order."""
+    """Runs until SIGTERM or Ctrl-C; then closes every connection in order.
+
+    Ends by itself, with code 75 (EX_TEMPFAIL), when it is worn: whatever keeps services up starts it anew.
+    """
 
     help = "Hold the WhatsApp connections. `manage.py run` starts this by itself."
 
@@ -32,11 +35,15 @@ class Command(BaseCommand):
         settle()
         metrics.serve(metrics.CONNECTOR)
 
+        code = os.EX_OK
+
         async def run() -> None:
+            nonlocal code
             connector = Connector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signals[number] = connector.stop
             await connector.run()
+            code = os.EX_TEMPFAIL if connector.worn else os.EX_OK
 
         signals: dict[int, Any] = {}
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,4 +54,4 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         broker().close()
         # Threads of an abandoned QR login never end (see the adapter).
-        os._exit(0)
+        os._exit(code)
