@@ -92,7 +92,7 @@ def duration(seconds: int | None) -> int | None:
 
 def data(given: dict[str, Any]) -> dict[str, Any]:
     """What goes into a JSON column. What is too much in all is left out, and `cut` says so."""
-    if all(type(value) is int for value in given.values()) or not given:
+    if all(type(value) is int and name.isidentifier() for name, value in given.items()):
         return given
     made: dict[str, Any] = _value(given, DEEPEST)
     if len(json.dumps(made)) <= MOST_DATA:

@@ -29,6 +29,19 @@ class ContentSecurityPolicy(PagesOnly, MiddlewareMixin):
         return response
 
 
+class NoOtherHost(PagesOnly, MiddlewareMixin):
+    """A redirect never goes to a host that is named without a scheme: none of ours does.
+
+    Django lets those pass in which it finds no host, such as "// ".
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Send whoever would go there to the first page."""
+        if response.headers.get("Location", "").startswith("//"):
+            response.headers["Location"] = "/"
+        return response
+
+
 class PageCompression(PagesOnly, GZipMiddleware):
     """Compresses pages. The API's answers are short, and their dress is the API's own business; files have theirs."""
 

@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "portal.middleware.PageCompression",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.ContentSecurityPolicy",
+    "portal.middleware.NoOtherHost",
     "portal.page_layers.Files",
     "corsheaders.middleware.CorsMiddleware",
     "portal.page_layers.Session",

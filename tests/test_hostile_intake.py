@@ -31,6 +31,7 @@ def instance(db: None) -> Instance:
 CASES: dict[str, dict[str, Any]] = {
     "a NUL in a file's name": {"kind": "document", "data": {"fileName": "a\x00b"}},
     "a NUL deep in the data": {"kind": "poll", "data": {"options": ["a", {"b": "\x00"}]}},
+    "a NUL in what the data calls a number": {"kind": "poll", "data": {"\x00": 0}},
     "a place that is no number": {"kind": "location", "data": {"latitude": math.nan, "longitude": math.inf}},
     "lengths without sense": {"kind": "image", "data": {"length": 2**64 - 1, "seconds": 2**32 - 1}},
     "half a character": {"text": "a\ud800b"},

@@ -60,6 +60,7 @@ TRICKS = [
     f"/..//{EVIL}",
     f"//{EVIL}/..",
     f"\u3000//{EVIL}",
+    "// ",
     f"/\u2215{EVIL}",
     f"https://testserver:80@{EVIL}",
     "http://testserver:81/",
