@@ -160,14 +160,17 @@ class Session:
     @property
     def due(self) -> bool:
         """Whether `tick` has anything to do; asked of each of hundreds once a second."""
-        starts = self._start_at is not None and time.monotonic() >= self._start_at
-        return starts or (self.instance.state == State.CONNECTED and self._attending.due)
+        return self._start_is_due or (self.instance.state == State.CONNECTED and self._attending.due)
+
+    @property
+    def _start_is_due(self) -> bool:
+        return self._start_at is not None and time.monotonic() >= self._start_at
 
     async def tick(self) -> None:
         """Once a second: start what is due."""
         if not self._holds():
             return
-        if self._start_at is not None and time.monotonic() >= self._start_at and self._outage.may_try():
+        if self._start_is_due and self._outage.may_try():
             self._start_at = None
             async with self._changing:
                 await self._start_client()

@@ -64,7 +64,7 @@ def start(house: House, /, instance: str, action: str, message_ids: tuple[str, .
     ids = sys.stdin.read().split() if message_ids == ("-",) else list(message_ids)
     body = {"action": action, "messageIds": ids, "chatJid": chat, "duration": None if action == "unpin" else duration}
     answer = house.api.post(f"chat/pinMany/{segment(instance)}", **body)
-    as_json(answer) if house.as_json else click.echo(clean(answer["batch"]["id"]))
+    house.tell(answer, answer["batch"]["id"])
 
 
 @batches.command()
@@ -87,7 +87,7 @@ def resume(house: House, instance: str, batch_id: str) -> None:
 
 def _move(house: House, path: str, batch_id: str) -> None:
     answer = house.api.post(path, batchId=batch_id)
-    as_json(answer) if house.as_json else click.echo(clean(answer["message"]))
+    house.tell(answer, answer["message"])
 
 
 def _row(one: dict[str, Any]) -> list[str]:

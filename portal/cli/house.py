@@ -9,6 +9,7 @@ import click
 
 from portal.cli.api import Api
 from portal.cli.failure import NOT_ALLOWED, Failure
+from portal.cli.output import as_json, clean
 
 URL = "http://localhost:8000"
 
@@ -32,6 +33,10 @@ class House:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise click.UsageError(f"{self.url} is no address: write it like {URL}")
         return Api(self.url, self._token.strip() if self._token else self._from_file())
+
+    def tell(self, answer: object, line: str) -> None:
+        """Print the API's answer as it came, for programs, or this line of it, for people."""
+        as_json(answer) if self.as_json else click.echo(clean(line))
 
     def _from_file(self) -> str:
         path = self._token_file or token_path()

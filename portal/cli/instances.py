@@ -167,4 +167,4 @@ def delete(house: House, instance: str, yes: bool) -> None:
 
 
 def _done(house: House, answer: dict[str, Any]) -> None:
-    as_json(answer) if house.as_json else click.echo(clean(answer["message"]))
+    house.tell(answer, answer["message"])

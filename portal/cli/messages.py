@@ -119,7 +119,7 @@ def unpin(house: House, instance: str, message_id: str, chat: str | None) -> Non
 
 def _pin(house: House, /, instance: str, **body: Any) -> None:
     answer = house.api.post(f"chat/pinMessage/{segment(instance)}", **body)
-    as_json(answer) if house.as_json else click.echo(clean(answer["message"]))
+    house.tell(answer, answer["message"])
 
 
 @click.command()
@@ -133,7 +133,7 @@ def send(house: House, instance: str, number: str, text: str, quote: str | None)
     text = sys.stdin.read() if text == "-" else text
     path = f"message/sendText/{segment(instance)}"
     answer = house.api.post(path, number=number, text=text, quotedId=quote)
-    as_json(answer) if house.as_json else click.echo(clean(answer["message_id"]))
+    house.tell(answer, answer["message_id"])
 
 
 def show_messages(messages: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from portal.cli.api import segment
 from portal.cli.house import House, pass_house
 from portal.cli.messages import CURSOR, LIMIT, show_messages
 from portal.cli.naming import INSTANCE
-from portal.cli.output import as_json, clean, more, table, when
+from portal.cli.output import as_json, more, table, when
 
 RULE = click.argument("rule_id")
 
@@ -59,7 +59,7 @@ def add(house: House, /, instance: str, people: tuple[str, ...], an_hour: int | 
     WORDS are words that stand in the message in this order, the hashtag, or the emoji.
     """
     answer = house.api.post(f"chat/addRule/{segment(instance)}", people=list(people) or None, anHour=an_hour, **wanted)
-    as_json(answer) if house.as_json else click.echo(clean(answer["rule"]["id"]))
+    house.tell(answer, answer["rule"]["id"])
 
 
 @rules.command()
@@ -95,7 +95,8 @@ def off(house: House, instance: str, rule_id: str) -> None:
 
 
 def _switch(house: House, instance: str, rule_id: str, active: bool) -> None:
-    _done(house, house.api.post(f"chat/switchRule/{segment(instance)}", ruleId=rule_id, active=active))
+    answer = house.api.post(f"chat/switchRule/{segment(instance)}", ruleId=rule_id, active=active)
+    house.tell(answer, answer["message"])
 
 
 @rules.command()
@@ -104,11 +105,8 @@ def _switch(house: House, instance: str, rule_id: str, active: bool) -> None:
 @pass_house
 def delete(house: House, instance: str, rule_id: str) -> None:
     """Delete a rule and the list of what it found. The pins stay."""
-    _done(house, house.api.call("DELETE", f"chat/deleteRule/{segment(instance)}", id=rule_id))
-
-
-def _done(house: House, answer: dict[str, Any]) -> None:
-    as_json(answer) if house.as_json else click.echo(clean(answer["message"]))
+    answer = house.api.call("DELETE", f"chat/deleteRule/{segment(instance)}", id=rule_id)
+    house.tell(answer, answer["message"])
 
 
 @rules.command()

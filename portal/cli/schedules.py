@@ -8,7 +8,7 @@ from portal.cli.api import segment
 from portal.cli.house import House, pass_house
 from portal.cli.messages import CHAT, CURSOR, LIMIT
 from portal.cli.naming import INSTANCE
-from portal.cli.output import as_json, clean, more, table, when
+from portal.cli.output import as_json, more, table, when
 
 STATES = ("waiting", "done", "missed", "failed", "unknown", "cancelled", "all")
 
@@ -50,7 +50,7 @@ def add(house: House, /, instance: str, message_id: str, **wanted: str | None) -
     names = {"at": "pinAt", "unpin_at": "unpinAt", "zone": "timeZone", "chat": "chatJid"}
     body = {names.get(name, name): value for name, value in wanted.items()}
     answer = house.api.post(f"chat/schedulePin/{segment(instance)}", messageId=message_id, **body)
-    as_json(answer) if house.as_json else click.echo(clean(answer["schedule"]["id"]))
+    house.tell(answer, answer["schedule"]["id"])
 
 
 @schedules.command()
@@ -60,7 +60,7 @@ def add(house: House, /, instance: str, message_id: str, **wanted: str | None) -
 def cancel(house: House, instance: str, schedule_id: str) -> None:
     """Let nothing more come of it; what is pinned stays pinned."""
     answer = house.api.post(f"chat/cancelSchedule/{segment(instance)}", scheduleId=schedule_id)
-    as_json(answer) if house.as_json else click.echo(clean(answer["message"]))
+    house.tell(answer, answer["message"])
 
 
 def _row(one: dict[str, Any]) -> list[str]:
