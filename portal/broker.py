@@ -39,7 +39,9 @@ RECONNECT_SECONDS: Any = 0.25  # nats-py says int, and takes a float as well
 WATCH_SECONDS = 0.5
 REPLY_SECONDS = 0.1
 # How long NATS may take over the answer to whether it is there.
-PONG_SECONDS: Any = 1.0
+PONG_SECONDS = 1.0
+# Longer than nats-py needs to give up a server that says nothing at all.
+PATIENCE_SECONDS = 3600
 
 
 class NobodyListens(Exception):
@@ -106,6 +108,7 @@ class Broker:
 
         What the handler returns, unless None, is the reply. The subscription
         survives a reconnect; awaiting the returned function ends it.
+        Raises NobodyListens when NATS is away, or goes away meanwhile: nothing is subscribed then.
         """
         client = await self.client()
         tasks: set[asyncio.Task[None]] = set()
@@ -129,8 +132,10 @@ class Broker:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        subscription = await client.subscribe(subject, cb=start)
-        await client.flush()
+        try:
+            subscription = await client.subscribe(subject, cb=start)
+        except NatsError as error:
+            raise NobodyListens(str(error)) from error
 
         async def end() -> None:
             try:
@@ -138,6 +143,12 @@ class Broker:
             except NatsError:
                 log.debug("already gone: the subscription of %s", subject)
 
+        try:
+            await _answer(client)
+        except NobodyListens:
+            # Else the client would subscribe it once it is back, beside the caller's next try.
+            await end()
+            raise
         return end
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -191,10 +202,7 @@ class Broker:
         client = await self.client()
         if not client.is_connected:
             raise NobodyListens("NATS is away")
-        try:
-            await client.flush(PONG_SECONDS)
-        except NatsError as error:
-            raise NobodyListens(f"NATS does not answer: {error}") from error
+        await _answer(client)
 
     async def _open(self) -> Client:
         return await nats.connect(
@@ -234,6 +242,18 @@ class Broker:
             raise NobodyListens(str(error)) from error
         decoded: Payload = json.loads(reply.data)
         return decoded
+
+
+async def _answer(client: Client) -> None:
+    """Wait until the server has read what was sent. Raises NobodyListens when it takes too long."""
+    # Not by flush's own time limit: an answer that comes after it ends the
+    # client's reading for good (nats-py 2.16), and the process hears nothing more.
+    asking = asyncio.create_task(client.flush(PATIENCE_SECONDS))
+    asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+    if not (await asyncio.wait({asking}, timeout=PONG_SECONDS))[0]:
+        raise NobodyListens("NATS does not answer")
+    if error := asking.exception():
+        raise NobodyListens(f"NATS does not answer: {error}") from error
 
 
 async def _log_error(error: Exception) -> None:

@@ -81,7 +81,7 @@ class Hub:
     def join(self, listener: Listener) -> None:
         """From now on the listener is offered news."""
         self._listeners.add(listener)
-        if self._closed:
+        if self._closed or self.away:
             listener.offer(None)
         if not self._started:
             self._started = True

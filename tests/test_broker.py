@@ -1,6 +1,7 @@
 """The NATS connection: on a real nats-server, and without one."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from portal.broker import Broker, NobodyListens, NoReply, Payload
 from portal.reaching import options
-from tests.nats_server import nats_server
+from tests.nats_server import nats_process, nats_server
 
 
 @pytest.fixture
@@ -153,3 +154,28 @@ def test_a_token_is_not_told_to_the_subjects() -> None:
     found = options("nats://secret@one:4222")
     assert found["token"] == "secret"
     assert "inbox_prefix" not in found
+
+
+@pytest.mark.slow
+def test_a_server_that_was_silent_for_a_while_is_heard_again(tmp_path: Path) -> None:
+    heard: list[Payload] = []
+
+    async def hear(_: str, payload: Payload) -> None:
+        heard.append(payload)
+
+    with nats_process(tmp_path) as (url, process):
+        broker = Broker(url, "test")
+        broker.run(broker.reach())
+        process.send_signal(signal.SIGSTOP)
+        try:
+            for question in (broker.subscribe("test.news", hear), broker.reach()):
+                with pytest.raises(NobodyListens, match="does not answer"):
+                    broker.run(question)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        broker.run(broker.reach())
+        broker.run(broker.subscribe("test.news", hear))
+        broker.run(broker.publish_async("test.news", {"word": "once"}))
+        broker.run(broker.reach())
+        assert heard == [{"word": "once"}], "not by the try that failed as well"
+        broker.close()

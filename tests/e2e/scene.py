@@ -25,6 +25,8 @@ class Scene:
         self._environment = {
             **wa.env(),
             "ACK_TIMEOUT_SECONDS": "4",
+            # A test that asks until something is so would soon hear of the rate alone.
+            "API_RATE": "100000/m",
             "PROXY_ALLOW_PRIVATE": "true",
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             **environment,

@@ -27,7 +27,7 @@ def test_a_large_account(tmp_path: Path) -> None:
     total = CHATS * MESSAGES
     with (
         LoopbackServer(tmp_path / "whatsapp") as wa,
-        open_scene(wa, tmp_path, linked=False, API_RATE="100000/m") as scene,
+        open_scene(wa, tmp_path, linked=False) as scene,
     ):
         # Only a phone gives history.
         with Actor(wa, scene.ana, tmp_path / "phone", primary=True) as phone:
