@@ -1,15 +1,18 @@
 """Live news for browsers: one NATS subscription a web process, fanned out to those who may see.
 
 News hold keys alone (see `chats.news`); a page that hears of something fetches
-the fragment with its own rights. What a browser missed while its stream was
-broken is not kept: on "resync" it asks for everything it shows again.
+the fragment with its own rights. The last news are kept, for a page that was
+read before they came and whose stream begins after; who missed more asks, on
+"resync", for everything it shows again.
 """
 
 import asyncio
 import json
 import logging
+import time
+from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from portal.broker import NobodyListens, broker
@@ -19,6 +22,7 @@ log = logging.getLogger(__name__)
 # A browser that is this far behind is told to fetch everything anew.
 QUEUE = 200
 RESYNC = "resync"
+KEPT = 1000
 RETRY_SECONDS = 0.5
 WATCH_SECONDS = 2.0
 
@@ -75,6 +79,8 @@ class Hub:
         self._closed = False
         # Nothing that is told from now on is missed.
         self.listening = False
+        self._recent: deque[tuple[float, News]] = deque(maxlen=KEPT)
+        self._since = float("inf")  # From when on all news are among the recent ones; monotonic.
         # NATS is known to be away: no news come, and nobody should believe that nothing happens.
         self.away = False
 
@@ -90,6 +96,15 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         """The stream is over."""
         self._listeners.discard(listener)
+
+    def told(self, seconds: float) -> list[News]:
+        """What was told in the last so many seconds; a call to fetch everything when that is not known any more."""
+        then = time.monotonic() - seconds
+        recent = list(self._recent)
+        known = max(self._since, recent[0][0]) if len(recent) == KEPT else self._since
+        if then < known:
+            return [News("", RESYNC, {})]
+        return [news for at, news in recent if at >= then]
 
     def close(self) -> None:
         """End all streams: else a web server that stops waits for them. Callable from any thread."""
@@ -110,7 +125,9 @@ class Hub:
             _, uid, topic = subject.split(".", 2)
             # A QR code links a phone: a page that may show one fetches it.
             events = tuple(payload.pop("events", ()))
-            self._tell(News(uid, topic, {} if topic == "qr" else payload, events))
+            news = News(uid, topic, {} if topic == "qr" else payload, events)
+            self._recent.append((time.monotonic(), replace(news, events=())))
+            self._tell(news)
 
         while True:
             try:
@@ -135,11 +152,13 @@ class Hub:
         """End the streams: pages then say that they are not live."""
         if not self.away:
             self.away, self.listening = True, False
+            self._since = float("inf")
             self._tell(News("", RESYNC, {}))
             self._tell(None)
 
     def _is_back(self) -> None:
         """What was told while NATS was away is lost."""
+        self._since = time.monotonic()
         self._tell(News("", RESYNC, {}))
         self.away, self.listening = False, True
 
@@ -147,13 +166,14 @@ class Hub:
 hub = Hub()
 
 
-async def stream(listener: Listener, refresh: Any, beat_seconds: float) -> AsyncIterator[str]:
-    """The text of one browser's event stream.
+async def stream(listener: Listener, refresh: Any, beat_seconds: float, ago: float = 0) -> AsyncIterator[str]:
+    """The text of one browser's event stream, with what was told in the `ago` seconds before.
 
     `refresh()` answers with the instances the reader may see now, or None when
     they may see nothing any more; it is asked at the start and at each beat.
     """
     hub.join(listener)
+    joined = listener.loop.time()
     try:
         # The browser waits this long (ms) before it connects again by itself.
         yield "retry: 1000\n\n"
@@ -165,8 +185,12 @@ async def stream(listener: Listener, refresh: Any, beat_seconds: float) -> Async
                 if visible is None:
                     return
                 listener.visible = visible
-                looked = now
                 yield ": beat\n\n"
+                if looked is None:
+                    for earlier in hub.told(ago + listener.loop.time() - joined):
+                        if not earlier.uid or earlier.uid in visible:
+                            yield earlier.encode()
+                looked = now
             try:
                 news = await listener.next(max(beat_seconds - (now - looked), 0.01))
             except TimeoutError:

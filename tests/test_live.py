@@ -1,8 +1,12 @@
 """The stream of news: who hears what."""
 
 import asyncio
+import time
 
-from portal.live import RESYNC, Hub, Listener, News
+import pytest
+
+from portal import live
+from portal.live import KEPT, RESYNC, Hub, Listener, News
 
 
 def heard(listener: Listener) -> list[News | None]:
@@ -47,6 +51,52 @@ def test_a_stream_ends_when_the_portal_does() -> None:
         listener = Listener(asyncio.get_running_loop())
         hub.join(listener)
         hub.close()
+        assert await listener.next(1) is None
+
+    asyncio.run(run())
+
+
+def test_what_was_told_before_a_stream_began_is_told_again() -> None:
+    hub = Hub()
+    assert [news.topic for news in hub.told(1)] == [RESYNC], "nobody knows what was told before we listened"
+    now = time.monotonic()
+    hub._since = now - 60
+    hub._recent.extend((now - ago, News("a", "pins", {"message": ago})) for ago in (50, 20, 3))
+    assert [news.payload["message"] for news in hub.told(30)] == [20, 3]
+    assert hub.told(1) == []
+    assert [news.topic for news in hub.told(61)] == [RESYNC]
+    # More was told than is kept.
+    hub._recent.extend((now - 2, News("a", "pins", {"message": 2})) for _ in range(KEPT))
+    assert [news.topic for news in hub.told(30)] == [RESYNC]
+    assert len(hub.told(1.5)) == 0
+
+
+def test_what_is_told_while_the_reader_is_looked_up_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> list[str]:
+        hub = Hub()
+        hub._started, hub._since = True, 0
+        monkeypatch.setattr(live, "hub", hub)
+
+        async def look_up() -> frozenset[str]:
+            for uid in ("a", "b"):
+                news = News(uid, "pins", {"message": 7})
+                hub._recent.append((time.monotonic(), news))
+                hub._tell(news)
+            await asyncio.sleep(0.01)
+            return frozenset({"a"})
+
+        told = live.stream(Listener(asyncio.get_running_loop()), look_up, 15)
+        return [await anext(told) for _ in range(3)]
+
+    assert asyncio.run(run())[2] == News("a", "pins", {"message": 7}).encode()
+
+
+def test_a_stream_that_begins_while_nats_is_away_ends() -> None:
+    async def run() -> None:
+        hub = Hub()
+        hub._started = hub.away = True
+        listener = Listener(asyncio.get_running_loop())
+        hub.join(listener)
         assert await listener.next(1) is None
 
     asyncio.run(run())

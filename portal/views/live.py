@@ -18,7 +18,10 @@ BEAT_SECONDS = 15.0
 
 @require_safe
 async def live(request: HttpRequest) -> HttpResponseBase:
-    """News of the instances the reader may see; 401 for strangers to the portal, 503 while there are none."""
+    """News of the instances the reader may see; 401 for strangers to the portal, 503 while there are none.
+
+    `?ago=` so many milliseconds the page was read before: what came since is told as well.
+    """
     user = await request.auser()
     await sync_to_async(leave_database)()
     if not user.is_authenticated:
@@ -44,13 +47,21 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
     listener = Listener(asyncio.get_running_loop())
     response = StreamingHttpResponse(
-        stream(listener, sync_to_async(look, thread_sensitive=False), BEAT_SECONDS), content_type="text/event-stream"
+        stream(listener, sync_to_async(look, thread_sensitive=False), BEAT_SECONDS, _seconds(request.GET.get("ago"))),
+        content_type="text/event-stream",
     )
     response["Cache-Control"] = "no-store"
     # Neither our own compression nor a proxy may hold news back.
     response["Content-Encoding"] = "identity"
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _seconds(ago: str | None) -> float:
+    """Of a number of milliseconds; anything else is as if the page had just been read."""
+    if ago is None or not ago.isdecimal() or len(ago) > 12:
+        return 0.0
+    return int(ago) / 1000
 
 
 def leave_database() -> None:

@@ -126,6 +126,7 @@
   }
 
   async function fetchRows(query, append) {
+    const asked = performance.now();
     const answer = await fetch(`${box.dataset.rows}?${query}`, { headers: { "HX-Request": "true" } });
     if (answer.status >= 500) throw new Error("the portal failed");
     if (!answer.ok) return;
@@ -143,7 +144,7 @@
     }
     mend();
     settle(state);
-    document.dispatchEvent(new Event("portal:drawn"));
+    document.dispatchEvent(new CustomEvent("portal:drawn", { detail: { asked } }));
     if (fresh) {
       arrived.textContent = "";
       arrived.textContent = arrived.dataset.text;

@@ -9,6 +9,17 @@
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("portal-live") : null;
   const banner = document.getElementById("connection");
   const timers = new WeakMap();
+  // News of late, for what is drawn next and was read before: [when, topic, news].
+  const recent = [];
+  const KEPT_MS = 30000;
+  const KEPT = 1000;
+  // The question for the stream is itself under way for a while.
+  const UNDER_WAY_MS = 2000;
+  const me = Math.random().toString(36);
+  // What this page shows was read after this moment, and news from then on are for it.
+  let since = performance.getEntriesByType("navigation")[0]?.requestStart || 0;
+  let holding = false;
+  let isBroken = false;
   let broken = 0;
 
   function fits(element, topic, news) {
@@ -33,11 +44,27 @@
 
   function hear(topic, news) {
     if (topic === "status") return show(news.broken);
+    const now = performance.now();
+    recent.push([now, topic, news]);
+    while (recent.length > KEPT || recent[0][0] < now - KEPT_MS) recent.shift();
     for (const element of document.querySelectorAll("[data-live]")) if (fits(element, topic, news)) wake(element, topic);
     document.dispatchEvent(new CustomEvent(`portal:${topic}`, { detail: news }));
   }
 
-  function show(isBroken) {
+  // A piece of the page was asked for at `asked` and is drawn now: what was told meanwhile may not be in it.
+  function catchUp(piece, asked) {
+    const missed = recent.filter(([at]) => at >= asked);
+    if (!missed.length) return;
+    const inside = [...piece.querySelectorAll("[data-live]")];
+    if (piece.matches?.("[data-live]")) inside.push(piece);
+    for (const element of inside) {
+      const news = missed.find(([, topic, one]) => fits(element, topic, one));
+      if (news) wake(element, news[1]);
+    }
+  }
+
+  function show(is) {
+    isBroken = is;
     clearTimeout(broken);
     // A blink is not worth a word.
     if (isBroken) broken = setTimeout(() => (banner.hidden = false), 2500);
@@ -49,11 +76,19 @@
     channel?.postMessage({ topic, news });
   }
 
+  // Another tab has opened, and may have been read before news that came since.
+  function greet(who, asked) {
+    for (const [, topic, news] of recent.filter(([at]) => at >= asked)) channel.postMessage({ topic, news, only: who });
+    channel.postMessage({ topic: "status", news: { broken: isBroken }, only: who });
+  }
+
   function open() {
     let source;
+    holding = true;
     let opened = false;
     const connect = () => {
-      source = new EventSource(document.documentElement.dataset.liveUrl);
+      const ago = Math.ceil(performance.now() - since) + UNDER_WAY_MS;
+      source = new EventSource(`${document.documentElement.dataset.liveUrl}?ago=${ago}`);
       for (const topic of topics) source.addEventListener(topic, (event) => tell(topic, JSON.parse(event.data)));
       source.addEventListener("open", () => {
         tell("status", { broken: false });
@@ -69,7 +104,10 @@
       });
     };
     connect();
-    addEventListener("pagehide", () => source.close(), { once: true });
+    addEventListener("pagehide", () => {
+      source.close();
+      channel?.postMessage({ topic: "left" });
+    }, { once: true });
     addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
@@ -83,9 +121,20 @@
   document.addEventListener("htmx:responseError", (event) => event.detail.xhr.status === 503 && again(event));
   addEventListener("online", () => hear("resync", {}));
 
-  channel?.addEventListener("message", (event) => hear(event.data.topic, event.data.news));
+  const asked = new WeakMap();
+  document.addEventListener("htmx:beforeSend", (event) => asked.set(event.detail.xhr, performance.now()));
+  document.addEventListener("htmx:afterSwap", (event) => catchUp(event.target, asked.get(event.detail.xhr)));
+  document.addEventListener("portal:drawn", (event) => event.detail && catchUp(document, event.detail.asked));
+
+  channel?.addEventListener("message", ({ data }) => {
+    if (data.only && data.only !== me) return;
+    if (data.topic === "left") since = performance.now();
+    else if (data.topic === "hello") holding && greet(data.from, performance.now() - data.ago);
+    else hear(data.topic, data.news);
+  });
   if (channel && navigator.locks) {
     document.documentElement.dataset.live = "follows";
+    channel.postMessage({ topic: "hello", from: me, ago: performance.now() - since });
     navigator.locks.request("portal-live", () => {
       open();
       return new Promise(() => {});
