@@ -1,8 +1,11 @@
 """Threads that write to SQLite at once."""
 
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -95,3 +98,30 @@ class Turns(TransactionTestCase):
                 base._turns[str(connection.settings_dict["NAME"])].acquire()
         self.assertEqual(len(failed), 3)
         self.assertFalse(any(turn.locked() for turn in base._turns.values()))
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN: needs root, to mount")
+def test_a_disk_that_could_only_be_read_for_a_while(tmp_path: Path) -> None:
+    """What SQLite opened meanwhile is for reading, for as long as it stays open."""
+    disk, name = tmp_path / "disk", tmp_path / "disk" / "it.sqlite3"
+    disk.mkdir()
+    if subprocess.run(["mount", "--bind", disk, disk], capture_output=True).returncode:
+        pytest.skip("NOT RUN: nothing can be mounted here")
+    settings = {**connection.settings_dict, "NAME": str(name), "CONN_MAX_AGE": None, "OPTIONS": {}}
+    first, thread = (base.DatabaseWrapper(settings, "a test's") for _ in range(2))
+    try:
+        first.cursor().execute("CREATE TABLE it (number)")
+        first.close()
+        subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True)
+        thread.cursor().execute("SELECT * FROM it")
+        thread.close_if_unusable_or_obsolete()  # As at the end of a request.
+        subprocess.run(["mount", "-o", "remount,bind,rw", disk], check=True)
+        thread.cursor().execute("INSERT INTO it VALUES (1)")
+        thread.close_if_unusable_or_obsolete()
+        assert thread.connection is not None
+    finally:
+        first.close()
+        thread.close()
+        subprocess.run(["umount", disk], check=True)

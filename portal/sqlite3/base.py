@@ -8,7 +8,9 @@ for each other here, where the next one is woken at once; only what other
 processes write is still waited for as before.
 """
 
+import os
 import threading
+import time
 from collections import defaultdict
 from typing import Any
 
@@ -25,6 +27,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A thread's connection."""
 
     _turn: "threading.Lock | None" = None
+
+    def connect(self) -> None:
+        """Open it. One that SQLite can only open for reading never writes again, so it is for the present request."""
+        super().connect()
+        name = self.settings_dict["NAME"]
+        if os.path.exists(name) and not os.access(name, os.W_OK):
+            self.close_at = time.monotonic()
 
     def _start_transaction_under_autocommit(self) -> None:
         turn = _turns[str(self.settings_dict["NAME"])]

@@ -36,8 +36,8 @@ class Watched:
         self.started_at = time.monotonic()
         self.child = Child(spec, keep)
 
-    def tick(self) -> None:
-        """Restart the process if it has ended and its delay is over."""
+    def tick(self, may_start: bool = True) -> None:
+        """Restart the process if it has ended, its delay is over, and it may start."""
         now = time.monotonic()
         if self.due is None:
             end = self.child.ended()
@@ -49,7 +49,7 @@ class Watched:
             self.failures += 1
             self.due = now + delay
             say("run", f"{self.spec.name} {end}; it starts again in {delay:g} s")
-        elif now >= self.due:
+        elif now >= self.due and may_start:
             self.due = None
             self.started_at = now
             self.child = Child(self.spec, self.keep)
@@ -58,8 +58,10 @@ class Watched:
 class Loop:
     """Several processes, watched from the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_start: Callable[[], bool] = lambda: True) -> None:
+        """`may_start`: whether a process that ended may be started again now."""
         self.watched: list[Watched] = []
+        self._may_start = may_start
         self._asked_to_stop = 0
 
     def listen(self) -> None:
@@ -85,9 +87,14 @@ class Loop:
             if time.monotonic() > deadline:
                 raise WillNotStart(f"The process '{name}' did not get ready within {seconds:g} seconds.")
 
-    def forever(self) -> None:
-        """Watch until somebody asks to stop; raises Stopped then."""
-        while True:
+    @property
+    def asked_to_stop(self) -> bool:
+        """Whether somebody did."""
+        return self._asked_to_stop > 0
+
+    def forever(self, over: Callable[[], bool] = lambda: False) -> None:
+        """Watch until `over`; raises Stopped when somebody asks to stop."""
+        while not over():
             self._tick()
 
     def stop(self) -> None:
@@ -112,8 +119,9 @@ class Loop:
     def _tick(self) -> None:
         if self._asked_to_stop:
             raise Stopped
+        may_start = self._may_start()
         for one in self.watched:
-            one.tick()
+            one.tick(may_start)
         time.sleep(TICK_SECONDS)
 
     def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:

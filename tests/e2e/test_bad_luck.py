@@ -17,6 +17,7 @@ from tests.kills.house import KillScene, kill_scene
 from tests.loopback import Actor, LoopbackServer
 from tests.member import Member
 from tests.portal_process import PortalProcess
+from tests.receiver import receiver
 
 # It brings its own databases.
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
@@ -168,7 +169,7 @@ def small(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     folder = tmp_path_factory.mktemp("small")
     with (
         LoopbackServer(folder / "whatsapp") as wa,
-        open_scene(wa, disk) as scene,
+        open_scene(wa, disk, WEBHOOK_FIRST_WAIT_SECONDS="1") as scene,
         Actor(wa, wa.account("Bob", phone="5511999990002"), folder) as bob,
     ):
         yield scene, bob
@@ -189,14 +190,28 @@ def fill(disk: Path) -> Path:
 
 def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path) -> None:
     scene, bob = small
-    scene.stored(bob.send_text(scene.ana.jid, "before"))
-    ballast = fill(disk)
-    ids = bob.send_many(scene.ana.jid, 30, "on a full disk ")["ids"]
-    time.sleep(AWAY_SECONDS)
-    assert "full" in scene.portal.err or "No space" in scene.portal.err
-    ballast.unlink()
-    all_there(scene, ids, 90)
-    must_pin(scene, bob)
+    with receiver() as there:
+        # NATS writes a turn to the disk for each try.
+        there.answers["/ok"] = 500
+        body = {"url": there.url("/ok"), "events": ["message.exchange"]}
+        assert scene.portal.post("/api/webhook/add/shop", body, scene.token)[0] == 200
+        before = bob.send_text(scene.ana.jid, "before")
+        scene.stored(before)
+        wait(lambda: there.at("/ok"), 10, "a try")
+        ballast = fill(disk)
+        ids = bob.send_many(scene.ana.jid, 30, "on a full disk ")["ids"]
+        time.sleep(AWAY_SECONDS)
+        assert "full" in scene.portal.err or "No space" in scene.portal.err
+        del there.answers["/ok"]
+        ballast.unlink()
+        all_there(scene, ids, 90)
+        must_pin(scene, bob)
+
+        def told() -> bool:
+            events = [request.event for request in there.at("/ok")]
+            return {before, *ids} <= {event["data"].get("messageId") for event in events}
+
+        wait(told, 60, "all events at the webhook")
 
 
 def test_a_locked_database(small: tuple[Scene, Actor]) -> None:
@@ -229,12 +244,20 @@ def break_down(disk: Path) -> None:
 
 
 def repair(disk: Path) -> None:
-    """As whoever runs the machine does."""
-    subprocess.run(["umount", disk], check=True)
-    subprocess.run(["mount", "-o", "loop", disk.parent / "image", disk], check=True)
+    """As whoever runs the machine does: the old one goes when nobody uses it any more, the mended one is another."""
+    subprocess.run(["umount", "--lazy", disk], check=True)
+    # Two devices of one file: by the first, Linux would find the broken file system again as long as it is used.
+    made = subprocess.run(
+        ["losetup", "--find", "--show", disk.parent / "image"], check=True, capture_output=True, text=True
+    )
+    device = made.stdout.strip()
+    subprocess.run(["mount", device, disk], check=True)
+    # It goes with the mount.
+    subprocess.run(["losetup", "--detach", device], check=True)
 
 
-def test_the_disk_can_only_be_read(failing: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarted", [False, True], ids=["left alone", "started again"])
+def test_the_disk_can_only_be_read(failing: Path, tmp_path: Path, restarted: bool) -> None:
     with (
         LoopbackServer(tmp_path / "whatsapp") as wa,
         open_scene(wa, failing) as scene,
@@ -254,13 +277,19 @@ def test_the_disk_can_only_be_read(failing: Path, tmp_path: Path) -> None:
         assert scene.portal.call("GET", "/api/chat/list/shop", {}, scene.token)[0] == 200
         time.sleep(AWAY_SECONDS)
         assert scene.pin_state(before) != "pinned"
-        scene.portal.stop()
-        again = PortalProcess(failing / "data", **scene._environment)
-        assert again.process.wait(timeout=60) == 1
-        again.stop()
-        assert f"The data folder {failing / 'data'} cannot be written: Read-only file system" in again.err
-        assert "Traceback" not in again.err
-        repair(failing)
-        scene.start()
+        if restarted:
+            scene.portal.stop()
+            again = PortalProcess(failing / "data", **scene._environment)
+            assert again.process.wait(timeout=60) == 1
+            again.stop()
+            assert f"The data folder {failing / 'data'} cannot be written: Read-only file system" in again.err
+            assert "Traceback" not in again.err
+            repair(failing)
+            scene.start()
+        else:
+            repair(failing)
+            wait(lambda: scene.portal.out.count("What to do next") == 2, 60, "a start anew")
+            assert scene.portal.process.poll() is None
         all_there(scene, [before, *ids], 60)
         must_pin(scene, bob)
+        assert scene.portal.get("/readyz")[0] == 200

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import metrics
+from portal import ground, metrics
 from portal.broker import broker
 from portal.collector import settle
 
@@ -40,6 +40,7 @@ class Command(BaseCommand):
         async def run() -> None:
             nonlocal code
             connector = Connector()
+            ground.end_when_replaced(*ground.database(), settings.SESSION_DIR)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signals[number] = connector.stop
             await connector.run()

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import listening
+from portal.ground import Ground
 from portal.keeping import drafts
 from portal.supervisor import first_run, folder, nats, plan, welcome
 from portal.supervisor.child import say
@@ -30,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until somebody stops it."""
         os.umask(0o077)
+        # As we were called, for a start anew.
+        environment = dict(os.environ)
         processes = web_processes()
         try:
             folder.prepare(settings.DATA_DIR)
@@ -47,14 +50,17 @@ class Command(BaseCommand):
         drafts.clear(settings.DATA_DIR)
         listener = listening.listen()
         end_with_make()
-        loop = Loop()
+        # On a place where the disk is missing, a process would begin another portal.
+        loop = Loop(lambda: (settings.DATA_DIR / "run.lock").exists())
         loop.listen()
         first_run.prepare_database()
         first_run.collect_static_files()
         first_run.leave_database()
         try:
             self._start(loop, lock, listener, processes)
-            loop.forever()
+            ground = Ground(settings.DATA_DIR / "run.lock")
+            loop.forever(lambda: ground.replaced and os.access(settings.DATA_DIR, os.W_OK))
+            say("run", f"the disk beneath {settings.DATA_DIR} is another one now: everything starts anew")
         except Stopped:
             say("run", "stopping")
         except (WillNotStart, nats.Missing) as error:
@@ -62,6 +68,9 @@ class Command(BaseCommand):
         finally:
             loop.stop()
             nats.forget(settings.DATA_DIR / "nats")
+        if not loop.asked_to_stop:
+            # Our lock, and whatever else we hold, is the old disk's. The number of our process stays.
+            os.execve(sys.executable, sys.orig_argv, environment)
 
     def _start(self, loop: Loop, lock: int, listener: socket.socket, processes: int) -> None:
         """Start the processes, wait until they answer, and say so."""

@@ -9,7 +9,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import metrics
+from portal import ground, metrics
 from portal.listening import files, listen
 from portal.live import hub
 from portal.patience import Patient
@@ -39,6 +39,7 @@ class Command(BaseCommand):
         """Serve."""
         if not settings.CACHE_URL:
             self._be_the_only_one()
+        ground.end_when_replaced(*ground.database())
         metrics.serve(metrics.web_offset(settings.PROCESS_NAME))
         given = os.environ.get("LISTEN_FD")
         listener = socket.socket(fileno=int(given)) if given else listen()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from portal import metrics
+from portal import ground, metrics
 from portal.broker import broker
 from portal.collector import settle
 
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         from instances.events.worker import Worker
 
         settle()
+        ground.end_when_replaced(*ground.database())
         metrics.ask(metrics.WEBHOOK_LAG, book.lag)
         metrics.ask(metrics.SCHEDULE_LAG, runner.lag)
         metrics.serve(metrics.WORKER)
