@@ -19,7 +19,7 @@ BATCH = 500
 def remove_gone(limit: int = 4 * BATCH) -> int:
     """Remove up to `limit` rows of what has been deleted, and each instance that nothing is left of; how many."""
     done = 0
-    for instance in Instance.every.exclude(going_at=None).order_by("going_at"):
+    for instance in Instance.every.filter(going_at__isnull=False).order_by("going_at"):
         done += remove(instance, limit - done)
         if done >= limit:
             break

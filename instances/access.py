@@ -7,6 +7,7 @@ and read there.
 What somebody may not see does not exist for them: they get a 404, never a 403.
 """
 
+from collections.abc import Container
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -45,6 +46,24 @@ def role_of(user: User, account: str = "account", instance: str = "pk") -> Any:
 def visible_to(user: User) -> QuerySet[Instance]:
     """The instances a person may see; each row carries their `role` there."""
     return Instance.objects.annotate(role=role_of(user)).filter(role__isnull=False)
+
+
+class Everything(Container[str]):
+    """What holds whatever it is asked for."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def heard_of(user: User) -> Container[str]:
+    """The instances (`uid` in hex) whose news a person hears: those that they may see.
+
+    Who runs the house hears of all: a list of them would be a million names for
+    each open page, read every few seconds.
+    """
+    if is_superuser(user):
+        return Everything()
+    return frozenset(uid.hex for uid in visible_to(user).values_list("uid", flat=True))
 
 
 def find_instance(user: User, uid: Any, *, manage: bool = False) -> Instance:
@@ -96,6 +115,7 @@ __all__ = [
     "administered",
     "exportable",
     "find_instance",
+    "heard_of",
     "is_superuser",
     "may_export",
     "may_manage",

@@ -6,6 +6,7 @@ goes to any, as a pod without a selector does.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from django.utils.translation import gettext as _
@@ -46,30 +47,37 @@ def spread(instances: Mapping[str, int], connectors: Mapping[str, str]) -> dict[
     hold are placed first, and the others fill up what is left.
     """
     shares: dict[str, dict[str, int]] = {name: {} for name in connectors}
-    takers = {kind: [name for name in connectors if fits(kind, connectors[name])] for kind in instances}
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name, offered in connectors.items():
+        alike[offered].append(name)
+    takers = {
+        kind: [name for offered, names in alike.items() if fits(kind, offered) for name in names] for kind in instances
+    }
+    loads = dict.fromkeys(connectors, 0)
     for kind in sorted(instances, key=lambda kind: (len(takers[kind]), kind)):
-        loads = {name: sum(shares[name].values()) for name in takers[kind]}
-        for name, count in _pour(instances[kind], loads).items():
+        for name, count in _pour(instances[kind], {name: loads[name] for name in takers[kind]}).items():
             shares[name][kind] = count
+            loads[name] += count
     return shares
 
 
 def _pour(count: int, loads: Mapping[str, int]) -> dict[str, int]:
     """Add `count` to the lowest loads until all of these are level; the first by name get one more."""
-    order = sorted(loads, key=lambda name: (loads[name], name))
-    lowest: list[str] = []
-    for position, name in enumerate(order):
-        lowest.append(name)
-        rest = order[position + 1 :]
-        if rest and count <= sum(loads[rest[0]] - loads[one] for one in lowest):
-            break
-    if not lowest:
+    if not loads:
         return {}
-    each, more = divmod(count + sum(loads[name] for name in lowest), len(lowest))
+    order = sorted(loads, key=lambda name: (loads[name], name))
+    # A fleet is thousands of connectors, each of which reckons this: one pass.
+    level, among = 0, 0
+    for name in order:
+        if among and count <= loads[name] * among - level:
+            break
+        level, among = level + loads[name], among + 1
+    lowest = order[:among]
+    each, more = divmod(count + level, among)
     return {name: each + (place < more) - loads[name] for place, name in enumerate(sorted(lowest))}
 
 
 def unmatched(kinds: Iterable[str], offered: Iterable[str]) -> list[str]:
     """The labels of instances that no connector may hold."""
-    present = list(offered)
+    present = set(offered)
     return [kind for kind in kinds if not any(fits(kind, labels) for labels in present)]

@@ -11,28 +11,57 @@ removed only if the beat is still that one. So whoever takes over does it when
 the former owner has stopped trusting itself, however slow the database was,
 however long a process stood still, whatever any clock shows.
 `tests/test_lease_model.py` tries arbitrary orders of all that.
+
+What a connector asks each second it asks together with thousands of others, of
+a table of a million instances: so nobody counts instances (each says in its row
+how many it holds), and what nobody holds has an index of its own
+(`tests/test_at_scale.py`; docs/scaling.md has the figures).
 """
 
-import random
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Count, F, Model, Q, QuerySet
 from django.utils import timezone
 
 from instances import labels
 from instances.models import Connector, Instance
+from instances.states import HELD
 
 # At most so many instances are taken in one go, and handed over in one go.
 TAKEN_AT_ONCE = 50
 HANDED_AT_ONCE = 3
+# Of what nobody holds no more is counted: the shares grow with the next look.
+COUNTED = 20_000
+# So many rows of its own a connector looks at with each claim, on the average.
+OWN_AT_ONCE = 100
+# Who has more neighbours than this looks at them less often, the more there are; the last is others a second.
+NEIGHBOURS, LOOKED_AT = 50, 500
+# Every so many claims one of all looks for instances whose connector is no more.
+SWEEP = 60
+# So many are told at once that there is no place for them.
+TOLD_AT_ONCE = 500
 
 # Which life of a connector's row this is, and how far it has come.
 Beat = tuple[uuid.UUID, int]
+Row = TypeVar("Row", bound=Model)
+
+
+class Other(NamedTuple):
+    """What a connector knows of another one: its row, as it was read last."""
+
+    name: str
+    run: uuid.UUID
+    beat: int
+    store: str
+    labels: str
+    draining: bool
+    held: dict[str, int] | None
 
 
 def steady() -> float:
@@ -55,7 +84,14 @@ class Lease:
         self._entered = False
         # When each of the others was first seen at its present beat, on our clock.
         self._seen: dict[str, tuple[Beat, float]] = {}
-        self._others: list[Connector] = []
+        self._others: list[Other] = []
+        self._looked_at = float("-inf")
+        # Whether what we know of the others is as new as what we hold.
+        self._fresh = False
+        # How many nobody holds that we could read the keys of, by their labels; and whether there is nothing for us.
+        self._free: dict[str, int] = {}
+        self._calm = False
+        self._claims = 0
         # Whether there have ever been others, of whom one may be asleep.
         self.met_others = False
 
@@ -86,13 +122,12 @@ class Lease:
         began = self._clock()
         self.run = uuid.uuid4()
         self.held.clear()
+        self._kinds.clear()
+        row = {"run": self.run, "store": self.store, "labels": self.labels, "held": {}, "seen_at": timezone.now()}
         with transaction.atomic():
             if dead is not None:
                 Connector.objects.filter(name=self.name, run=dead).delete()
-            _row, made = Connector.objects.get_or_create(
-                name=self.name,
-                defaults={"run": self.run, "store": self.store, "labels": self.labels, "seen_at": timezone.now()},
-            )
+            _row, made = Connector.objects.get_or_create(name=self.name, defaults=row)
         self._entered = made
         if made:
             self._until = began + settings.LEASE.total_seconds()
@@ -103,30 +138,48 @@ class Lease:
     def beat(self) -> bool:
         """Extend the lease; False when it is lost: we were silent for too long, and all that was ours is another's."""
         began = self._clock()
-        mine = Connector.objects.filter(name=self.name, run=self.run)
-        if not mine.update(beat=F("beat") + 1, seen_at=timezone.now()):
+        if not self._row().update(beat=F("beat") + 1, seen_at=timezone.now(), held=self._counts()):
             self._entered, self._until = False, 0.0
             self.held.clear()
+            self._kinds.clear()
             return False
         self._until = began + settings.LEASE.total_seconds()
         return True
 
     def drain(self) -> None:
         """Count for no share any more: others take what we let go."""
-        Connector.objects.filter(name=self.name, run=self.run).update(draining=True)
+        self._row().update(draining=True)
 
     def leave(self) -> None:
         """Remove our row, and with it our hold on whatever is still ours."""
         self.held.clear()
+        self._kinds.clear()
         self._until = 0.0
-        Connector.objects.filter(name=self.name, run=self.run).delete()
+        with transaction.atomic():
+            if self._row().delete()[0]:
+                _free(Instance.objects.filter(owner=self.name))
+
+    def _row(self) -> QuerySet[Connector]:
+        return Connector.objects.filter(name=self.name, run=self.run)
+
+    def _counts(self) -> dict[str, int]:
+        return dict(Counter(self._kinds.values()))
 
     # --- The others -----------------------------------------------------------
 
     def look_around(self) -> int:
-        """See who else is there, and remove the rows of those who have been silent for too long; returns how many."""
-        rows = list(Connector.objects.exclude(run=self.run))
+        """See who else is there, and remove the rows of those who have been silent for too long; returns how many.
+
+        In a large fleet it does not look each time, as long as all is calm: thousands that read
+        thousands of rows each second are millions, and one of them sees soon enough who is silent.
+        """
         now = self._clock()
+        if self._calm and now - self._looked_at < self._between_looks:
+            return 0
+        # Before the rows: what is taken meanwhile counts twice, and not never, which would be handed over for nothing.
+        self._free = self._count_free()
+        rows = [Other._make(row) for row in Connector.objects.exclude(run=self.run).values_list(*Other._fields)]
+        self._looked_at = now = self._clock()
         seen = {row.name: self._seen.get(row.name) for row in rows}
         self._seen = {
             row.name: before if before is not None and before[0] == (row.run, row.beat) else ((row.run, row.beat), now)
@@ -134,99 +187,164 @@ class Lease:
             for before in (seen[row.name],)
         }
         silent = [row for row in rows if now - self._seen[row.name][1] >= settings.LEASE.total_seconds()]
-        self._others = [row for row in rows if row not in silent]
+        gone_names = {row.name for row in silent}
+        self._others = [row for row in rows if row.name not in gone_names]
         self.met_others |= bool(rows)
-        return sum(_remove(row) for row in silent)
+        gone = sum(_remove(row) for row in silent)
+        if gone:
+            self._free = self._count_free()
+        self._fresh = True
+        return gone
+
+    @property
+    def _between_looks(self) -> float:
+        """Seconds. Half a lease at most: of all, some look at any moment."""
+        there = len(self._others)
+        return min(there / LOOKED_AT, settings.LEASE.total_seconds() / 2) if there > NEIGHBOURS else 0.0
+
+    @property
+    def fleet(self) -> int:
+        """How many connectors there are, this one among them."""
+        return len(self._others) + 1
+
+    @property
+    def _first(self) -> bool:
+        """Whether we do what one of all does: the first by name."""
+        return not any(row.name < self.name for row in self._others)
 
     # --- Instances ------------------------------------------------------------
 
     def shares(self) -> dict[str, int]:
         """How many instances are ours, by their labels, if all that can reach the same keys hold as many."""
+        instances = Counter(self._kinds.values())
+        instances.update(self._free)
+        unsaid = []
+        for row in self._others:
+            if row.store == self.store:
+                instances.update(row.held or {})
+                unsaid += [row.name] if row.held is None else []
+        if unsaid:
+            counted = Instance.objects.filter(owner__in=unsaid).values_list("labels").annotate(Count("pk")).order_by()
+            instances.update(dict(counted))
         connectors = {self.name: self.labels} | {row.name: row.labels for row in self._peers()}
-        kinds = self._within_reach().values_list("labels").annotate(Count("pk")).order_by()
-        return labels.spread(dict(kinds), connectors)[self.name]
+        return labels.spread(instances, connectors)[self.name]
 
     def claim(self) -> list[Instance]:
         """Take instances that nobody holds, up to our share; those that are no more are no longer held."""
-        mine = Instance.objects.filter(owner=self.name, pk__in=list(self.held)).values_list("pk", "epoch", "labels")
-        still = [(pk, epoch, kind) for pk, epoch, kind in mine if self.held.get(pk) == epoch]
-        self.held = {pk: epoch for pk, epoch, _ in still}
-        self._kinds = {pk: kind for pk, _, kind in still}
-        # Of our name and not held: a former process of our name woke up and took it.
-        _free(Instance.objects.filter(owner=self.name).exclude(pk__in=list(self.held)))
+        if self._claims % (1 + len(self.held) // OWN_AT_ONCE) == 0:
+            self._look_at_own()
+        if self._claims % SWEEP == 0 and self._first:
+            _free(Instance.objects.exclude(owner="").exclude(owner__in=Connector.objects.values("name")))
+        self._claims += 1
         if not self._entered:
             return []
+        self._free = self._count_free()
+        self._calm = not any(labels.fits(kind, self.labels) for kind in self._free)
         taken: list[Instance] = []
+        if self._calm:
+            return taken
         held = Counter(self._kinds.values())
         for kind, share in self.shares().items():
             room = min(share - held[kind], TAKEN_AT_ONCE - len(taken))
-            if room > 0:
-                taken += self._claim_of(kind, room)
+            if room > 0 and kind in self._free:
+                taken += self._take(kind, room)
         return taken
 
-    def _claim_of(self, kind: str, room: int) -> list[Instance]:
-        owners = Connector.objects.values("name")
-        free = self._within_reach().filter(labels=kind).exclude(owner=self.name).exclude(owner__in=owners)
-        # Two who claim at once should not both reach for the same ones.
-        found = list(free[: 2 * room])
-        random.shuffle(found)
-        return [instance for instance in found[:room] if self._take(instance)]
+    def _look_at_own(self) -> None:
+        """Whether what we hold is still ours, and under which labels."""
+        mine = Instance.objects.filter(owner=self.name).values_list("pk", "epoch", "labels")
+        found = {pk: (epoch, kind) for pk, epoch, kind in mine}
+        self.held = {pk: epoch for pk, (epoch, _) in found.items() if self.held.get(pk) == epoch}
+        self._kinds = {pk: found[pk][1] for pk in self.held}
+        # Of our name and not held: a former process of our name woke up and took it.
+        if strange := found.keys() - self.held.keys():
+            _free(Instance.objects.filter(owner=self.name, pk__in=strange))
+
+    def _nobodys(self) -> QuerySet[Instance]:
+        return Instance.objects.filter(Q(key_store="") | Q(key_store=self.store), owner="")
+
+    def _count_free(self) -> dict[str, int]:
+        """How many nobody holds, by their labels; from the index alone, and one question when there are none."""
+        counts: dict[str, int] = {}
+        for kind in _kinds_of(self._nobodys()):
+            counts[kind] = self._nobodys().filter(labels=kind)[:COUNTED].count()
+        return counts
+
+    def _take(self, kind: str, room: int) -> list[Instance]:
+        """Some that nobody holds; what another takes at the same moment is left to it."""
+        with transaction.atomic():
+            # Whoever buries us waits for the end of this, and then frees these too; or has done so before it.
+            if self.seconds_left <= 0 or not _locked(self._row()).exists():
+                return []
+            free = _locked(self._nobodys().filter(labels=kind), but_others=True)
+            taken = list(free[:room])
+            if self.seconds_left <= 0:
+                return []
+            keys = [instance.pk for instance in taken]
+            Instance.objects.filter(pk__in=keys).update(owner=self.name, epoch=F("epoch") + 1)
+            for instance in taken:
+                instance.owner, instance.epoch = self.name, instance.epoch + 1
+            kinds = self._kinds | {instance.pk: instance.labels for instance in taken}
+            self._row().update(held=dict(Counter(kinds.values())))
+        self._kinds = kinds
+        self.held |= {instance.pk: instance.epoch for instance in taken}
+        return taken
 
     def surplus(self, idle: Iterable[int]) -> list[int]:
-        """Which of these to hand over now, so that others come to their share; a few at a time."""
+        """Which of these to hand over now, so that others come to their share; a few at a time.
+
+        None while we know of the others only what was so before our last hand-over; and none of a
+        kind that nobody holds some of, for whoever wants more of these can have them.
+        """
+        if not self._fresh:
+            return []
         shares = self.shares()
-        over = {kind: count - shares.get(kind, 0) for kind, count in Counter(self._kinds.values()).items()}
+        over = {
+            kind: count - shares.get(kind, 0)
+            for kind, count in Counter(self._kinds.values()).items()
+            if kind not in self._free or not labels.fits(kind, self.labels)
+        }
         chosen: list[int] = []
         for pk in idle:
             if len(chosen) == HANDED_AT_ONCE:
                 break
             kind = self._kinds.get(pk)
-            if kind is not None and over[kind] > 0:
+            if kind is not None and over.get(kind, 0) > 0:
                 over[kind] -= 1
                 chosen.append(pk)
         return chosen
 
-    def unplaced(self) -> list[Instance]:
-        """Instances that no connector may hold, by their labels; told to the first by name alone, who says so."""
-        if any(row.name < self.name for row in self._others):
-            return []
+    def unplaced(self) -> tuple[int, list[Instance]]:
+        """How many instances no connector may hold, by their labels, and some whose state does not say so yet.
+
+        Told to the first by name alone, who says so.
+        """
+        if not self._first:
+            return 0, []
         offered = [self.labels, *(row.labels for row in self._others)]
         free = Instance.objects.filter(owner="")
-        kinds = labels.unmatched(free.values_list("labels", flat=True).distinct().order_by(), offered)
-        return list(free.filter(labels__in=kinds)) if kinds else []
+        kinds = labels.unmatched(_kinds_of(free), offered)
+        if not kinds:
+            return 0, []
+        free = free.filter(labels__in=kinds)
+        return free.count(), list(free.filter(state__in=HELD)[:TOLD_AT_ONCE])
 
     def release(self, instance: int) -> None:
         """Let an instance go, for another to take. Whoever calls has closed its connection before."""
         epoch = self.held.pop(instance, 0)
         self._kinds.pop(instance, None)
-        Instance.objects.filter(pk=instance, owner=self.name, epoch=epoch).update(owner="")
+        self._fresh = False
+        with transaction.atomic():
+            self._row().update(held=self._counts())
+            Instance.objects.filter(pk=instance, owner=self.name, epoch=epoch).update(owner="")
 
-    def _peers(self) -> list[Connector]:
+    def _peers(self) -> list[Other]:
         """Others that could take what we hold."""
         return [row for row in self._others if row.store == self.store and not row.draining]
 
-    def _within_reach(self) -> QuerySet[Instance]:
-        """Instances whose keys we can read, and those that have none yet."""
-        return Instance.objects.filter(Q(key_store="") | Q(key_store=self.store))
-
-    def _take(self, instance: Instance) -> bool:
-        """Compare and swap: of several who try at once, one moves the epoch on."""
-        if self.seconds_left <= 0:
-            return False
-        found = Instance.objects.filter(pk=instance.pk, epoch=instance.epoch, owner=instance.owner)
-        if not found.update(owner=self.name, epoch=instance.epoch + 1):
-            return False
-        try:
-            instance.refresh_from_db()
-        except Instance.DoesNotExist:
-            return False
-        self.held[instance.pk] = instance.epoch
-        self._kinds[instance.pk] = instance.labels
-        return True
-
 
 @transaction.atomic
-def _remove(row: Connector) -> bool:
+def _remove(row: Connector | Other) -> bool:
     """Bury a connector, unless it has just given a sign of life."""
     buried, _ = Connector.objects.filter(name=row.name, run=row.run, beat=row.beat).delete()
     if buried:
@@ -237,3 +355,22 @@ def _remove(row: Connector) -> bool:
 def _free(instances: QuerySet[Instance]) -> None:
     """Take instances from their owner; the epoch moves on at once, so what that one still writes comes to nothing."""
     instances.update(owner="", epoch=F("epoch") + 1)
+
+
+def _kinds_of(instances: QuerySet[Instance]) -> list[str]:
+    """The labels that these have, each once: from one to the next, for an index has them in their order."""
+    found: list[str] = []
+    ordered = instances.order_by("labels").values_list("labels", flat=True)
+    kind = ordered.first()
+    while kind is not None:
+        found.append(kind)
+        kind = ordered.filter(labels__gt=kind).first()
+    return found
+
+
+def _locked(rows: QuerySet[Row], *, but_others: bool = False) -> QuerySet[Row]:
+    """Lock these until the transaction ends; `but_others`: not those that others hold locked.
+
+    SQLite's transactions exclude each other from the start.
+    """
+    return rows.select_for_update(skip_locked=but_others) if connection.features.has_select_for_update else rows

@@ -112,7 +112,12 @@ class Instance(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "name"], name="instance_name_once_an_account")]
-        indexes = [models.Index(fields=["owner"], name="instance_owner")]
+        indexes = [
+            models.Index(fields=["owner"], name="instance_owner"),
+            # What each connector asks for all the time: few of a million, or none.
+            models.Index(fields=["labels"], name="instance_free", condition=models.Q(owner="", going_at=None)),
+            models.Index(fields=["going_at"], name="instance_going", condition=models.Q(going_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -149,6 +154,9 @@ class Connector(models.Model):
     store = models.CharField(max_length=64, help_text="Names the place of the keys that it can read.")
     labels = models.CharField(max_length=200, blank=True, default="")
     draining = models.BooleanField(default=False)
+    # How many instances it holds, by their labels: the others reckon their shares from that, and count no instances.
+    # None: a version of the portal that does not say.
+    held = models.JSONField(null=True, editable=False)
     # For people. Nobody decides by it: clocks differ.
     seen_at = models.DateTimeField()
 

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,7 +47,7 @@ class Listener:
     """One browser's stream, on the web server's own event loop."""
 
     loop: asyncio.AbstractEventLoop
-    visible: frozenset[str] = frozenset()
+    visible: Container[str] = frozenset()
     queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
     behind: bool = False
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -175,11 +176,49 @@ def test_a_released_instance_is_free(instance: Instance, enter: Enter) -> None:
     assert len(two.claim()) == 1
 
 
-def test_of_two_who_claim_at_once_one_wins(instance: Instance, enter: Enter) -> None:
-    one, two = enter("one"), enter("two")
-    seen_by_both = Instance.objects.get()
-    assert one._take(Instance.objects.get())
-    assert not two._take(seen_by_both)
+@pytest.mark.django_db(transaction=True)
+def test_many_who_claim_at_once_take_each_instance_once() -> None:
+    make(60)
+    leases = [Lease(f"connector {number}", "shared") for number in range(6)]
+    for lease in leases:
+        assert lease.enter()
+    for lease in leases:
+        lease.look_around()
+
+    def claim(lease: Lease) -> list[tuple[int, int]]:
+        try:
+            return [(one.pk, one.epoch) for one in lease.claim()]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(leases)) as threads:
+        taken = [one for found in threads.map(claim, leases) for one in found]
+    # Some saw only what was left, and come to their share later.
+    assert 10 <= len(taken) == len(dict(taken))
+    assert set(taken) == set(Instance.objects.exclude(owner="").values_list("pk", "epoch"))
+    settle(*leases)
+    assert dict(Connector.objects.values_list("name", "held")) == {lease.name: {"": 10} for lease in leases}
+    for lease in leases:
+        assert lease.held == dict(Instance.objects.filter(owner=lease.name).values_list("pk", "epoch"))
+
+
+def test_who_was_buried_while_it_claims_takes_nothing(instance: Instance, enter: Enter) -> None:
+    one = enter("one")
+    Connector.objects.all().delete()
+    assert one.claim() == []
+    assert owners() == {"": 1}
+
+
+def test_what_an_earlier_version_of_the_portal_holds_is_counted(enter: Enter) -> None:
+    make(9)
+    one = enter("one")
+    settle(one)
+    Connector.objects.update(held=None)
+    two = enter("two")
+    two.look_around()
+    assert two.shares() == {"": 4}
+    settle(two)
+    assert owners() == {"one": 9}, "nothing is free, and nothing of its own is too much"
 
 
 def test_they_spread_evenly(enter: Enter) -> None:
@@ -204,6 +243,36 @@ def test_they_are_handed_over_a_few_at_a_time(enter: Enter) -> None:
     assert len(one.surplus(list(one.held))) == HANDED_AT_ONCE
     busy = set(list(one.held)[:-1])
     assert set(one.surplus([pk for pk in one.held if pk not in busy])).isdisjoint(busy)
+
+
+def test_what_was_handed_over_is_not_handed_over_again_before_a_new_look(enter: Enter) -> None:
+    make(10)
+    one = enter("one")
+    settle(one)
+    enter("two")
+    one.look_around()
+    for pk in one.surplus(list(one.held)):
+        one.release(pk)
+    assert one.surplus(list(one.held)) == [], "who took them is not known yet"
+    one.look_around()
+    assert one.surplus(list(one.held)) == []
+
+
+def test_nothing_is_handed_over_while_the_others_find_enough_that_nobody_holds(enter: Enter) -> None:
+    make(10)
+    one = enter("one")
+    settle(one)
+    make(4)
+    two = enter("two", offered="region=eu")
+    one.look_around()
+    assert one.surplus(list(one.held)) == []
+    Instance.objects.filter(owner="one").update(labels="region=eu")
+    Instance.objects.filter(owner="").update(labels="region=eu")
+    one._look_at_own()
+    one.look_around()
+    assert one.surplus(list(one.held)), "what it may not hold any more goes all the same"
+    settle(one, two)
+    assert owners() == {"two": 14}
 
 
 def test_nothing_moves_once_they_are_spread(enter: Enter) -> None:
@@ -311,13 +380,13 @@ def test_one_that_nobody_may_hold_stays_free_until_somebody_may(enter: Enter) ->
     one, two = enter("one"), enter("two")
     settle(one, two)
     assert owners() == {"": 1}
-    (free,) = one.unplaced()
-    assert free.labels == "region=eu"
-    assert two.unplaced() == [], "one of them says so"
+    number, (free,) = one.unplaced()
+    assert (number, free.labels) == (1, "region=eu")
+    assert two.unplaced() == (0, []), "one of them says so"
     eu = enter("zzz", offered="region=eu")
     settle(one, two, eu)
     assert owners() == {"zzz": 1}
-    assert one.unplaced() == []
+    assert one.unplaced() == (0, [])
 
 
 def test_other_labels_are_followed(instance: Instance, enter: Enter) -> None:

@@ -39,6 +39,10 @@ WATCH_SECONDS = 0.2
 THREADS = 64
 # How often to look for pieces of history that were written down elsewhere.
 LOOK_TICKS = 60
+# Many that let go of instances call the others at once; and each call wakes all: in a fleet of some hundred, which
+# asks the database at each tick as often as there are connectors, hardly more often than they tick anyway.
+CALL_SECONDS = 0.05
+SPACING_SECONDS = 0.002
 
 
 class AlreadyRunning(Exception):
@@ -69,6 +73,9 @@ class Connector:
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._calling: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
+        self._ticked_at = 0.0
 
     def stop(self) -> None:
         """End `run`. Callable from any thread."""
@@ -156,6 +163,7 @@ class Connector:
                 await asyncio.gather(*(session.stand_down() for session in list(self._sessions.values())))
 
     async def _tick(self, ticks: int) -> None:
+        self._ticked_at = self._loop.time()
         if gone := await self._leasing(self.lease.look_around):
             log.warning("%s silent for too long: the instances are free", gone)
         for pk, session in list(self._sessions.items()):
@@ -180,7 +188,9 @@ class Connector:
         states = Counter(session.instance.state for session in self._sessions.values())
         for state in State.values:
             metrics.CONNECTIONS.labels(state).set(states[state])
-        await self._database(housekeeping.run, ticks)
+        # Beside the ticks: it may take longer than an instance may be without a connector.
+        if self._tidying is None or self._tidying.done():
+            self._tidying = self._spawn(self._database(housekeeping.run, ticks, self.lease.fleet))
 
     async def _begin(self, session: Session) -> None:
         # An instance may come back to us at once: two clients with the same keys would spoil them.
@@ -200,8 +210,8 @@ class Connector:
 
     async def _note_unplaced(self) -> None:
         """Say of instances that no connector may hold why nothing happens."""
-        unplaced = await self._leasing(self.lease.unplaced)
-        metrics.UNPLACED.set(len(unplaced))
+        number, unplaced = await self._leasing(self.lease.unplaced)
+        metrics.UNPLACED.set(number)
         if not unplaced:
             return
         for instance, event in await self._database(save_unplaced, unplaced):
@@ -217,7 +227,8 @@ class Connector:
         with suppress(DatabaseError):
             await self._leasing(self.lease.release, pk)
         metrics.LEASES.labels("handed over").inc()
-        await self._call_others()
+        if self._calling is None or self._calling.done():
+            self._calling = self._spawn(self._call_others(CALL_SECONDS))
 
     async def _drain(self) -> None:
         """Go in order: nothing is lost, and the others take over instance by instance."""
@@ -229,9 +240,13 @@ class Connector:
         await self._loop.run_in_executor(self._pool, self._ticks.close)
         with suppress(DatabaseError):
             await self._leasing(self.lease.leave)
+        await self._call_others()
+        if self._tidying is not None:
+            await asyncio.wait([self._tidying])
         log.info("connector %s is down", self.name)
 
-    async def _call_others(self) -> None:
+    async def _call_others(self, seconds: float = 0) -> None:
+        await asyncio.sleep(seconds)
         with suppress(NobodyListens):
             await broker().publish_async(commands.WAKE, {"from": self.name})
 
@@ -259,6 +274,8 @@ class Connector:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+        spacing = min(self.lease.fleet * SPACING_SECONDS, TICK_SECONDS)
+        await asyncio.sleep(max(0.0, self._ticked_at + spacing - self._loop.time()))
 
     def _on_taken(self, instance: Instance, taken: Taken, live: bool) -> None:
         """On the writer's thread: tell live pages, and ask for the names of new groups."""

@@ -1,8 +1,11 @@
 """What a connector does now and then beside its connections. Each job is safe to run anywhere, at any time."""
 
 import logging
+import random
 from collections.abc import Callable
+from functools import partial
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from chats import pinbook
@@ -14,28 +17,35 @@ from portal.rest.idempotency import forget_keys
 
 log = logging.getLogger(__name__)
 
-# Every so many ticks (seconds, about).
+# Of a large fleet so many do what one could do for all, on the average; who does it is a matter of luck.
+ENOUGH = 8
+
+# Every so many ticks (seconds, about): for all.
 JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
     (10, pinbook.expire),
     (10, pinbook.give_up_stale),
     # What was written past the intake (the administration, an upgrade) is noted by triggers.
     (10, catch_up),
     (10, tidy),
-    (60, forget_old),
-    # The files of what was deleted meanwhile, by whatever way.
-    (300, cache.forget_gone),
+    (60, partial(forget_old, "")),
     (600, forget_keys),
     (1, remove_gone),
 )
+# For what is here: the instances that this connector holds, the files on its machine.
+OWN_JOBS: tuple[tuple[int, Callable[[], int]], ...] = (
+    (60, partial(forget_old, settings.CONNECTOR_NAME)),
+    # The files of what was deleted meanwhile, by whatever way.
+    (300, cache.forget_gone),
+)
 
 
-def run(tick: int) -> None:
-    """Do what is due; a job that fails is logged, and the others are done all the same."""
-    for every, job in JOBS:
-        if tick % every:
-            continue
+def run(tick: int, fleet: int = 1) -> None:
+    """Do what is due; a job that fails is logged, and the others are done all the same. `fleet`: how many run this."""
+    due = [job for every, job in JOBS if tick % every == 0 and random.random() * fleet < ENOUGH]  # noqa: S311  # no secret
+    for job in due + [job for every, job in OWN_JOBS if tick % every == 0]:
+        name = getattr(job, "func", job).__name__
         try:
             if done := job():
-                log.info("%s: %d", job.__name__, done)
+                log.info("%s: %d", name, done)
         except DatabaseError:
-            log.exception("%s was not done; it is tried again", job.__name__)
+            log.exception("%s was not done; it is tried again", name)

@@ -1,6 +1,7 @@
 """`/live/`: the reader's stream of news (Server-Sent Events)."""
 
 import asyncio
+from collections.abc import Container
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -30,20 +31,20 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(status=503)
     session = request.session
 
-    def look() -> frozenset[str] | None:
+    def look() -> Container[str] | None:
         """Who they are now: signed out, deactivated, given or relieved of instances meanwhile."""
         try:
             return look_up()
         finally:
             close_old_connections()
 
-    def look_up() -> frozenset[str] | None:
+    def look_up() -> Container[str] | None:
         if not session.exists(session.session_key or ""):
             return None
         person: Any = get_user_model().objects.filter(pk=user.pk, is_active=True).first()
         if person is None:
             return None
-        return frozenset(uid.hex for uid in access.visible_to(person).values_list("uid", flat=True))
+        return access.heard_of(person)
 
     listener = Listener(asyncio.get_running_loop())
     response = StreamingHttpResponse(
