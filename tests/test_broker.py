@@ -1,6 +1,7 @@
 """The NATS connection: on a real nats-server, and without one."""
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -167,6 +168,7 @@ def test_a_server_that_was_silent_for_a_while_is_heard_again(tmp_path: Path) -> 
         broker = Broker(url, "test")
         broker.run(broker.reach())
         process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # It may still answer until it stands.
         try:
             for question in (broker.subscribe("test.news", hear), broker.reach()):
                 with pytest.raises(NobodyListens, match="does not answer"):
