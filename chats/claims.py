@@ -11,13 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
+from portal import clock
+
 # Beyond the wait for WhatsApp, a claim lasts this much longer; then another runner may take over.
 CLAIM_GRACE = timedelta(seconds=15)
 
 
 def unclaimed(now: datetime) -> Q:
     """Rows that nobody is at, or whose runner died."""
-    return Q(claimed_until=None) | Q(claimed_until__lt=now)
+    return Q(claimed_until=None) | clock.passed("claimed_until", now, settings.ACK_TIMEOUT + CLAIM_GRACE)
 
 
 def claim(row: Any, now: datetime, **seen: Any) -> bool:

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, DateTimeField, QuerySet, UUIDField
+from django.db.models import BigIntegerField, DateTimeField, Q, QuerySet, UUIDField
 from django.utils import timezone
 
 from chats import news
 from chats.models import Chat, Message, Pin, PinEvent
 from instances.models import Token
+from portal import clock
 from portal.prepared import Prepared, create, save
 
 # WhatsApp shows three pinned messages a chat; a fourth takes the oldest one's place.
@@ -58,6 +60,8 @@ _SHOWN = Prepared(
 
 # The same request within this time is a client's retry; later it is a renewal.
 RETRY_WINDOW = timedelta(seconds=60)
+# No attempt is given longer: who opens one waits for ACK_TIMEOUT, and then some.
+LONGEST = settings.ACK_TIMEOUT + timedelta(seconds=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
     if asker.attempt is not None and PinEvent.objects.filter(attempt=asker.attempt).exists():
         return Opening(asker.attempt, same_wish=True)  # By a runner before us, dead or not.
     if pin.attempt is not None:
-        if pin.attempt_until is not None and pin.attempt_until > now:
+        if pin.attempt_until is not None and clock.ahead(pin.attempt_until, now, LONGEST):
             under_way = Wish(pin.attempt_duration)
             return Opening(pin.attempt, same_wish=under_way == wish)
         _close(pin, Outcome.UNCONFIRMED, now, detail="nobody heard the outcome")
@@ -235,6 +239,11 @@ def message_kept(message: Message) -> None:
         news.pin_changed(pin, line)
 
 
+def over(now: datetime) -> Q:
+    """Pins with an attempt that nobody settled in time."""
+    return clock.passed("attempt_until", now, LONGEST)
+
+
 def expire(now: datetime | None = None, batch: int = 500) -> int:
     """Mark pins whose time is over; returns how many. Safe to run anywhere, at any time."""
     now = now or timezone.now()
@@ -250,7 +259,7 @@ def expire(now: datetime | None = None, batch: int = 500) -> int:
 def give_up_stale(now: datetime | None = None) -> int:
     """Settle as unconfirmed what nobody settled in time (both processes died); returns how many."""
     now = now or timezone.now()
-    attempts = Pin.objects.filter(attempt__isnull=False, attempt_until__lt=now).values_list("attempt", flat=True)
+    attempts = Pin.objects.filter(over(now), attempt__isnull=False).values_list("attempt", flat=True)
     return sum(
         settle(attempt, Outcome.UNCONFIRMED, detail="nobody heard the outcome")
         for attempt in list(attempts)
@@ -292,7 +301,7 @@ def _fulfilled(pin: Pin, wish: Wish, now: datetime) -> bool:
         pin.state == Pin.State.PINNED
         and pin.duration == wish.duration
         and pin.asked_at is not None
-        and now - pin.asked_at <= RETRY_WINDOW
+        and abs(now - pin.asked_at) <= RETRY_WINDOW
     )
 
 

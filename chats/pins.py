@@ -34,6 +34,7 @@ from instances.whatsapp.errors import (
     WhatsAppError,
 )
 from portal import crowd
+from portal.clock import steady
 from portal.prepared import Prepared, Slot
 
 __all__ = ["DURATIONS", "WORDS", "Asker", "check", "find_message", "parse_duration", "pin", "unpin"]
@@ -128,6 +129,7 @@ def unpin(message: Message, asker: Asker) -> None:
 
 def _bring_about(message: Message, wish: Wish, asker: Asker) -> None:
     deadline = timezone.now() + settings.ACK_TIMEOUT
+    patience = steady() + settings.ACK_TIMEOUT.total_seconds()
     while True:
         opening = pinbook.open_attempt(message, wish, asker, deadline + SETTLE_GRACE)
         if opening.attempt is None:
@@ -135,7 +137,7 @@ def _bring_about(message: Message, wish: Wish, asker: Asker) -> None:
         if opening.ours:
             _send(message, wish, opening.attempt, deadline)
             return
-        _await_other(opening.attempt, deadline)
+        _await_other(opening.attempt, patience)
         if opening.same_wish:
             _share_outcome(opening.attempt)
             return
@@ -174,11 +176,11 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
         raise
 
 
-def _await_other(attempt: uuid.UUID, deadline: datetime) -> None:
-    """Wait until another caller's attempt is over. Raises NotConfirmed at the deadline."""
+def _await_other(attempt: uuid.UUID, patience: float) -> None:
+    """Wait until another caller's attempt is over. Raises NotConfirmed when the steady clock shows `patience`."""
     crowd.step_aside()
-    while Pin.objects.filter(attempt=attempt, attempt_until__gt=timezone.now()).exists():
-        if timezone.now() >= deadline:
+    while Pin.objects.filter(attempt=attempt).exclude(pinbook.over(timezone.now())).exists():
+        if steady() >= patience:
             raise NotConfirmed
         time.sleep(LOOK_AGAIN)
 

@@ -18,7 +18,6 @@ how many it holds), and what nobody holds has an index of its own
 (`tests/test_at_scale.py`; docs/scaling.md has the figures).
 """
 
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -32,6 +31,7 @@ from django.utils import timezone
 from instances import labels
 from instances.models import Connector, Instance
 from instances.states import HELD
+from portal.clock import steady
 
 # At most so many instances are taken in one go, and handed over in one go.
 TAKEN_AT_ONCE = 50
@@ -62,11 +62,6 @@ class Other(NamedTuple):
     labels: str
     draining: bool
     held: dict[str, int] | None
-
-
-def steady() -> float:
-    """Seconds on a clock that nobody sets; it runs on while the machine sleeps, where the system has such a one."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Lease:

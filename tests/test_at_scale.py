@@ -25,6 +25,7 @@ from instances.models import Account, Connector, Instance
 from instances.states import State
 from instances.whatsapp import housekeeping
 from instances.whatsapp.connector import Connector as Connector_
+from portal import clock
 
 INSTANCES, EACH = 4_000, 40
 # Of a tick: its own, twice, and some.
@@ -113,7 +114,7 @@ def one_of(names: list[str], number: int = 0) -> Lease:
     """A connector that holds its share already."""
     lease = Lease(names[number], "shared")
     Connector.objects.filter(name=lease.name).update(run=lease.run)
-    lease._entered, lease._until = True, leases.steady() + 1000
+    lease._entered, lease._until = True, clock.steady() + 1000
     lease.held = dict(Instance.objects.filter(owner=lease.name).values_list("pk", "epoch"))
     lease._kinds = dict.fromkeys(lease.held, "")
     # The sweep is for one of all, once a minute.
@@ -162,7 +163,7 @@ def test_from_cold_each_reads_what_it_takes(fleet: list[str]) -> None:
         cursor.execute("ANALYZE")
     lease = Lease(fleet[5], "shared")
     Connector.objects.filter(name=lease.name).update(run=lease.run)
-    lease._entered, lease._until, lease._claims = True, leases.steady() + 1000, 1
+    lease._entered, lease._until, lease._claims = True, clock.steady() + 1000, 1
     lease.look_around()
     with statements() as noted:
         assert len(lease.claim()) == EACH

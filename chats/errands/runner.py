@@ -15,6 +15,7 @@ from chats.errands.carry import Came, carry_out, free
 from chats.models import Batch, BatchItem
 from chats.pinbook import Asker, Wish
 from instances.states import State as Connection
+from portal import clock
 
 # While the instance is not connected or busy, look again after this.
 AGAIN = timedelta(seconds=5)
@@ -30,7 +31,8 @@ TROUBLE = gettext_noop("WhatsApp refused several in a row, or did not confirm th
 
 def due_instances(now: datetime) -> list[int]:
     """The instances at which something of a batch may be done now."""
-    due = Batch.objects.filter(state=Batch.State.RUNNING, try_at__lte=now, instance__going_at=None)
+    come = clock.passed("try_at", now, max(AGAIN, settings.BATCH_PACE))
+    due = Batch.objects.filter(come, state=Batch.State.RUNNING, instance__going_at=None)
     return list(due.order_by().values_list("instance", flat=True).distinct())
 
 
@@ -46,7 +48,7 @@ def _one(instance: int, now: datetime) -> bool:
     """Take on the next message, if it is time; False when there is nothing to do now."""
     running = Batch.objects.filter(instance=instance, state=Batch.State.RUNNING)
     batch = running.select_related("instance__account", "token", "user").order_by("pk").first()
-    if batch is None or batch.try_at > now or not _may_send(batch, now):
+    if batch is None or clock.ahead(batch.try_at, now, max(AGAIN, settings.BATCH_PACE)) or not _may_send(batch, now):
         return False
     item = batch.items.filter(free(now)).select_related("message__chat", "message__instance").order_by("pk").first()
     if item is None:

@@ -17,6 +17,7 @@ from chats.models import Message, Rule, RuleHit
 from chats.rules.match import Pattern
 from instances.events.kinds import Event
 from instances.models import Instance
+from portal import clock
 
 HOUR = timedelta(hours=1)
 LIMIT = gettext_noop("The rule's limit an hour was reached.")
@@ -30,12 +31,14 @@ def notice(instance: Instance, fresh: Sequence[Message]) -> None:
     rules = list(Rule.objects.filter(instance=instance, active=True).order_by("pk"))
     if not rules:
         return
+    # Messages bear WhatsApp's time, rules ours: one that begins later than now was made before the clock was set back.
+    later = timezone.now() + clock.SLACK
     patterns = [(rule, Pattern.of(rule)) for rule in rules]
     found = [
         (rule, message)
         for message in fresh
         for rule, pattern in patterns
-        if rule.since is not None and message.sent_at >= rule.since and pattern.fits(message)
+        if rule.since is not None and (message.sent_at >= rule.since or rule.since > later) and pattern.fits(message)
     ]
     if found:
         _write(instance, found)
@@ -75,7 +78,7 @@ def name_of(rule: Rule) -> str:
 
 def used_in_hour(rule: Rule, now: datetime) -> int:
     """How many pins the rule has brought about in the last hour, or is about to."""
-    return rule.hits.filter(found_at__gt=now - HOUR).exclude(state=State.SKIPPED).count()
+    return rule.hits.filter(found_at__gt=now - HOUR, found_at__lt=now + HOUR).exclude(state=State.SKIPPED).count()
 
 
 def targets_of(instance: Instance, messages: list[Message]) -> dict[int, Message]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -16,6 +17,7 @@ from chats.models import RuleHit
 from chats.pinbook import Asker, Wish
 from chats.rules.notice import name_of
 from instances.states import State as Connection
+from portal import clock
 
 AGAIN = timedelta(seconds=5)
 BATCH = 10
@@ -27,14 +29,14 @@ State = RuleHit.State
 
 def due_instances(now: datetime) -> list[int]:
     """The instances at which a rule found something."""
-    due = RuleHit.objects.filter(free(now), try_at__lte=now, instance__going_at=None)
+    due = RuleHit.objects.filter(free(now), _is_time(now), instance__going_at=None)
     return list(due.order_by().values_list("instance", flat=True).distinct())
 
 
 def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[], bool] = lambda: False) -> int:
     """Pin what rules found at one instance, the oldest first; returns how many were taken on."""
     moment = now or timezone.now()
-    due = RuleHit.objects.filter(free(moment), instance=instance, try_at__lte=moment).order_by("try_at", "pk")
+    due = RuleHit.objects.filter(free(moment), _is_time(moment), instance=instance).order_by("try_at", "pk")
     done = 0
     for hit in due.select_related("rule__token", "rule__instance", "message__chat", "message__instance")[:BATCH]:
         if stopped():
@@ -42,6 +44,10 @@ def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[
         now_ = now or timezone.now()
         done += claim(hit, now_) and _take_on(hit, now_)
     return done
+
+
+def _is_time(now: datetime) -> Q:
+    return clock.passed("try_at", now, AGAIN)
 
 
 def _take_on(hit: RuleHit, now: datetime) -> bool:

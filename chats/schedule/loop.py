@@ -14,12 +14,15 @@ from chats.errands import runner as batches
 from chats.rules import runner as rules
 from chats.schedule import runner
 from instances.whatsapp import database
+from portal import clock
 
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 1.0
+# How often to look for what a clock that was wrong has put off.
+MEND_SECONDS = 600.0
 # So many instances send at the same moment; each of them one pin after the other.
 THREADS = 16
 # What is under way at the end has so long; what is not noted then, the next runner finds out.
@@ -78,8 +81,29 @@ class Loop:
         return self._loop.run_in_executor(self._pool, lambda: database.call(work, *args, **kwargs))
 
 
+class _Mending:
+    """Once at the start, and every MEND_SECONDS."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def due(self) -> bool:
+        now = clock.steady()
+        if now < self._next:
+            return False
+        self._next = now + MEND_SECONDS
+        return True
+
+
+_mending = _Mending()
+
+
 def _due_instances() -> set[int]:
+    if clock.doubted(clock.A_WHILE):
+        return set()
     now = timezone.now()
+    if _mending.due():
+        runner.mend()
     return {*runner.due_instances(now), *rules.due_instances(now), *batches.due_instances(now)}
 
 

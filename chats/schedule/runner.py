@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -26,6 +26,7 @@ from chats.pinbook import Asker, Wish
 from chats.schedule import steps
 from instances.states import State as Connection
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, WhatsAppError
+from portal import clock
 
 State = Schedule.State
 Step = Schedule.Step
@@ -52,11 +53,26 @@ def due_instances(now: datetime) -> list[int]:
     return list(_due(now).order_by().values_list("message__instance", flat=True).distinct())
 
 
+def mend() -> int:
+    """Bring forward what repeats and was put off by a clock that was ahead; returns how much.
+
+    Its next time is the first after now, never later.
+    """
+    now, mended = timezone.now(), 0
+    repeating = Schedule.objects.filter(unclaimed(now), state=State.WAITING, due_at__gt=now).exclude(repeat="")
+    for schedule in repeating.only("repeat", "zone", "due_at"):
+        following = steps.next_time(schedule.repeat, schedule.zone, now)
+        if schedule.due_at is not None and schedule.due_at > following:
+            same = Schedule.objects.filter(pk=schedule.pk, state=State.WAITING, due_at=schedule.due_at)
+            mended += same.update(due_at=following, try_at=following)
+    return mended
+
+
 def lag() -> float:
     """For how many seconds the oldest step is overdue that could be taken; 0 without one."""
     now = timezone.now()
     oldest = _due(now).aggregate(oldest=Min("try_at"))["oldest"]
-    return 0.0 if oldest is None else float((now - oldest).total_seconds())
+    return 0.0 if oldest is None else max(0.0, float((now - oldest).total_seconds()))
 
 
 def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[], bool] = lambda: False) -> int:
@@ -74,9 +90,10 @@ def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[
 
 def _due(now: datetime) -> Any:
     # An instance that is being deleted does nothing more.
-    return Schedule.objects.filter(
-        unclaimed(now), state=State.WAITING, try_at__lte=now, message__instance__going_at=None
-    )
+    # Put off before the clock was set back: its time has come all the same.
+    put_off = Q(due_at__lte=now, try_at__gt=now + UNSURE + clock.SLACK)
+    come = Q(try_at__lte=now) | put_off
+    return Schedule.objects.filter(unclaimed(now), come, state=State.WAITING, message__instance__going_at=None)
 
 
 def _take_step(schedule: Schedule, now: datetime) -> bool:

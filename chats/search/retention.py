@@ -1,5 +1,6 @@
 """Forgetting: an instance may keep its messages for so many days and no longer."""
 
+import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -8,11 +9,47 @@ from django.utils import timezone
 from chats.models import Message
 from chats.search.index import catch_up
 from instances.models import Instance
+from portal import clock
 
 # Small enough that nobody who wants to write meanwhile waits for long.
 BATCH = 1_000
 # Nobody holds all of them while the portal is down: then others come next time.
 OF_NOBODY = 1_000
+QUIET = timedelta(days=7)
+# Of these the latest counts: a history comes in newest first.
+NEWEST = 1_000
+
+log = logging.getLogger(__name__)
+_STARTED_AT = clock.steady()
+_told: list[bool] = []
+
+
+def forget_in_time(holder: str = "", limit: int = 20 * BATCH) -> int:
+    """`forget_old`, unless the clock may be wrong: what it takes for years old would be gone for good.
+
+    It may when it has leapt ahead, and in a process's first day when WhatsApp, whose time messages bear, has said
+    nothing for a week: a machine may have started with a clock that is years ahead.
+    """
+    if clock.doubted(clock.A_DAY) or _quiet_since_start():
+        return 0
+    return forget_old(holder, limit)
+
+
+def _quiet_since_start() -> bool:
+    if clock.steady() - _STARTED_AT > clock.A_DAY.total_seconds():
+        return False
+    newest = Message.objects.order_by("-pk").values_list("sent_at", flat=True)[:NEWEST]
+    last = max(newest, default=None)
+    if last is None or last > timezone.now() - QUIET:
+        return False
+    if not _told and Instance.objects.exclude(keep_days=None).exists():
+        _told.append(True)
+        log.warning(
+            "it is %s by this machine's clock, and the newest messages are of %s. If that is wrong, "
+            "set the clock right: for a day from now nothing is forgotten",
+            f"{timezone.now():%F}", f"{last:%F}",
+        )  # fmt: skip
+    return True
 
 
 def forget_old(holder: str = "", limit: int = 20 * BATCH) -> int:

@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
+from instances.events.models import FARTHEST_REST, Attempt, Delivery, OutgoingEvent, Webhook
+from portal import clock
 
 HAND_OUT = 500
 # The wait before the second attempt is the first of these and doubles up to the last.
@@ -25,6 +26,8 @@ FAILURES_BEFORE_REST = 5
 FIRST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=10)
 ERASED_AT_ONCE = 1000
+# A wait or a rest is up to a fifth longer, so that not all come at once.
+FARTHEST_WAIT = 2 * LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def hand_out() -> set[UUID]:
             Delivery(webhook=webhook, event=event, due_at=now, give_up_at=now + settings.WEBHOOK_RETRY)
             for event in events
             for webhook in webhooks[event.instance_id]
-            if event.kind in webhook.events and webhook.created_at <= event.at
+            if event.kind in webhook.events and _hears_of(webhook, event, now)
         ]
         Delivery.objects.bulk_create(made, ignore_conflicts=True)
         taken = {delivery.event_id for delivery in made}
@@ -70,17 +73,18 @@ def hand_out() -> set[UUID]:
 
 def due_webhooks() -> set[UUID]:
     """The webhooks that something is due at."""
-    waiting = Delivery.objects.filter(webhook=OuterRef("pk"), state=Delivery.State.PENDING, due_at__lte=timezone.now())
-    found = _reachable(timezone.now()).filter(Exists(waiting))
+    now = timezone.now()
+    waiting = Delivery.objects.filter(_is_due(now), webhook=OuterRef("pk"), state=Delivery.State.PENDING)
+    found = _reachable(now).filter(Exists(waiting))
     return set(found.values_list("uid", flat=True))
 
 
 def lag() -> float:
     """For how many seconds the oldest delivery waits that could be made now; 0 without one."""
     now = timezone.now()
-    waiting = Delivery.objects.filter(state=Delivery.State.PENDING, due_at__lte=now, webhook__in=_reachable(now))
+    waiting = Delivery.objects.filter(_is_due(now), state=Delivery.State.PENDING, webhook__in=_reachable(now))
     oldest = waiting.aggregate(oldest=Min("due_at"))["oldest"]
-    return 0.0 if oldest is None else float((now - oldest).total_seconds())
+    return 0.0 if oldest is None else max(0.0, float((now - oldest).total_seconds()))
 
 
 def due(uid: UUID, limit: int) -> list[Delivery]:
@@ -89,7 +93,7 @@ def due(uid: UUID, limit: int) -> list[Delivery]:
     webhook = _reachable(now).filter(uid=uid).first()
     if webhook is None:
         return []
-    found = Delivery.objects.filter(webhook=webhook, state=Delivery.State.PENDING, due_at__lte=now)
+    found = Delivery.objects.filter(_is_due(now), webhook=webhook, state=Delivery.State.PENDING)
     found = found.select_related("event").order_by("event_id")
     deliveries = list(found[: 1 if webhook.failures >= FAILURES_BEFORE_REST else limit])
     for delivery in deliveries:
@@ -115,7 +119,7 @@ def note(delivery: Delivery, outcome: Outcome) -> bool:
             _note_success(delivery.webhook_id, now)
             return True
         due_at = now + wait_after(delivery.tries + 1)
-        if due_at < delivery.give_up_at:
+        if due_at < delivery.give_up_at or clock.doubted(clock.A_DAY):
             mine.update(tries=delivery.tries + 1, due_at=due_at)
         else:
             mine.update(state=Delivery.State.DEAD, settled_at=now, tries=delivery.tries + 1)
@@ -137,6 +141,8 @@ def rest_after(failures: int) -> timedelta:
 
 def give_up() -> int:
     """Give up what could not be delivered in time, wherever it waited; returns how many."""
+    if clock.doubted(clock.A_DAY):
+        return 0
     now = timezone.now()
     late = Delivery.objects.filter(state=Delivery.State.PENDING, give_up_at__lte=now)
     return late.update(state=Delivery.State.DEAD, settled_at=now)
@@ -144,6 +150,8 @@ def give_up() -> int:
 
 def forget_old() -> int:
     """Delete what was settled WEBHOOK_LOG_DAYS ago, given up or not; returns how many deliveries."""
+    if clock.doubted(clock.A_DAY):
+        return 0
     before = timezone.now() - timedelta(days=settings.WEBHOOK_LOG_DAYS)
     old = Delivery.objects.filter(settled_at__lt=before).values_list("pk", flat=True)[:ERASED_AT_ONCE]
     deleted = Delivery.objects.filter(pk__in=list(old)).delete()[1].get("instances.Delivery", 0)
@@ -154,7 +162,17 @@ def forget_old() -> int:
 
 def _reachable(now: datetime) -> QuerySet[Webhook]:
     """Neither paused by a person nor given a rest."""
-    return Webhook.objects.filter(Q(resting_until=None) | Q(resting_until__lte=now), active=True)
+    rested = Q(resting_until=None) | clock.passed("resting_until", now, FARTHEST_REST)
+    return Webhook.objects.filter(rested, active=True)
+
+
+def _hears_of(webhook: Webhook, event: OutgoingEvent, now: datetime) -> bool:
+    """Whether it was there when that happened; one that is made later than now, before the clock was set back."""
+    return webhook.created_at <= event.at or webhook.created_at > now + clock.SLACK
+
+
+def _is_due(now: datetime) -> Q:
+    return clock.passed("due_at", now, FARTHEST_WAIT)
 
 
 def _note_success(webhook: int, now: datetime) -> None:

@@ -1,11 +1,17 @@
 """Addresses that want to hear of events, and what became of each event on its way there."""
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from portal import clock
+
+# No rest is longer, a little chance included (`instances.events.book`).
+FARTHEST_REST = timedelta(minutes=20)
 
 
 class Webhook(models.Model):
@@ -41,7 +47,7 @@ class Webhook(models.Model):
     @property
     def resting(self) -> bool:
         """Whether it failed so often that the portal leaves it alone for a while."""
-        return self.resting_until is not None and self.resting_until > timezone.now()
+        return self.resting_until is not None and clock.ahead(self.resting_until, timezone.now(), FARTHEST_REST)
 
 
 class OutgoingEvent(models.Model):

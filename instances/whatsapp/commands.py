@@ -5,9 +5,11 @@ instance listens there. News go out on `news.<uid>.<topic>`.
 """
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from instances.whatsapp.errors import (
     AdminsOnly,
@@ -29,6 +31,7 @@ from instances.whatsapp.errors import (
     ViewOnce,
     WhatsAppError,
 )
+from portal.clock import steady
 
 PIN = "pin"
 TEXT = "text"
@@ -66,15 +69,22 @@ class Order:
     deadline: float
     # Of the lease under which the caller believes the instance to be held.
     epoch: int
+    # On the steady clock of who made or received it: a clock that is set back must not give it a day.
+    _end: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Begin to count: no order has more than ACK_TIMEOUT."""
+        longest = settings.ACK_TIMEOUT.total_seconds()
+        object.__setattr__(self, "_end", steady() + min(self.deadline - time.time(), longest))
 
     def to_payload(self) -> dict[str, Any]:
         """For the wire."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "_end"}
 
     @property
     def seconds_left(self) -> float:
-        """Until the deadline; negative when it has passed."""
-        return self.deadline - time.time()
+        """Until the deadline, whatever is done to the clock; negative when it has passed."""
+        return min(self.deadline - time.time(), self._end - steady())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
