@@ -7,6 +7,7 @@ means it comes again at the next login. Both are one list here.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 from .jid import SERVER
@@ -42,7 +43,11 @@ def message_received_by(receipt: Node, message_id: str) -> Key:
 
 class Outbox:
     def __init__(self) -> None:
-        self._pending: dict[Key, Node] = {}
+        self._numbers = itertools.count()
+        self._pending: dict[int, tuple[Key, Node]] = {}
+        # A message that is sent anew for a retry has the same id, and comes before the device has acknowledged the
+        # first one: each copy is acknowledged on its own, in their order.
+        self._copies: dict[Key, list[int]] = {}
         self._send: Send | None = None
         self._moved = asyncio.Event()
 
@@ -50,48 +55,52 @@ class Outbox:
         return len(self._pending)
 
     def deliver(self, stanza: Node) -> None:
-        key = key_of(stanza)
-        self._pending.pop(key, None)  # a second copy (a retry) goes to the end
-        self._pending[key] = stanza
+        key, number = key_of(stanza), next(self._numbers)
+        self._pending[number] = key, stanza
+        self._copies.setdefault(key, []).append(number)
         if self._send:
             self._send(stanza)
 
     def acknowledge(self, key: Key) -> None:
-        if self._pending.pop(key, None) is not None:
+        if numbers := self._copies.get(key):
+            del self._pending[numbers.pop(0)]
+            if not numbers:
+                del self._copies[key]
             self._moved.set()
 
     def clear(self) -> None:
         self._pending.clear()
+        self._copies.clear()
 
     def close(self) -> None:
         self._send = None
 
     async def open(self, send: Send) -> None:
         """Send what waited, marked as offline, then everything as it comes."""
-        counts = {tag: sum(key[0] == tag for key in self._pending) for tag in ("message", "notification", "receipt")}
+        counts = {tag: sum(key[0] == tag for key, _ in self._pending.values()) for tag in ("message", "notification", "receipt")}
         total = sum(counts.values())
         if total:
             send(node("ib", {"from": SERVER}, node("offline_preview", {"count": total, "appdata": 0, **counts})))
-        sent: set[Key] = set()
+        sent: set[int] = set()
         while batch := self._next(sent):
-            for key, stanza in batch:
+            for number, stanza in batch:
                 stanza.attrs["offline"] = "1"
-                sent.add(key)
+                sent.add(number)
                 send(stanza)
             await self._room(sent)
         send(node("ib", {"from": SERVER}, node("offline", {"count": len(sent)})))
         self._send = send
 
-    def _next(self, sent: set[Key]) -> list[tuple[Key, Node]]:
-        batch: list[tuple[Key, Node]] = []
-        for key, stanza in self._pending.items():
-            if key not in sent:
-                batch.append((key, stanza))
+    def _next(self, sent: set[int]) -> list[tuple[int, Node]]:
+        batch: list[tuple[int, Node]] = []
+        for number, (_, stanza) in self._pending.items():
+            if number not in sent:
+                batch.append((number, stanza))
                 if len(batch) == _BATCH:
                     break
         return batch
 
-    async def _room(self, sent: set[Key]) -> None:
+    async def _room(self, sent: set[int]) -> None:
         while len(self._pending.keys() & sent) > _WINDOW:
             self._moved.clear()
             try:
