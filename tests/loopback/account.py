@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from .appstate import Mutation, read
@@ -114,6 +115,14 @@ class Account:
     def give(self, device: int, stanza: Node) -> None:
         """Deliver a stanza made up by the test, as WhatsApp might send it one day."""
         self._server.call(lambda: self._device(device).outbox.deliver(stanza))
+
+    def hold(self, device: int) -> None:
+        """From now on what is for the device is kept, though it is connected."""
+        self._server.call(self._device(device).outbox.hold)
+
+    def release(self, device: int, rate: float) -> Future[float]:
+        """Let it go, so many stanzas a second. The future has the seconds it took."""
+        return self._server.begin(self._device(device).outbox.release(rate))
 
     def drop(self, device: int) -> None:
         """The connection breaks, without a word."""

@@ -50,6 +50,7 @@ class Outbox:
         self._copies: dict[Key, list[int]] = {}
         self._send: Send | None = None
         self._moved = asyncio.Event()
+        self._held: list[Node] | None = None
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -58,8 +59,30 @@ class Outbox:
         key, number = key_of(stanza), next(self._numbers)
         self._pending[number] = key, stanza
         self._copies.setdefault(key, []).append(number)
-        if self._send:
+        if self._held is not None:
+            self._held.append(stanza)
+        elif self._send:
             self._send(stanza)
+
+    def hold(self) -> None:
+        """Keep what comes, though the device is there, until `release`."""
+        self._held = self._held or []
+
+    async def release(self, rate: float) -> float:
+        """Send what was held, so many stanzas a second, and go on as usual; returns how many seconds that took.
+
+        However slowly it is read: what does not go waits between us and the device.
+        """
+        held, loop = self._held or [], asyncio.get_running_loop()
+        began = loop.time()
+        # What comes meanwhile joins its end.
+        for number, stanza in enumerate(held):
+            if (wait := began + number / rate - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            if self._send:
+                self._send(stanza)
+        self._held = None
+        return loop.time() - began
 
     def acknowledge(self, key: Key) -> None:
         if numbers := self._copies.get(key):

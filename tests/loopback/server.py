@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -94,6 +95,10 @@ class LoopbackServer:
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 30) -> T:
         """Run on the server's loop and wait for the outcome."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run on the server's loop without waiting."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call(self, action: Callable[[], T]) -> T:
         """Call on the server's loop and wait for the outcome."""
