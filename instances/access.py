@@ -45,7 +45,11 @@ def role_of(user: User, account: str = "account", instance: str = "pk") -> Any:
 
 def visible_to(user: User) -> QuerySet[Instance]:
     """The instances a person may see; each row carries their `role` there."""
-    return Instance.objects.annotate(role=role_of(user)).filter(role__isnull=False)
+    found = Instance.objects.annotate(role=role_of(user)).filter(role__isnull=False)
+    if is_superuser(user):
+        return found
+    # The role is asked of each row: of those of their accounts, not of everybody's.
+    return found.filter(account__in=Membership.objects.filter(user=user.pk).values("account"))
 
 
 class Everything(Container[str]):

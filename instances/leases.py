@@ -36,8 +36,8 @@ from portal.clock import steady
 # At most so many instances are taken in one go, and handed over in one go.
 TAKEN_AT_ONCE = 50
 HANDED_AT_ONCE = 3
-# Of what nobody holds no more is counted: the shares grow with the next look.
-COUNTED = 20_000
+# Of what nobody holds no more is counted. There are more, then: enough for all to take so many.
+COUNTED, FOR_ALL = 2_000, 10
 # So many rows of its own a connector looks at with each claim, on the average.
 OWN_AT_ONCE = 100
 # Who has more neighbours than this looks at them less often, the more there are; the last is others a second.
@@ -212,7 +212,8 @@ class Lease:
     def shares(self) -> dict[str, int]:
         """How many instances are ours, by their labels, if all that can reach the same keys hold as many."""
         instances = Counter(self._kinds.values())
-        instances.update(self._free)
+        many = max(COUNTED, FOR_ALL * self.fleet)
+        instances.update({kind: count if count < COUNTED else many for kind, count in self._free.items()})
         unsaid = []
         for row in self._others:
             if row.store == self.store:
@@ -260,10 +261,7 @@ class Lease:
 
     def _count_free(self) -> dict[str, int]:
         """How many nobody holds, by their labels; from the index alone, and one question when there are none."""
-        counts: dict[str, int] = {}
-        for kind in _kinds_of(self._nobodys()):
-            counts[kind] = self._nobodys().filter(labels=kind)[:COUNTED].count()
-        return counts
+        return {kind: self._nobodys().filter(labels=kind)[:COUNTED].count() for kind in _kinds_of(self._nobodys())}
 
     def _take(self, kind: str, room: int) -> list[Instance]:
         """Some that nobody holds; what another takes at the same moment is left to it."""
@@ -288,8 +286,8 @@ class Lease:
     def surplus(self, idle: Iterable[int]) -> list[int]:
         """Which of these to hand over now, so that others come to their share; a few at a time.
 
-        None while we know of the others only what was so before our last hand-over; and none of a
-        kind that nobody holds some of, for whoever wants more of these can have them.
+        None while we know of the others only what was so before our last hand-over; and none of a kind
+        of which nobody holds more than was counted: whoever wants more can have them.
         """
         if not self._fresh:
             return []
@@ -297,7 +295,7 @@ class Lease:
         over = {
             kind: count - shares.get(kind, 0)
             for kind, count in Counter(self._kinds.values()).items()
-            if kind not in self._free or not labels.fits(kind, self.labels)
+            if self._free.get(kind, 0) < COUNTED or not labels.fits(kind, self.labels)
         }
         chosen: list[int] = []
         for pk in idle:

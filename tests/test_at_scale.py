@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from chats.media import cache
 from chats.search import forget_old
-from instances import access, leases
+from instances import access, leases, selectors
 from instances.leases import Lease
-from instances.models import Account, Connector, Instance
+from instances.models import Account, Connector, Instance, Membership
 from instances.states import State
 from instances.whatsapp import housekeeping
 from instances.whatsapp.connector import Connector as Connector_
@@ -94,10 +94,12 @@ def statements() -> Iterator[Statements]:
 @pytest.fixture
 def fleet(db: None) -> list[str]:
     """A hundred connectors, each with its share."""
-    account = Account.objects.create(name="Alice")
+    accounts = Account.objects.bulk_create(Account(name=f"Alice {number}") for number in range(INSTANCES // 100))
     names = [f"connector {number:03}" for number in range(INSTANCES // EACH)]
     Instance.objects.bulk_create(
-        Instance(account=account, name=f"shop {n}", owner=names[n % len(names)], jid="1@s", key_store="shared")
+        Instance(
+            account=accounts[n // 100], name=f"shop {n}", owner=names[n % len(names)], jid="1@s", key_store="shared"
+        )
         for n in range(INSTANCES)
     )
     now = timezone.now()
@@ -166,7 +168,7 @@ def test_from_cold_each_reads_what_it_takes(fleet: list[str]) -> None:
     lease._entered, lease._until, lease._claims = True, clock.steady() + 1000, 1
     lease.look_around()
     with statements() as noted:
-        assert len(lease.claim()) == EACH
+        assert len(lease.claim()) == leases.COUNTED // len(fleet)
     counting = {sql: rows for sql, rows in noted.read.items() if "COUNT" in sql}
     assert sum(noted.read.values()) - sum(counting.values()) <= READ, noted.read
     assert max(counting.values(), default=0) <= leases.COUNTED
@@ -281,6 +283,34 @@ def test_who_runs_the_house_hears_all_news_without_a_list_of_all(fleet: list[str
         heard = access.heard_of(root)
     assert Instance.objects.order_by("pk")[0].uid.hex in heard
     assert noted.read == {}
+
+
+def test_a_member_is_asked_for_among_their_own(fleet: list[str]) -> None:
+    ana = get_user_model().objects.create_user("ana")
+    account = Account.objects.create(name="Bob")
+    Membership.objects.create(user=ana, account=account, role=access.Role.ADMINISTRATOR)
+    mine = Instance.objects.create(account=account, name="mine")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with statements() as noted:
+        assert mine.uid.hex in access.heard_of(ana)
+        assert list(selectors.listed(ana)) == [mine]
+        assert access.visible_to(ana).exclude(jid="").exists() is False
+    assert sum(noted.read.values()) <= READ, noted.read
+
+
+def test_much_that_nobody_holds_is_not_counted(fleet: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Instance.objects.update(owner="")
+    monkeypatch.setattr(leases, "COUNTED", 50)
+    lease = one_of(fleet)
+    lease.look_around()
+    assert lease.shares() == {"": EACH + leases.FOR_ALL}
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with statements() as noted:
+        lease._count_free()
+    if connection.vendor != "sqlite":
+        assert sum(noted.read.values()) <= READ, noted.read
 
 
 def test_between_two_looks_is_less_than_half_a_lease(fleet: list[str]) -> None:
