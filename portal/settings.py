@@ -179,8 +179,8 @@ RECEIPTS = env.bool("RECEIPTS", default=True)
 # How long a caller waits for WhatsApp's acknowledgement of a pin.
 ACK_TIMEOUT = timedelta(seconds=env.float("ACK_TIMEOUT_SECONDS", default=15))
 
-# MB of memory at which a connector ends, and is started again; 0: as much as there is. See docs/wire.md, "Bombs".
-CONNECTOR_MEMORY_MB = env.int("CONNECTOR_MEMORY_MB", default=0)
+# MB of memory at which a connector ends, and is started again. None: what the machine can spare; 0: no limit.
+CONNECTOR_MEMORY_MB = env.int("CONNECTOR_MEMORY_MB", default=None)
 # Stopped clients after which a connector ends, and is started again; 0: never. See docs/scaling.md, "What stays open".
 CONNECTOR_CLIENTS = env.int("CONNECTOR_CLIENTS", default=500)
 

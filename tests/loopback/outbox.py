@@ -100,7 +100,8 @@ class Outbox:
 
     async def open(self, send: Send) -> None:
         """Send what waited, marked as offline, then everything as it comes."""
-        counts = {tag: sum(key[0] == tag for key, _ in self._pending.values()) for tag in ("message", "notification", "receipt")}
+        tags = [key[0] for key, _ in self._pending.values()]
+        counts = {tag: tags.count(tag) for tag in ("message", "notification", "receipt")}
         total = sum(counts.values())
         if total:
             send(node("ib", {"from": SERVER}, node("offline_preview", {"count": total, "appdata": 0, **counts})))

@@ -1,7 +1,6 @@
 """`manage.py connector`: hold the WhatsApp connections."""
 
 import os
-import resource
 import signal
 from typing import Any
 
@@ -26,12 +25,10 @@ class Command(BaseCommand):
         # Session files hold the keys to somebody's WhatsApp.
         os.umask(0o077)
         from instances.labels import InvalidLabels
+        from instances.whatsapp import memory
         from instances.whatsapp.connector import AlreadyRunning, Connector
 
-        if settings.CONNECTOR_MEMORY_MB:
-            # The library's too: it unpacks whatever it gets, and ends the process when it gets no more.
-            most = settings.CONNECTOR_MEMORY_MB * 2**20
-            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        memory.keep_limit()
         settle()
         metrics.serve(metrics.CONNECTOR)
 
