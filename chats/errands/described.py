@@ -53,7 +53,7 @@ PIN_MANY = described(
     "Pin, renew or unpin many messages, one after the other at a gentle pace",
     body=shape(
         action={"enum": Batch.Action.values, "description": "Renew and unpin leave alone what is not pinned."},
-        messageIds={**several({**STRING, "minLength": 1}), "minItems": 1, "maxItems": 1000},
+        messageIds={**several(STRING), "minItems": 1, "maxItems": 1000, "description": "Blank ones are left out."},
         optional={
             "duration": {"enum": ["24h", "7d", "30d"], "description": "Required to pin and to renew."},
             "chatJid": {**STRING, "description": "All of them stand in this chat."},

@@ -80,7 +80,7 @@ ADD = described(
 
 PREVIEW = described(
     "What a rule would have pinned of the last 30 days; a rule that is there, or one that is not yet",
-    body=shape(optional={"ruleId": STRING, **MUST, **WISH}),
+    body=shape(optional={"ruleId": {**STRING, "description": "Beside it nothing else is looked at."}, **MUST, **WISH}),
     sent={"ruleId": UID},
     answer=shape(success=SUCCESS, found=NUMBER, lookedAt=NUMBER, busiestHour=NUMBER, messages=several(ref("Message"))),
     example={"success": True, "found": 1, "lookedAt": 812, "busiestHour": 1, "messages": [SAID]},

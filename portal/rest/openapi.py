@@ -123,7 +123,7 @@ def described(
         describe: Any = extend_schema(
             summary=summary,
             parameters=[*named, *parameters, *([KEY] if posts else [])],
-            request={JSON: body} if body else None,
+            request={JSON: _sent(body)} if body else None,
             responses={
                 **_success(answer, files),
                 **_errors((*given, *(WITH_A_KEY if posts else ()))),
@@ -134,6 +134,25 @@ def described(
         return described_method
 
     return decorate
+
+
+def _sent(body: Schema) -> Schema:
+    """A body as it is read (`portal.rest.body`): null counts as left out, wherever a field may be left out."""
+    properties = body.get("properties")
+    if properties is None:
+        return body
+    required = body.get("required", [])
+    read = {name: _sent(field) if name in required else _or_null(_sent(field)) for name, field in properties.items()}
+    return {**body, "properties": read}
+
+
+def _or_null(field: Schema) -> Schema:
+    found = dict(field)
+    if isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+    if "enum" in found and None not in found["enum"]:
+        found["enum"] = [*found["enum"], None]
+    return found
 
 
 def _success(answer: Schema | None, files: Sequence[str]) -> dict[tuple[int, str], OpenApiResponse]:
