@@ -153,7 +153,7 @@ print((own() - before) / 10)
 
 
 def test_a_threads_connection_stays_small(tmp_path: Path) -> None:
-    """In MiB, after 128 different questions. A process has fifty of them; it was 1.3 each, and more with what was read."""
+    """In MiB, after 128 different questions. A process has fifty of them; it was 1.3 each, and more by reading."""
     environment = os.environ | {"DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
     environment["DJANGO_SETTINGS_MODULE"] = "portal.settings"
     migrate = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity=0"]
