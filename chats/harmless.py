@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, Stored
@@ -55,6 +56,7 @@ def text(given: str, longest: int = LONGEST_TEXT) -> str:
     return _NO_TEXT.sub("\ufffd", given[:longest])
 
 
+@lru_cache(maxsize=4096)
 def name(given: str) -> str:
     """What somebody calls themselves or a group: it stands in a line with other words, and may not turn them around.
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import BigIntegerField
 
 from chats import events as told
 from chats import harmless, pinbook, search
@@ -24,9 +25,25 @@ from chats.storing import new_message, store
 from instances.events import outbox
 from instances.models import Instance
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
+from portal.prepared import IsOneOf, Prepared, Texts
 
 # They change their target; reactions and votes only stand beside it.
 CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN, Message.Kind.KEEP)
+
+# Of a batch's five hundred ids, Django and the driver would make five hundred parameters, and take long for it.
+_WITH_IDS = Prepared(
+    lambda instance, ids: Message.objects.filter(IsOneOf("message_id", ids), instance=instance),
+    instance=BigIntegerField(),
+    ids=Texts(),
+)
+# Neither database sees by itself that none of many ids is empty, which is what the index is limited to.
+_WAITING = Prepared(
+    lambda instance, ids: Message.objects.filter(
+        IsOneOf("target_id", ids), instance=instance, kind__in=CHANGING
+    ).exclude(target_id=""),
+    instance=BigIntegerField(),
+    ids=Texts(),
+)
 
 
 @dataclass(slots=True)
@@ -201,8 +218,7 @@ def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
         key = (row.chat_id, row.sender, row.message_id)
         if key not in unique or unique[key].kind == Message.Kind.UNREADABLE:
             unique[key] = row
-    stored = Message.objects.filter(instance=instance, message_id__in={key[2] for key in unique})
-    for old in stored:
+    for old in _WITH_IDS.rows(instance=instance.pk, ids={key[2] for key in unique}):
         key = (old.chat_id, old.sender, old.message_id)
         if key not in unique:
             continue
@@ -218,10 +234,8 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
     actions = [row for row in fresh if row.kind in CHANGING]
     told = {row.message_id for row in fresh if row.kind not in Message.ACTIONS}
     new = {id(row) for row in actions}
-    # Neither database sees by itself that none of many ids is empty, which is what the index is limited to.
-    waiting = Message.objects.filter(instance=instance, target_id__in=told, kind__in=CHANGING).exclude(target_id="")
     there = {action.pk for action in actions}
-    actions += [row for row in waiting if row.pk not in there] if told else []
+    actions += [row for row in _WAITING.rows(instance=instance.pk, ids=told) if row.pk not in there] if told else []
     if taken.judged:
         open_ones = Message.objects.filter(chat__in=taken.judged, kind__in=CHANGING, data__waits=True)
         actions += [row for row in open_ones if row.pk not in there]

@@ -9,7 +9,7 @@ from django.test import TestCase
 from django.utils import timezone
 
 from instances.models import Account, Instance
-from portal.prepared import Prepared, create, save
+from portal.prepared import Integers, IsOneOf, Prepared, Texts, create, save
 
 BY_NAME = Prepared(lambda name: Instance.objects.filter(name=name), name=CharField())
 BY_UID = Prepared(lambda uid: Instance.objects.select_related("account").filter(uid=uid), uid=UUIDField())
@@ -20,6 +20,8 @@ SINCE = Prepared(
     account=BigIntegerField(),
     when=DateTimeField(),
 )
+ANY_OF = Prepared(lambda pks: Instance.objects.filter(IsOneOf("pk", pks)).order_by("pk"), pks=Integers())
+NAMED = Prepared(lambda names: Instance.objects.filter(IsOneOf("name", names)).order_by("pk"), names=Texts())
 
 
 class PreparedQueries(TestCase):
@@ -39,6 +41,12 @@ class PreparedQueries(TestCase):
         BY_NAME.rows(name="shop")
         with self.assertNumQueries(1):
             BY_NAME.rows(name="bar")
+
+    def test_one_of_several_values(self) -> None:
+        for pks in ([self.shop.pk, self.pub.pk], []):
+            self.assertEqual([row.pk for row in ANY_OF.rows(pks=pks)], pks)
+        self.assertEqual(NAMED.rows(names={"bar", "' OR 1=1 --", '"', "{,}", "\\"}), [self.bar])
+        self.assertEqual(NAMED.rows(names=[]), [])
 
     def test_a_relation_is_read_along(self) -> None:
         found = BY_UID.first(uid=self.bar.uid)

@@ -44,11 +44,11 @@ class RandomSearches(SearchTestCase):
         self.compare(rounds=60)
 
     def test_with_every_step_taken(self) -> None:
-        for near, many, often, far in ((1, 2, 1, 2), (3, 5, 1, 10), (2, 40, 9, 2), (20, 3, 3, 7)):
+        for near, in_one, many, far in ((1, 1, 2, 0), (3, 2, 5, 1_000), (2, 1, 40, 2), (20, 9, 3, 70)):
             with (
                 patch.object(postgres, "NEAR", near),
+                patch.object(postgres, "NEAR_IN_ONE", in_one),
                 patch.object(postgres, "MANY", many),
-                patch.object(postgres, "SEEN_OFTEN", often),
                 patch.object(postgres, "FAR", far),
             ):
                 self.compare(rounds=25)

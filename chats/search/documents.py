@@ -14,11 +14,11 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from chats.models import Contact
-from chats.search.keys import ID_BITS, key_of
+from chats.search.keys import key_of
 from chats.search.tokens import phone_digits, tokens
 
-INSTANCE, CHAT, SENDER, KIND, MINE, SINGLE, WEEK = (chr(0xE001 + number) for number in range(7))
-WEEK_BITS = ID_BITS + 19  # 2^19 seconds: six days and two hours.
+# (U+E007 was once of weeks; documents made then still have it.)
+INSTANCE, CHAT, SENDER, KIND, MINE, SINGLE = (chr(0xE001 + number) for number in range(6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,6 @@ def single_mark(char: str) -> str:
     return SINGLE + char
 
 
-def week_mark(week: int) -> str:
-    """Of everything in one week (of this index's own reckoning)."""
-    return f"{WEEK}{week}"
-
-
-def week_of(key: int) -> int:
-    """The week of a key."""
-    return key >> WEEK_BITS
-
-
 class Row(NamedTuple):
     """What of a message goes into its document; the fields are Message's."""
 
@@ -99,7 +89,7 @@ def _document(row: Row, sender_name: str) -> Document:
     # A mark between text and name: no phrase reaches from one into the other.
     words.append(instance)
     words += name
-    marks = [chat_mark(row.chat_id), sender_mark(row.sender), kind_mark(row.kind), week_mark(week_of(key))]
+    marks = [chat_mark(row.chat_id), sender_mark(row.sender), kind_mark(row.kind)]
     if row.from_me:
         marks.append(MINE)
     if singles or name_singles:

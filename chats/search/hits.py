@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from chats.models import Chat, Message
 from chats.search.keys import pk_of
-from portal.prepared import Integers, OneOf, Prepared, made_of
+from portal.prepared import Integers, IsOneOf, Prepared, made_of
 
 _NOT_SHOWN = {
     Message: ("stored_at", "target_id", "data", "wire_chat", "wire_sender"),
@@ -20,7 +20,7 @@ _OF_MESSAGE, _OF_CHAT = (
     for model, left_out in _NOT_SHOWN.items()
 )
 _ROWS = Prepared(
-    lambda pks: Message.objects.filter(pk__in=OneOf(pks), deleted_at=None).values_list(
+    lambda pks: Message.objects.filter(IsOneOf("pk", pks), deleted_at=None).values_list(
         *_OF_MESSAGE, *(f"chat__{name}" for name in _OF_CHAT)
     ),
     pks=Integers(),
@@ -29,10 +29,15 @@ _ROWS = Prepared(
 
 def messages(scope: Collection[int], keys: Sequence[int]) -> list[Message]:
     """What is there of the messages with these keys, in their order; nothing out of scope, nothing deleted."""
-    found = {}
+    found: dict[int, Message] = {}
+    chats: dict[int, Chat] = {}
     for row in _ROWS.rows(pks=map(pk_of, keys)):
         message = made_of(Message, _OF_MESSAGE, row)
-        message.chat = made_of(Chat, _OF_CHAT, row[len(_OF_MESSAGE) :])
+        chat = chats.get(message.chat_id)
+        if chat is None:
+            chat = chats[message.chat_id] = made_of(Chat, _OF_CHAT, row[len(_OF_MESSAGE) :])
+        # What assigning it does, without asking whether it may be assigned.
+        message._state.fields_cache["chat"] = chat
         found[message.pk] = message
     rows = (found.get(pk_of(key)) for key in keys)
     return [message for message in rows if message is not None and message.instance_id in scope]

@@ -50,8 +50,8 @@ def _fold_with_origin(text: str) -> tuple[str, Sequence[int]]:
     """The folded text, and for each of its characters which one of `text` it came from."""
     if text.isascii():
         return text.lower(), range(len(text))
-    if all(len(_fold(char)) == 1 for char in set(text)):
-        return "".join(map(_fold, text)), range(len(text))
+    if _ONE.issuperset(text) or all(map(_is_one, set(text))):
+        return text.translate(_FOLDED), range(len(text))
     folded: list[str] = []
     origin: list[int] = []
     at = 0
@@ -67,6 +67,18 @@ def _fold_with_origin(text: str) -> tuple[str, Sequence[int]]:
 
 
 _fold = lru_cache(maxsize=8192)(fold)
+# Characters met whose folding is one character as well, and what it is.
+_ONE: set[str] = set()
+_FOLDED: dict[int, str] = {}
+
+
+def _is_one(char: str) -> bool:
+    folded = _fold(char)
+    if len(folded) != 1:
+        return False
+    _FOLDED[ord(char)] = folded
+    _ONE.add(char)
+    return True
 
 
 def _places(folded: str, wanted: dict[str, bool]) -> list[tuple[int, int]]:

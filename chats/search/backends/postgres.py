@@ -1,50 +1,27 @@
-"""PostgreSQL: a narrow table of tsvectors under their keys, with one GIN index.
-
-GIN finds fast but knows no order: to sort all of a common word's million hits
-for the newest fifty takes seconds, and the planner's choice between that and
-reading backwards is a guess. So the choice is made here, by counting and never
-by statistics. Each step stops when the page is full:
-
-1. The newest NEAR rows are read backwards by key (in one instance: its own). A
-   common word fills its page here, or shows how many more rows to read.
-2. The weeks before that are asked of GIN: as many as the hits so far let
-   expect to suffice, and all the rest when there were none.
-3. Weeks with more than MANY hits (a word of last year's season) are asked for
-   in smaller portions; a single week so full is read backwards, where hits are
-   close together.
-
-Words and weeks are two conditions, not one: GIN then leaps in each list to
-where the other one is. Within one condition it reads the whole of the shorter
-list (eight weeks of two common words: 5.0 against 0.6 ms at a million rows).
-For the beginning of a word it first collects all that begins so, from all
-times; the words themselves, spelled out by the vocabulary, it can leap in
-(18 against 3 ms at ten million).
-"""
+"""PostgreSQL: a narrow table of tsvectors under their keys, with one GIN index; `finding` is how it is searched."""
 
 # Statements are put together from this file's own constants; whatever came
 # from a person is a parameter.
 # ruff: noqa: S608
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
 
-from chats.search.backends.base import ACTIONS, WATCHED, Backend, clamp_in_sql, key_in_sql
-from chats.search.documents import WEEK_BITS, Document, week_mark, week_of
+from chats.search.backends.base import ACTIONS, MAX_SPELLED_OUT, WATCHED, Backend, clamp_in_sql, key_in_sql
+from chats.search.backends.finding import FIND, FORGET, UNITS
+from chats.search.documents import Document, instance_mark
 from chats.search.plan import Phrase, Plan
 from chats.search.tokens import is_name
 
-NEAR = 500
-# So many hits in them tell how common a word is.
-SEEN_OFTEN = 8
-# More than this is read backwards only when hits are known to be close together.
-FAR = 10_000
+Groups = tuple[tuple[Phrase, ...], ...]
+# So many of the newest rows are looked at first; in one instance fewer, as each lies somewhere else.
+NEAR, NEAR_IN_ONE = 500, 60
+# More than this is not read backwards at once, however common a word.
+FAR, FAR_IN_ONE = 5_000, 100
 # So many hits (or more, for a longer page) are fetched and sorted in a millisecond.
 MANY = 600
-# GIN walks one list a week; of more, that is slower than to look at all there are.
-MOST_WEEKS = 32
 
 _SECOND = clamp_in_sql("least", "greatest", "floor(extract(epoch FROM {row}.sent_at))::bigint")
 
@@ -62,6 +39,11 @@ def _function(name: str, body: str) -> str:
 
 # One instance's rows read backwards, however few of all rows they are.
 OF_INSTANCE = "CREATE INDEX IF NOT EXISTS chats_search_of_instance ON chats_search (instance_id, key)"
+# Every search reads the list of what GIN has not sorted in yet, a millisecond a
+# megabyte for each question to GIN. The shorter the list, the dearer a message.
+# `tidy` empties it every ten seconds, so that only history makes it as long as this.
+PENDING = "WITH (gin_pending_list_limit = 4096)"
+GIN = f"CREATE INDEX chats_search_words ON chats_search USING gin ({UNITS}, words) {PENDING}"
 _CHANGED = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in WATCHED)
 
 
@@ -74,12 +56,9 @@ class PostgresBackend(Backend):
         'CREATE TABLE chats_searchword (word text COLLATE "C" PRIMARY KEY, backwards text COLLATE "C" NOT NULL)',
         "CREATE INDEX chats_searchword_backwards ON chats_searchword (backwards)",
         "CREATE TABLE chats_search (key bigint PRIMARY KEY, instance_id bigint NOT NULL, words tsvector NOT NULL)",
-        # Every search reads the list of what GIN has not sorted in yet: a
-        # millisecond for each of its statements at this size, four at the
-        # default of 4 MB. The shorter the list, the dearer a message. `tidy`
-        # empties it when there is time.
-        "CREATE INDEX chats_search_words ON chats_search USING gin (words) WITH (gin_pending_list_limit = 1024)",
+        GIN,
         OF_INSTANCE,
+        FIND,
         _function("chats_search_added", f"SELECT {_key('row')} FROM added row WHERE row.kind NOT IN ({ACTIONS})"),
         _function("chats_search_changed", f"VALUES ({_key('OLD')}), ({_key('NEW')})"),
         _function("chats_search_removed", f"SELECT {_key('row')} FROM removed row"),
@@ -104,6 +83,7 @@ class PostgresBackend(Backend):
                 f"DROP FUNCTION IF EXISTS chats_search_{name}()",
             )
         ),
+        FORGET,
         "DROP TABLE IF EXISTS chats_search",
         "DROP TABLE IF EXISTS chats_searchword",
         "DROP TABLE IF EXISTS chats_searchpending",
@@ -172,100 +152,17 @@ class PostgresBackend(Backend):
         """As the interface says."""
         if plan.only is not None:
             return self._among(plan, limit)
-        found, newest, reached = self._near(plan, NEAR, plan.last)
-        hits = len(found)
-        if SEEN_OFTEN <= hits < limit and reached > plan.first:
-            rows = min(FAR, NEAR * limit * 3 // (2 * hits))
-            more, _, reached = self._near(plan, rows, reached - 1)
-            found += more
-        if len(found) < limit and reached > plan.first:
-            # As long as it takes, and half as long again; twice as rare as one in all that was looked at.
-            expected = (newest - reached) * (limit - len(found)) * 3 // (max(2 * hits, 1))
-            found += self._far(plan, reached - 1, limit - len(found), expected)
-        return found[:limit]
-
-    def _near(self, plan: Plan, rows: int, last: int) -> tuple[list[int], int, int]:
-        """Hits among the newest rows up to the key `last`, and the keys of the newest and the oldest row looked at."""
-        where, parameters = _where(plan)
-        # Of one instance there may be few among the newest of all; its own are as quick to read.
-        mine = f"instance_id = {next(iter(plan.scope))} AND " if len(plan.scope) == 1 else ""
+        required, marks = _without_instance(plan)
+        starts = {phrase.tokens[-1] for group in plan.required for phrase in group if phrase.prefix}
+        near, far = (NEAR_IN_ONE, FAR_IN_ONE) if len(plan.scope) == 1 else (NEAR, FAR)
+        parameters: list[Any] = [
+            expression(required, plan.excluded), expression(marks), sorted(filter(is_name, starts)), sorted(plan.scope),
+            sorted(plan.but), plan.first, plan.last, limit, near, far,
+            max(MANY, 2 * limit), MAX_SPELLED_OUT,
+        ]  # fmt: skip
         with connection.cursor() as cursor:
-            # The inner LIMIT is a fence: the planner can use no index but those by key.
-            cursor.execute(
-                f"SELECT count(*), max(key), min(key), array_agg(key) FILTER (WHERE {where})"
-                f" FROM (SELECT key, instance_id, words FROM chats_search WHERE {mine}key BETWEEN %s AND %s"
-                " ORDER BY key DESC LIMIT %s) near",
-                [*parameters, plan.first, last, rows],
-            )
-            seen, newest, oldest, hits = cursor.fetchone()
-        keys = sorted(hits or (), reverse=True)
-        return (keys, newest, oldest) if seen == rows else (keys, last, plan.first)
-
-    def _far(self, plan: Plan, last: int, limit: int, expected: int) -> list[int]:
-        """Hits with keys up to `last`, by GIN. `expected`: how far down they may reach."""
-        found: list[int] = []
-        plan = replace(plan, required=tuple(tuple(self._spelled_out(group)) for group in plan.required))
-        newest, oldest = week_of(last), week_of(plan.first)
-        weeks = min(newest - week_of(max(last - expected, 0)) + 1, MOST_WEEKS)
-        many = max(MANY, 2 * limit)
-        seasonal = False
-        while newest >= oldest and len(found) < limit:
-            weeks = min(weeks, newest - oldest + 1)
-            hits = self._within(plan, newest, newest - weeks + 1, last, many)
-            if len(hits) < many:
-                found += sorted(hits, reverse=True)
-                newest -= weeks
-                if hits:
-                    weeks = weeks * (limit - len(found)) * 3 // (2 * len(hits)) + 1
-                else:
-                    weeks = 4 * weeks if seasonal else newest + 1
-            elif weeks > 1:
-                seasonal = True
-                newest = min(newest, self._newest_week(newest))
-                weeks = min(weeks // 4, MOST_WEEKS) or 1
-            else:
-                found += self._backwards(plan, newest, last, limit - len(found))
-                newest -= 1
-        return found
-
-    def _spelled_out(self, group: tuple[Phrase, ...]) -> Iterator[Phrase]:
-        for phrase in group:
-            *before, start = phrase.tokens
-            words = self.beginning(start) if phrase.prefix and is_name(start) else None
-            if words is None:
-                yield phrase
-            else:
-                yield from (Phrase((*before, word)) for word in {start, *words})
-
-    def _newest_week(self, week: int) -> int:
-        """The newest week, up to this one, of which there is any message."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT max(key) FROM chats_search WHERE key < %s", [week + 1 << WEEK_BITS])
-            return week_of(cursor.fetchone()[0] or 0)
-
-    def _within(self, plan: Plan, newest: int, oldest: int, last: int, many: int) -> list[int]:
-        """Up to `many` hits of some weeks, in no order."""
-        first = max(oldest << WEEK_BITS, plan.first)
-        last = min((newest + 1 << WEEK_BITS) - 1, last)
-        where, parameters = _where(plan)
-        if newest - oldest < MOST_WEEKS:
-            weeks = tuple(Phrase((week_mark(week),)) for week in range(oldest, newest + 1))
-            where, parameters = f"words @@ %s::tsquery AND {where}", [expression((weeks,)), *parameters]
-        # Left to itself, the planner may read by key instead, for all of the rest.
-        sql = f"SELECT key FROM chats_search WHERE {where} AND key + 0 BETWEEN %s AND %s LIMIT {many}"
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [*parameters, first, last])
-            return [row[0] for row in cursor.fetchall()]
-
-    def _backwards(self, plan: Plan, week: int, last: int, limit: int) -> list[int]:
-        """The newest hits of a week that is full of them."""
-        first = max(week << WEEK_BITS, plan.first)
-        last = min((week + 1 << WEEK_BITS) - 1, last)
-        where, parameters = _where(plan)
-        sql = f"SELECT key FROM chats_search WHERE {where} AND key BETWEEN %s AND %s ORDER BY key DESC LIMIT {limit}"
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [*parameters, first, last])
-            return [row[0] for row in cursor.fetchall()]
+            cursor.execute(f"SELECT chats_search_find({', '.join(['%s'] * len(parameters))})", parameters)
+            return sorted(cursor.fetchone()[0], reverse=True)[:limit]
 
     def _among(self, plan: Plan, limit: int) -> list[int]:
         """Hits among some given keys."""
@@ -277,6 +174,14 @@ class PostgresBackend(Backend):
             return [row[0] for row in cursor.fetchall()]
 
 
+def _without_instance(plan: Plan) -> tuple[Groups, Groups]:
+    """What is required, without the mark of the one instance in scope, and the mark. It may be all that is required."""
+    mark = tuple(Phrase((instance_mark(pk),)) for pk in plan.scope)
+    if len(plan.scope) != 1 or plan.required[1:] == () or mark not in plan.required:
+        return plan.required, ()
+    return tuple(group for group in plan.required if group != mark), (mark,)
+
+
 def _where(plan: Plan) -> tuple[str, list[Any]]:
     """The condition but for the keys: words, and always the scope."""
     parameters: list[Any] = [expression(plan.required, plan.excluded), sorted(plan.scope)]
@@ -285,7 +190,7 @@ def _where(plan: Plan) -> tuple[str, list[Any]]:
     return "words @@ %s::tsquery AND instance_id = ANY(%s) AND key <> ALL(%s)", [*parameters, sorted(plan.but)]
 
 
-def expression(required: tuple[tuple[Phrase, ...], ...], excluded: tuple[Phrase, ...] = ()) -> str:
+def expression(required: Groups, excluded: tuple[Phrase, ...] = ()) -> str:
     """A tsquery's text. Tokens hold neither quotes nor backslashes, and stand in quotes."""
     parts = ["(" + " | ".join(map(_phrase, group)) + ")" for group in required]
     parts += [f"!({_phrase(phrase)})" for phrase in excluded]

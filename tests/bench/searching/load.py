@@ -14,8 +14,8 @@ from chats.models import Chat, Contact
 from chats.search import vocabulary
 from chats.search.backends import BACKENDS, backend
 from chats.search.backends.postgres import OF_INSTANCE
-from chats.search.documents import WEEK, WEEK_BITS, documents
 from chats.search.documents import Row as Source
+from chats.search.documents import documents
 from chats.search.keys import ID_BITS, pk_of
 from chats.search.keys import START as KEYS_START
 from instances.models import Account, Instance
@@ -127,16 +127,13 @@ def _more_documents(times: int, first: int) -> tuple[str, ...]:
     between = int((START - KEYS_START).total_seconds())
     sent = _sent(f"((made.key >> {ID_BITS}) - {between})", times)
     key = f"(({between} + {sent}) << {ID_BITS}) | ({pk})"
-    # Each is of another week than what it was made from.
-    week = f"'{WEEK}' || (({{0}}) >> {WEEK_BITS})"
-    words = f"replace(made.words, {week.format('made.key')}, {week.format(key)})"
     copies = _copies("made_document", times, first)
     if not lite:
         table = "chats_search (key, instance_id, words)"
-        return (f"INSERT INTO {table} SELECT {key}, instance_id, {words}::tsvector FROM {copies} ORDER BY {pk}",)
+        return (f"INSERT INTO {table} SELECT {key}, instance_id, words::tsvector FROM {copies} ORDER BY {pk}",)
     ours = f"id > {first * times} AND id <= {(first + BULK) * times}"
     return (
-        f"INSERT INTO chats_searchdocument SELECT {pk}, {key}, {words} FROM {copies} ORDER BY 1",
+        f"INSERT INTO chats_searchdocument SELECT {pk}, {key}, words FROM {copies} ORDER BY 1",
         # FTS5 wants the order of keys; a table grows as they arrive.
         f"INSERT INTO chats_search (rowid, words) SELECT key, words FROM chats_searchdocument WHERE {ours} ORDER BY 1",
     )
