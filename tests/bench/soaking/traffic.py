@@ -62,9 +62,9 @@ class Traffic:
             thread.join(60)
 
     def _burst(self) -> None:
-        """Everybody at once: threads that are started when they are first needed are there from now on."""
+        """Everybody twice at once: threads that are started when they are first needed are there from now on."""
         for work in (self._pin, self._search) * 2:
-            threads = [threading.Thread(target=work) for _ in self._fleet.jids]
+            threads = [threading.Thread(target=work) for _ in range(2 * len(self._fleet.jids))]
             for thread in threads:
                 thread.start()
             for thread in threads:
