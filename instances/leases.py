@@ -20,7 +20,8 @@ how many it holds), and what nobody holds has an index of its own
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from django.conf import settings
@@ -150,7 +151,7 @@ class Lease:
         self.held.clear()
         self._kinds.clear()
         self._until = 0.0
-        with transaction.atomic():
+        with _shortly():
             if self._row().delete()[0]:
                 _free(Instance.objects.filter(owner=self.name))
 
@@ -265,7 +266,7 @@ class Lease:
 
     def _take(self, kind: str, room: int) -> list[Instance]:
         """Some that nobody holds; what another takes at the same moment is left to it."""
-        with transaction.atomic():
+        with _shortly():
             # Whoever buries us waits for the end of this, and then frees these too; or has done so before it.
             if self.seconds_left <= 0 or not _locked(self._row()).exists():
                 return []
@@ -327,7 +328,7 @@ class Lease:
         epoch = self.held.pop(instance, 0)
         self._kinds.pop(instance, None)
         self._fresh = False
-        with transaction.atomic():
+        with _shortly():
             self._row().update(held=self._counts())
             Instance.objects.filter(pk=instance, owner=self.name, epoch=epoch).update(owner="")
 
@@ -336,13 +337,28 @@ class Lease:
         return [row for row in self._others if row.store == self.store and not row.draining]
 
 
-@transaction.atomic
 def _remove(row: Connector | Other) -> bool:
     """Bury a connector, unless it has just given a sign of life."""
-    buried, _ = Connector.objects.filter(name=row.name, run=row.run, beat=row.beat).delete()
-    if buried:
-        _free(Instance.objects.filter(owner=row.name))
+    with _shortly():
+        buried, _ = Connector.objects.filter(name=row.name, run=row.run, beat=row.beat).delete()
+        if buried:
+            _free(Instance.objects.filter(owner=row.name))
     return bool(buried)
+
+
+@contextmanager
+def _shortly() -> Iterator[None]:
+    """A transaction that holds locks; whoever falls silent in its midst (stands still, is cut off) loses them soon.
+
+    Else nobody could bury that connector until its connection is given up, hours later.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            milliseconds = round(settings.LEASE.total_seconds() * 1000 / 3)
+            with connection.cursor() as cursor:
+                # Of this transaction alone: a pgbouncer gives the connection to others afterwards.
+                cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
+        yield
 
 
 def _free(instances: QuerySet[Instance]) -> None:

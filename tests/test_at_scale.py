@@ -342,3 +342,37 @@ def ticks_of(fleet: int) -> int:
 def test_a_call_wakes_a_few_at_once_and_a_large_fleet_hardly_earlier() -> None:
     assert ticks_of(2) > 10
     assert ticks_of(1000) == 1
+
+
+def test_many_that_are_let_go_at_once_are_one_call(fleet: list[str]) -> None:
+    class Ending:
+        """A session that has nothing left to do."""
+
+        def __init__(self, instance: Instance) -> None:
+            self.instance = instance
+
+        async def end(self) -> None:
+            """At once."""
+
+    lease = one_of(fleet)
+    mine = list(Instance.objects.filter(owner=lease.name))
+    calls: list[float] = []
+
+    async def run() -> None:
+        connector = Connector_.__new__(Connector_)
+        connector._loop, connector._tasks, connector._calling = asyncio.get_running_loop(), set(), None
+        connector._sessions = {one.pk: Ending(one) for one in mine}  # type: ignore[misc]
+
+        async def leasing(work: Callable[..., Any], *arguments: Any) -> Any:
+            lease.held.pop(*arguments)
+
+        async def call(seconds: float = 0) -> None:
+            await asyncio.sleep(seconds)
+            calls.append(seconds)
+
+        connector.lease, connector._leasing, connector._call_others = lease, leasing, call  # type: ignore[method-assign]
+        await asyncio.gather(*(connector._let_go(one) for one in list(connector._sessions.values())))
+        await asyncio.sleep(0.2)
+
+    asyncio.run(run())
+    assert (len(calls), lease.held) == (1, {})

@@ -1,12 +1,16 @@
 """Who holds an instance: one connector at a time, each its share, and a late one changes nothing."""
 
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, connection
 
 from instances import leases
 from instances.leases import HANDED_AT_ONCE, Lease
@@ -415,3 +419,45 @@ def test_a_dead_ones_go_to_those_that_may(enter: Enter) -> None:
     assert also_eu.claim()
     settle(also_eu)
     assert owners() == {"also": 3}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="on one machine a dead process's locks end with it")
+def test_who_falls_silent_while_it_claims_is_buried_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "LEASE", timedelta(seconds=3))
+    make(1)
+    silent, other = Lease("one", "shared"), Lease("two", "shared", clock := Clock(0.0))
+    assert silent.enter()
+    assert other.enter()
+    other.look_around()
+    stands, goes_on = threading.Event(), threading.Event()
+
+    def stand_still(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        result = execute(sql, *arguments)
+        if sql.startswith('UPDATE "instances_instance"') and connection.in_atomic_block:
+            stands.set()
+            goes_on.wait(30)
+        return result
+
+    def claim() -> None:
+        try:
+            with connection.execute_wrapper(stand_still):
+                silent.claim()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        claiming = thread.submit(claim)
+        assert stands.wait(10)
+        clock.now += 3
+        other.beat()
+        began = time.monotonic()
+        try:
+            assert other.look_around() == 1
+            assert time.monotonic() - began < 3
+            assert len(other.claim()) == 1
+        finally:
+            goes_on.set()
+        with pytest.raises(DatabaseError):
+            claiming.result()
+    assert silent.held == {}
