@@ -77,8 +77,6 @@ class Hub:
         self._listeners: set[Listener] = set()
         self._started = False
         self._closed = False
-        # Nothing that is told from now on is missed.
-        self.listening = False
         self._recent: deque[tuple[float, News]] = deque(maxlen=KEPT)
         self._since = float("inf")  # From when on all news are among the recent ones; monotonic.
         # NATS is known to be away: no news come, and nobody should believe that nothing happens.
@@ -96,6 +94,11 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         """The stream is over."""
         self._listeners.discard(listener)
+
+    @property
+    def listening(self) -> bool:
+        """Whether nothing that is told from now on is missed."""
+        return self._since < float("inf")
 
     def told(self, seconds: float) -> list[News]:
         """What was told in the last so many seconds; a call to fetch everything when that is not known any more."""
@@ -151,16 +154,14 @@ class Hub:
     def _is_away(self) -> None:
         """End the streams: pages then say that they are not live."""
         if not self.away:
-            self.away, self.listening = True, False
-            self._since = float("inf")
+            self.away, self._since = True, float("inf")
             self._tell(News("", RESYNC, {}))
             self._tell(None)
 
     def _is_back(self) -> None:
         """What was told while NATS was away is lost."""
-        self._since = time.monotonic()
         self._tell(News("", RESYNC, {}))
-        self.away, self.listening = False, True
+        self.away, self._since = False, time.monotonic()
 
 
 hub = Hub()

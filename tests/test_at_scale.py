@@ -91,6 +91,20 @@ def statements() -> Iterator[Statements]:
         yield noted
 
 
+@contextmanager
+def selects(part: str) -> Iterator[list[str]]:
+    """Note the questions in which this stands."""
+    noted: list[str] = []
+
+    def listen(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if sql.startswith("SELECT") and part in sql:
+            noted.append(sql)
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(listen):
+        yield noted
+
+
 @pytest.fixture
 def fleet(db: None) -> list[str]:
     """A hundred connectors, each with its share."""
@@ -204,19 +218,12 @@ def test_who_has_many_neighbours_looks_at_them_now_and_then(fleet: list[str], mo
     def looks() -> int:
         """How often the others' rows are read in six seconds of ticks."""
         nonlocal now
-        found = 0
-
-        def listen(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-            nonlocal found
-            found += sql.startswith("SELECT") and '"instances_connector"."beat"' in sql
-            return execute(sql, *arguments)
-
-        with connection.execute_wrapper(listen):
+        with selects('"instances_connector"."beat"') as asked:
             for _ in range(30):
                 now += 0.2
                 lease.look_around()
                 lease.claim()
-        return found
+        return len(asked)
 
     lease.look_around()
     lease.claim()
@@ -251,16 +258,9 @@ def test_of_a_fleet_some_tidy_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_old_messages_are_looked_for_where_they_are_held(fleet: list[str]) -> None:
     Instance.objects.update(keep_days=30)
-    asked = 0
-
-    def listen(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-        nonlocal asked
-        asked += sql.startswith("SELECT") and "chats_message" in sql
-        return execute(sql, *arguments)
-
-    with connection.execute_wrapper(listen):
+    with selects("chats_message") as asked:
         forget_old(fleet[3])
-    assert asked == EACH
+    assert len(asked) == EACH
 
 
 def test_files_are_compared_with_the_instances_they_are_of(

@@ -31,7 +31,7 @@ TROUBLE = gettext_noop("WhatsApp refused several in a row, or did not confirm th
 
 def due_instances(now: datetime) -> list[int]:
     """The instances at which something of a batch may be done now."""
-    come = clock.passed("try_at", now, max(AGAIN, settings.BATCH_PACE))
+    come = clock.passed("try_at", now, _farthest())
     due = Batch.objects.filter(come, state=Batch.State.RUNNING, instance__going_at=None)
     return list(due.order_by().values_list("instance", flat=True).distinct())
 
@@ -44,11 +44,16 @@ def run_instance(instance: int, now: datetime | None = None, stopped: Callable[[
     return done
 
 
+def _farthest() -> timedelta:
+    """How far ahead the next try is at most when it is set."""
+    return max(AGAIN, settings.BATCH_PACE)
+
+
 def _one(instance: int, now: datetime) -> bool:
     """Take on the next message, if it is time; False when there is nothing to do now."""
     running = Batch.objects.filter(instance=instance, state=Batch.State.RUNNING)
     batch = running.select_related("instance__account", "token", "user").order_by("pk").first()
-    if batch is None or clock.ahead(batch.try_at, now, max(AGAIN, settings.BATCH_PACE)) or not _may_send(batch, now):
+    if batch is None or clock.ahead(batch.try_at, now, _farthest()) or not _may_send(batch, now):
         return False
     item = batch.items.filter(free(now)).select_related("message__chat", "message__instance").order_by("pk").first()
     if item is None:
