@@ -5,8 +5,10 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -14,10 +16,17 @@ from django.test import TransactionTestCase
 
 from instances.models import Account
 from portal.sqlite3 import base
+from portal.sqlite3 import turn as turns
+from portal.sqlite3.turn import Turn
 from tests.portal_process import ROOT
 
 # How long each of them writes, in seconds.
 WRITING = 0.02
+
+
+def whose() -> Turn:
+    """The turn of the tests' database."""
+    return base._turns[str(connection.settings_dict["NAME"])]
 
 
 @pytest.mark.sqlite_only
@@ -72,14 +81,53 @@ class Turns(TransactionTestCase):
             connection.in_atomic_block = False
 
         for work in (fail, leave):
-            self.assertLess(self.at_once(8, work), base.PATIENCE_SECONDS)
+            self.assertLess(self.at_once(8, work), turns.PATIENCE_SECONDS)
         self.assertEqual(Account.objects.count(), 0)
-        self.assertFalse(any(turn.locked() for turn in base._turns.values()))
+        self.assertFalse(any(one.taken for one in base._turns.values()))
 
     def test_a_turn_that_is_never_given_back_stops_nobody(self) -> None:
-        with base._turns[str(connection.settings_dict["NAME"])], transaction.atomic():
-            Account.objects.create(name="all the same")
-        self.assertEqual(Account.objects.count(), 1)
+        with mock.patch.object(turns, "PATIENCE_SECONDS", 0.2), whose().taking():
+            with transaction.atomic():
+                Account.objects.create(name="all the same")
+            Account.objects.update(name="and alone")
+        self.assertEqual(Account.objects.get().name, "and alone")
+
+    def test_one_that_asks_is_next(self) -> None:
+        """Whoever writes one batch after the other takes no second turn before others have had theirs."""
+
+        def batches() -> None:
+            try:
+                while not enough.is_set():
+                    with transaction.atomic():
+                        Account.objects.create(name=f"batch {uuid.uuid4()}")
+                        time.sleep(WRITING)
+                    written.append(0)
+            finally:
+                connection.close()
+
+        def in_a_transaction() -> None:
+            with transaction.atomic():
+                Account.objects.filter(pk=beat.pk).update(name="alive")
+
+        def alone() -> None:
+            Account.objects.filter(pk=beat.pk).update(name="alive")
+
+        beat = Account.objects.create(name="beat")
+        for way in (in_a_transaction, alone):
+            written: list[int] = []
+            enough, waited = threading.Event(), []
+            writers = [threading.Thread(target=batches) for _ in range(2)]
+            for writer in writers:
+                writer.start()
+            for _ in range(30):
+                before = len(written)
+                way()
+                waited.append(len(written) - before)
+            enough.set()
+            for writer in writers:
+                writer.join()
+            # Those two, and one that ends before its thread can say so.
+            self.assertLessEqual(max(waited), 3, way.__name__)
 
     def test_a_beginning_that_fails(self) -> None:
         def begin(number: int) -> None:
@@ -93,13 +141,13 @@ class Turns(TransactionTestCase):
         failed: list[int] = []
         with transaction.atomic():
             Account.objects.create(name="holds it")
-            base._turns[str(connection.settings_dict["NAME"])].release()
+            whose().give()
             try:
                 self.at_once(3, begin)
             finally:
-                base._turns[str(connection.settings_dict["NAME"])].acquire()
+                whose().take()
         self.assertEqual(len(failed), 3)
-        self.assertFalse(any(turn.locked() for turn in base._turns.values()))
+        self.assertFalse(any(one.taken for one in base._turns.values()))
 
 
 @pytest.mark.sqlite_only
@@ -162,3 +210,45 @@ def test_a_threads_connection_stays_small(tmp_path: Path) -> None:
         [sys.executable, "-c", MEMORY], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 1
+
+
+HAMMER = """
+import sqlite3, sys, time
+import django; django.setup()
+from django.db import connection, transaction
+print("begins", flush=True)
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE instances_account SET name = name")
+        time.sleep(0.02)
+"""
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db
+def test_another_process_that_writes_all_the_time(tmp_path: Path) -> None:
+    """It leaves a fraction of a millisecond between two transactions, and SQLite looks ten times a second."""
+    environment = os.environ | {"DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
+    environment["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+    subprocess.run([sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity=0"], env=environment, check=True)
+    name = str(tmp_path / "portal.sqlite3")
+    settings = {**connection.settings_dict, "NAME": name, "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"}}
+    mine = base.DatabaseWrapper(settings, "a test's")
+    with subprocess.Popen(
+        [sys.executable, "-c", HAMMER], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as hammer:
+        try:
+            assert hammer.stdout is not None
+            hammer.stdout.readline()
+            waited = []
+            for number in range(20):
+                began = time.monotonic()
+                with mine.cursor() as cursor:
+                    cursor.execute("UPDATE instances_account SET name = %s", [str(number)])
+                waited.append(time.monotonic() - began)
+            assert hammer.poll() is None
+        finally:
+            hammer.kill()
+            mine.close()
+    assert sum(waited) < 4, [round(seconds, 2) for seconds in waited]

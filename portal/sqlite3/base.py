@@ -4,29 +4,53 @@ SQLite has one writer at a time, and no queue: who finds another one there looks
 again after a while, each time a longer one (up to 100 ms), and in between
 whoever comes along is first. Twelve threads that write spent seven tenths of
 their time asleep with nobody writing, and some waited for seconds. So they wait
-for each other here, where the next one is woken at once; only what other
-processes write is still waited for as before.
+for each other here, where the next one is woken at once (`turn.py`), and
+processes, which are few, let go first who has waited (`door.py`).
 """
 
 import os
-import threading
 import time
 from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-# The turn is a courtesy and not the lock itself, which is SQLite's: after so long one goes on without it.
-PATIENCE_SECONDS = 1.0
+from portal.sqlite3 import door
+from portal.sqlite3.turn import Turn
 
 # By database.
-_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+_turns: defaultdict[str, Turn] = defaultdict(Turn)
+
+_WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    """Takes a turn for a single statement that writes; one in a transaction has the transaction's."""
+
+    database: "DatabaseWrapper"
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        """Run a statement."""
+        if self.connection.in_transaction or not query.lstrip().startswith(_WRITES):
+            return super().execute(query, params)
+        with self.database.turn.taking(), self.database.door():
+            return super().execute(query, params)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A thread's connection."""
 
-    _turn: "threading.Lock | None" = None
+    _has_turn = False
+
+    @property
+    def turn(self) -> Turn:
+        """Of all threads that write to this database."""
+        return _turns[str(self.settings_dict["NAME"])]
+
+    def door(self) -> AbstractContextManager[None]:
+        """Held until one writes, against other processes; a database in memory has none."""
+        return nullcontext() if self.is_in_memory_db() else door.held(f"{self.settings_dict['NAME']}.door")
 
     def connect(self) -> None:
         """Open it. One that SQLite can only open for reading never writes again, so it is for the present request."""
@@ -35,12 +59,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if os.path.exists(name) and not os.access(name, os.W_OK):
             self.close_at = time.monotonic()
 
+    def create_cursor(self, name: str | None = None) -> Any:
+        """A cursor whose writing waits for its turn."""
+        cursor = self.connection.cursor(factory=Cursor)
+        cursor.database = self
+        return cursor
+
     def _start_transaction_under_autocommit(self) -> None:
-        turn = _turns[str(self.settings_dict["NAME"])]
-        if self._turn is None and turn.acquire(timeout=PATIENCE_SECONDS):
-            self._turn = turn
+        self._has_turn = self._has_turn or self.turn.take()
         try:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+            with self.door():
+                super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._end_turn()
             raise
@@ -64,6 +93,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     def _end_turn(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            turn.release()
+        if self._has_turn:
+            self._has_turn = False
+            self.turn.give()
