@@ -14,7 +14,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
 from chats.models import Message as Row
-from instances.whatsapp import adapter
+from instances.whatsapp import adapter, refusals
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
 from instances.whatsapp.events import Party, PersonKnown
 from instances.whatsapp.gate import Gate
@@ -162,7 +162,7 @@ def test_no_message_is_an_error(data: st.DataObject) -> None:
     ],
 )
 def test_the_librarys_errors_by_their_words(text: str, error: type[Exception]) -> None:
-    assert type(adapter._send_error(text)) is error
+    assert type(refusals.of_a_message(text)) is error
 
 
 # --- The gate in front of the library's maps -----------------------------------------

@@ -22,24 +22,16 @@ from django.conf import settings
 
 from chats import harmless
 from instances.whatsapp import events as ev
-from instances.whatsapp import mending, pools, receipts
+from instances.whatsapp import mending, pools, receipts, refusals
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import (
     AdminsOnly,
     AdminsWrite,
     Blocked,
-    Busy,
     LinkingFailed,
-    MediaBroken,
-    MediaGone,
-    MediaUnreachable,
-    NoMedia,
     NotAllowed,
-    NotConfirmed,
     NotConnected,
-    NotInGroup,
     NotOnWhatsApp,
-    Refused,
 )
 from instances.whatsapp.gate import Gate
 from portal.libmagic import ensure as ensure_libmagic
@@ -355,7 +347,7 @@ class Client:
         try:
             code: str = self._client.PairPhone(phone, True, ClientName.LINUX, ClientType.FIREFOX)
         except exc.PairPhoneError as error:
-            raise LinkingFailed(_pairing_sentence(str(error))) from error
+            raise LinkingFailed(refusals.of_a_code(str(error))) from error
         return code
 
     def logout(self) -> None:
@@ -441,7 +433,7 @@ class Client:
         try:
             response = self._client.send_message(_jid(chat), message)
         except exc.SendMessageError as error:
-            raise _send_error(str(error)) from error
+            raise refusals.of_a_message(str(error)) from error
         return str(response.ID), sent_at
 
     def send_text(
@@ -464,7 +456,7 @@ class Client:
             response = self._client.send_message(to, message)
             me = self._client.get_me()
         except exc.SendMessageError as error:
-            raise _send_error(str(error)) from error
+            raise refusals.of_a_message(str(error)) from error
         is_group = to.Server == "g.us"
         return ev.MessageArrived(
             message_id=response.ID,
@@ -495,7 +487,7 @@ class Client:
         try:
             return bytes(self._client.download_any(Message(**{field: media})))
         except exc.DownloadError as error:
-            raise _media_error(str(error)) from None
+            raise refusals.of_a_file(str(error)) from None
 
     def _pass_to_send(self) -> None:
         """Last of all before a stanza. Raises NotConnected when another connector may hold the instance by now."""
@@ -509,7 +501,7 @@ class Client:
         try:
             found = self._client.is_on_whatsapp(f"+{chat.partition('@')[0]}")
         except exc.IsOnWhatsAppError as error:
-            raise _send_error(str(error)) from error
+            raise refusals.of_a_message(str(error)) from error
         for one in found:
             if one.IsIn:
                 return _jid(_text(one.JID))
@@ -537,7 +529,7 @@ class Client:
                 info = self._client.get_group_info(_jid(group))
                 me = self._client.get_me()
             except exc.GetGroupInfoError as error:
-                raise _send_error(str(error)) from error
+                raise refusals.of_a_message(str(error)) from error
             self._hindrances[group] = _hindrance(info, {_text(me.JID), _text(me.LID)})
         hindrance = self._hindrances.get(group)
         if hindrance is not None:
@@ -661,61 +653,7 @@ class Client:
         return ev.Connected(_text(me.JID), _text(me.LID), me.PushName)
 
 
-# --- Errors ----------------------------------------------------------------
-# The library's errors arrive as text alone. These are whatsmeow's own
-# sentences (errors.go, request.go, send.go); what is not among them came before
-# anything was sent.
-
-
-_NOT_CONNECTED = (
-    "websocket not connected",
-    "websocket disconnected before info query",
-    "store doesn't contain a device JID",
-)
-
-_NOT_IN_GROUP = ("not participating in that group", "that group does not exist")
-
-
-def _send_error(text: str) -> Exception:
-    if "timed out waiting for message send response" in text or "before message send returned" in text:
-        return NotConfirmed()
-    if "server returned error" in text:
-        return Refused(f"error {text.rsplit(' ', 1)[-1]}")
-    if any(words in text for words in _NOT_IN_GROUP):
-        return NotInGroup()
-    if any(words in text for words in _NOT_CONNECTED):
-        return NotConnected()
-    if "info query timed out" in text:  # Asking for the chat's devices, before anything was sent.
-        return Busy()
-    return Refused(text)
-
-
-# errors.go and download.go.
-_BROKEN = ("hash of media", "hash of unencrypted media", "invalid media hmac", "file too short", "failed to decrypt")
-
-
-def _media_error(text: str) -> Exception:
-    if any(f"status code {code}" in text for code in (403, 404, 410)):
-        return MediaGone()
-    if any(words in text for words in _BROKEN):
-        return MediaBroken()
-    if any(words in text for words in _NOT_CONNECTED):
-        return NotConnected()
-    if "no url present" in text:
-        return NoMedia()
-    # Not what exactly: it quotes the address, with what opens it.
-    log.warning("a file could not be fetched")
-    return MediaUnreachable()
-
-
-def _pairing_sentence(text: str) -> str:
-    if "too short" in text:
-        return "The phone number is too short. Write it in international form, for example +5511999999999."
-    if "must not start with 0" in text:
-        return "Write the phone number in international form: country code first, no leading 0."
-    if "websocket" in text:
-        return "There is no connection to WhatsApp at the moment. Try again."
-    return f"WhatsApp gave no pairing code: {text}"
+# --- Endings ---------------------------------------------------------------
 
 
 def _logged_out(event: pb.LoggedOut) -> ev.LoggedOut:
