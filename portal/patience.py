@@ -22,6 +22,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from portal.rest.errors import envelope
+from portal.tracing import HEADER, named
 
 # Bytes that go through in PATIENCE_SECONDS, at least: 800 a second, by default.
 LEAST = 16 * 1024
@@ -201,7 +202,7 @@ class Patient(HttpToolsProtocol):
             return
         body = json.dumps(envelope(sentence)).encode()
         head = f"HTTP/1.1 {status:d} {status.phrase}\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
-        head += f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        head += f"{HEADER}: {named('')}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         self._stop_listening()
         self.transport.write(head.encode() + body)
         self.transport.close()

@@ -35,9 +35,24 @@ def request_id() -> str:
     return _current.get()
 
 
+def named(given: str) -> str:
+    """The caller's own name for a request where it is sane, else one that is made."""
+    return given if SANE.fullmatch(given) else uuid4().hex
+
+
 def go_on(name: object) -> None:
     """Let this context be about the request of that name, which another process told."""
     _current.set(name if isinstance(name, str) and SANE.fullmatch(name) else "")
+
+
+@contextmanager
+def on_behalf_of(name: str) -> Iterator[None]:
+    """Let what happens within be about the request of that name."""
+    before = _current.set(name)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 @contextmanager
@@ -62,14 +77,10 @@ class Tracing:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Take the caller's own name for it where it is sane, else make one."""
-        given = request.headers.get(HEADER, "")
-        name = given if SANE.fullmatch(given) else uuid4().hex
-        token = _current.set(name)
-        try:
+        """Name one, and its answer."""
+        name = named(request.headers.get(HEADER, ""))
+        with on_behalf_of(name):
             response = self.get_response(request)
-        finally:
-            _current.reset(token)
         response.headers[HEADER] = name
         return response
 

@@ -30,6 +30,7 @@ from portal.rest import call
 from portal.rest.asgi import Receive, Scope, Send
 from portal.rest.errors import SENTENCES, UNEXPECTED, ApiError, envelope
 from portal.rest.views import FORBIDDEN, READING
+from portal.tracing import HEADER, named, on_behalf_of
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -73,16 +74,17 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """The application for every WebSocket there is."""
     await receive()  # "websocket.connect"
     connection = Connection(scope, receive, send)
-    try:
-        ending = await connection.serve()
-    except ApiError as error:
-        await connection.refuse(error)
-    except Exception:
-        await connection.refuse(ApiError(500, UNEXPECTED))
-        raise
-    else:
-        if ending is not None:
-            await connection.close(ending)
+    with on_behalf_of(connection.name):
+        try:
+            ending = await connection.serve()
+        except ApiError as error:
+            await connection.refuse(error)
+        except Exception:
+            await connection.refuse(ApiError(500, UNEXPECTED))
+            raise
+        else:
+            if ending is not None:
+                await connection.close(ending)
 
 
 class Connection:
@@ -91,6 +93,10 @@ class Connection:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self._accepted = False
+        given = dict(scope.get("headers", ())).get(HEADER.lower().encode(), b"")
+        self.name = named(given.decode("latin-1"))
+        # What every answer to the handshake bears: its name, and the rate limit as soon as that is known.
+        self._headers = {HEADER: self.name}
         self._token: Token
         self._instance: Instance
         self._kinds = frozenset(KINDS)
@@ -108,7 +114,7 @@ class Connection:
         self._kinds = _chosen(request.GET.get("events", ""))
         if not secret:
             # Counted by address, and answered when the first message has named a token.
-            (await _on_thread(call.begin, request)).check()
+            (await _on_thread(self._begin, request)).check()
             await self._accept()
             secret = await self._first_message()
             request = self._request(secret)
@@ -155,8 +161,13 @@ class Connection:
         if not ours:
             raise ApiError(403, "This page may not connect: add its origin to CORS_ALLOWED_ORIGINS")
 
+    def _begin(self, request: ASGIRequest) -> call.Call:
+        begun = call.begin(request)
+        self._headers.update(begun.usage.headers())
+        return begun
+
     def _admit(self, request: ASGIRequest, name: str) -> None:
-        token = call.begin(request).authenticated()
+        token = self._begin(request).authenticated()
         if token.scope != Token.Scope.FULL and token.scope not in READING:
             raise ApiError(403, FORBIDDEN[token.scope])
         try:
@@ -230,7 +241,7 @@ class Connection:
         if not self._accepted:
             self._accepted = True
             chosen = PROTOCOL if PROTOCOL in self._scope.get("subprotocols", []) else None
-            await self._send({"type": "websocket.accept", "subprotocol": chosen})
+            await self._send({"type": "websocket.accept", "subprotocol": chosen, "headers": _raw(self._headers)})
 
     async def close(self, ending: Ending) -> None:
         """Say why; a client that reads nothing is not waited for."""
@@ -243,15 +254,15 @@ class Connection:
         if self._accepted or "websocket.http.response" not in (self._scope.get("extensions") or {}):
             await self.close(Ending(OURS + error.status, str(error)))
             return
-        headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **error.headers}
-        start = {
-            "type": "websocket.http.response.start",
-            "status": error.status,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        }
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **self._headers, **error.headers}
+        start = {"type": "websocket.http.response.start", "status": error.status, "headers": _raw(headers)}
         await self._send(start)
         body = json.dumps(envelope(str(error))).encode()
         await self._send({"type": "websocket.http.response.body", "body": body})
+
+
+def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 async def _listening(reader: Reader) -> None:

@@ -1,6 +1,7 @@
 """Slow, silent and endless callers at the web server's protocol, on real sockets."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -117,6 +118,7 @@ class Patience(SimpleTestCase):
             found = await self.answer(reader)
             assert found.startswith(b"HTTP/1.1 408 "), found
             assert b"The request came too slowly" in found
+            assert re.search(rb"\r\nX-Request-ID: [0-9a-f]{32}\r\n", found)
             await drip
 
     async def test_the_second_request_as_well(self) -> None:

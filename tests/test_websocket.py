@@ -72,3 +72,16 @@ def test_a_first_message_that_is_no_token() -> None:
 
     for text in ("", "{", "[]", "7", '{"token": 7}', '{"tokens": "x"}', "[" * 60_000, '{"token":' * 10_000):
         assert asyncio.run(run(text)) == 401
+
+
+def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is let in to hear nothing."""
+
+    async def run() -> None:
+        await ws._listening(ws.Reader(asyncio.get_running_loop(), frozenset({"a"})))
+
+    monkeypatch.setattr(ws, "READY_SECONDS", 0.1)
+    assert not ws.hub.listening
+    with pytest.raises(ApiError, match="NATS is not there") as caught:
+        asyncio.run(run())
+    assert caught.value.status == 503

@@ -168,6 +168,7 @@ def refused(scene: Scene, path: str, **headers: str) -> tuple[int, str]:
 
 def test_who_may_not(scene: Scene) -> None:
     stranger = scene.command("createtoken", "--scope", "pin", "--instance", "shop").split()[-1]
+    account = scene.command("createtoken").split()[-1]
     mine = scene.token
     assert refused(scene, "shop", token="wap_nonsense") == (401, "Invalid token")
     assert refused(scene, "shop?token=wap_nonsense") == (401, "Invalid token")
@@ -177,14 +178,22 @@ def test_who_may_not(scene: Scene) -> None:
     assert refused(scene, "shop", token=mine, Origin="https://evil.example")[0] == 403
     assert refused(scene, "shop?events=nothing", token=mine)[0] == 400
     origin = f"http://127.0.0.1:{scene.portal.port}"
-    with connect(address(scene), additional_headers={"token": mine, "Origin": origin}):
-        pass
-    with connect(address(scene)) as socket:
-        socket.send('{"token": "wap_nonsense"}')
-        with pytest.raises(ConnectionClosed) as caught:
-            socket.recv(timeout=10)
-    assert caught.value.rcvd is not None
-    assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4401, "Invalid token")
+    with connect(address(scene), additional_headers={"token": mine, "Origin": origin}) as socket:
+        assert socket.response is not None
+        assert len(socket.response.headers["X-Request-ID"]) == 32
+    for path, secret, code in (
+        ("shop", "wap_nonsense", 4401),
+        ("shop", stranger, 4403),
+        ("other", mine, 4403),
+        ("other", account, 4404),
+    ):
+        with connect(address(scene, path)) as socket:
+            socket.send(json.dumps({"token": secret}))
+            with pytest.raises(ConnectionClosed) as caught:
+                socket.recv(timeout=10)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == code
+        assert caught.value.rcvd.reason
 
 
 def test_a_token_that_was_revoked(scene: Scene) -> None:

@@ -98,6 +98,12 @@ class Endpoints(ApiTestCase, PageTestCase):
 
     def handshake(self, path: str, token: str = "", **headers: str) -> int:
         """The status a handshake is refused with; 101 when it is accepted."""
+        told = self.told(path, token, **headers)
+        closed = next((event["code"] - 4000 for event in told if event["type"] == "websocket.close"), 101)
+        return int(told[0].get("status", closed))
+
+    def told(self, path: str, token: str = "", **headers: str) -> list[Any]:
+        """What a client hears that says `{}`, if it is let in, and goes."""
         told: list[Any] = []
         named = {"host": "localhost", "token": token, **headers}
         scope = {
@@ -128,8 +134,17 @@ class Endpoints(ApiTestCase, PageTestCase):
             patch.object(websocket.Connection, "_tell", heard),
         ):
             async_to_sync(websocket.websocket)(scope, receive, send)
-        closed = next((event["code"] - 4000 for event in told if event["type"] == "websocket.close"), 101)
-        return int(told[0].get("status", closed))
+        return told
+
+    def test_a_sockets_answer_is_named_and_counted(self) -> None:
+        """Whether it lets in or not; what is refused before anybody is known is not counted."""
+        for token in (self.alice, "wap_wrong", ""):
+            answer = dict(self.told("/ws/shop", token, **{"x-request-id": "order-78"})[0]["headers"])
+            assert answer[b"x-request-id"] == b"order-78"
+            assert answer[b"x-ratelimit-limit"] == b"100000"
+        answer = dict(self.told("/other/shop")[0]["headers"])
+        assert len(answer[b"x-request-id"]) == 32
+        assert b"x-ratelimit-limit" not in answer
 
     def test_sockets(self) -> None:
         assert set(SOCKETS) == {websocket.PREFIX}
