@@ -37,7 +37,7 @@ from portal import crowd
 from portal.clock import steady
 from portal.prepared import Prepared, Slot
 
-__all__ = ["DURATIONS", "WORDS", "Asker", "check", "find_message", "parse_duration", "pin", "unpin"]
+__all__ = ["DURATIONS", "WORDS", "Asker", "check", "find_message", "parse_duration", "pin", "the_one", "unpin"]
 
 # The three durations WhatsApp knows, in seconds.
 DURATIONS: dict[str, int] = {"24h": 86_400, "7d": 604_800, "30d": 2_592_000}
@@ -46,6 +46,7 @@ WORDS = {seconds: word for word, seconds in DURATIONS.items()}
 # What pinning needs of a message: reading all of it takes twice as long.
 _NEEDED = (
     "message_id",
+    "sent_at",
     "from_me",
     "deleted_at",
     "disappears_at",
@@ -57,12 +58,15 @@ _NEEDED = (
 )
 
 
+# So many with one id are looked at; those of a copier come after what they copied.
+COPIES = 20
+
+
 def _with_id(instance: Slot, message_id: Slot, chat: Slot | None = None) -> QuerySet[Message]:
     found = Message.objects.select_related("chat").only(*_NEEDED).filter(instance=instance, message_id=message_id)
     if chat is not None:
         found = found.filter(Q(chat__jid=chat) | Q(chat__lid=chat))
-    # Two are as bad as many.
-    return found.exclude(kind__in=Message.ACTIONS)[:2]
+    return found.exclude(kind__in=Message.ACTIONS).order_by("sent_at", "pk")[:COPIES]
 
 
 _WITH_ID = Prepared(_with_id, instance=BigIntegerField(), message_id=CharField())
@@ -96,12 +100,22 @@ def find_message(instance: Instance, message_id: str, chat_jid: str | None = Non
         messages = _WITH_ID_IN_CHAT.rows(instance=instance.pk, message_id=message_id, chat=chat_jid)
     else:
         messages = _WITH_ID.rows(instance=instance.pk, message_id=message_id)
+    message = the_one(message_id, messages)
+    message.instance = instance
+    return message
+
+
+def the_one(message_id: str, messages: list[Message]) -> Message:
+    """Of the messages with an id, the one that is meant. Raises as `find_message`.
+
+    Whoever writes a message chooses its id: somebody may use one again that stands in the chat, and would make that
+    message one that nobody can name. So the first one is meant, by the time of WhatsApp's server.
+    """
     if not messages:
         raise MessageNotFound(message_id)
-    if len(messages) > 1:
+    if len({message.chat_id for message in messages}) > 1:
         raise MessageAmbiguous(message_id)
-    messages[0].instance = instance
-    return messages[0]
+    return min(messages, key=lambda message: (message.sent_at, message.pk))
 
 
 def pin(message: Message, duration: int, asker: Asker) -> None:

@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chats import described, texts
-from chats.errors import MessageAmbiguous, MessageNotFound, NoChat
+from chats.errors import MessageNotFound, NoChat
 from chats.numbers import InvalidNumber
 from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, NotOnWhatsApp, Refused
 from portal.rest.body import read_fields
@@ -17,7 +17,6 @@ class SendText(InstanceView):
 
     statuses = {
         MessageNotFound: 404,
-        MessageAmbiguous: 409,
         NotAllowed: 403,
         NotConnected: 503,
         NotOnWhatsApp: 400,

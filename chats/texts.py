@@ -23,7 +23,7 @@ def send(instance: Instance, number: str, text: str, quoted_id: str = "") -> Mes
     """Send a text to a person or a group, and return the stored message once WhatsApp acknowledged it.
 
     `quoted_id` names a stored message of the same chat. Raises InvalidNumber,
-    NoChat, MessageNotFound, MessageAmbiguous, or as `service.send_text`.
+    NoChat, MessageNotFound, or as `service.send_text`.
     """
     jid = jid_of(number)
     if jid.rpartition("@")[2] not in TO_PEOPLE:

@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chats import pinbook, pins
+from chats.errands import batch
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageNotFound
 from chats.models import Chat, Message, Pin, PinEvent
 from chats.pinbook import Asker, Outcome, Wish
@@ -401,6 +402,20 @@ def test_an_id_in_two_chats_needs_the_chat(instance: Instance) -> None:
     with pytest.raises(MessageAmbiguous, match="exists in more than one chat: send chatJid"):
         pins.find_message(instance, "3EB01")
     assert pins.find_message(instance, "3EB01", "1203630@g.us") == other
+
+
+def test_an_id_that_was_used_again_in_its_chat(instance: Instance) -> None:
+    """Whoever writes chooses the id: a copy takes nobody's message away, whenever it comes here."""
+    group = "1203630@g.us"
+    later = timezone.now()
+    make_message(instance, "3EB01", group, sender="mallory@lid", sent_at=later)
+    first = make_message(instance, "3EB01", group, sender="ana@lid", sent_at=later - timedelta(hours=1))
+    assert pins.find_message(instance, "3EB01") == first
+    assert pins.find_message(instance, "3EB01", group) == first
+    for number in range(30):
+        make_message(instance, "3EB01", group, sender=f"{number}@lid", sent_at=later)
+    assert pins.find_message(instance, "3EB01") == first
+    assert [wanted.message for wanted in batch.find_all(instance, ["3EB01"])] == [first]
 
 
 def test_a_chat_is_found_by_its_lid_too(instance: Instance, message: Message) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from chats.models import Message
 from instances.models import Instance
 from instances.whatsapp.commands import TextOrder
-from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, NotOnWhatsApp, Refused
+from instances.whatsapp.errors import Blocked, Busy, NotConfirmed, NotConnected, NotInGroup, NotOnWhatsApp, Refused
 from tests.base import ApiTestCase
 
 JID = "5511999999999@s.whatsapp.net"
@@ -127,6 +127,8 @@ class Refusals(SendTextTestCase):
             (NotOnWhatsApp(), 400, "Number is not on WhatsApp"),
             (NotConfirmed(), 504, "WhatsApp did not confirm in time"),
             (Refused("error 479"), 502, "WhatsApp refused the message: error 479"),
+            (NotInGroup(), 403, "This account is not in the group any more: ask a member to add it again"),
+            (Blocked(), 403, "This contact is blocked: unblock them on the phone first"),
         ):
             self.send.side_effect = error
             self.assert_error(self.ask(), status, words)

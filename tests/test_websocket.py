@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from portal import websocket as ws
-from portal.live import RESYNC, News
+from portal.live import RESYNC, News, hub
 from portal.rest.errors import ApiError
 
 BODY = '{"event": "message.pin"}'
@@ -81,7 +81,7 @@ def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
         await ws._listening(ws.Reader(asyncio.get_running_loop(), frozenset({"a"})))
 
     monkeypatch.setattr(ws, "READY_SECONDS", 0.1)
-    assert not ws.hub.listening
+    assert not hub.listening
     with pytest.raises(ApiError, match="NATS is not there") as caught:
         asyncio.run(run())
     assert caught.value.status == 503

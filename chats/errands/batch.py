@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from chats import news
+from chats import news, pins
 from chats.errors import MessageAmbiguous, MessageNotFound, RequestError
 from chats.events import of_batch
 from chats.models import Batch, BatchItem, Message
@@ -93,9 +93,10 @@ def find_all(instance: Instance, message_ids: Iterable[str], chat_jid: str | Non
 
 
 def _wanted(name: str, rows: list[Message]) -> Wanted:
-    if len(rows) == 1:
-        return Wanted(name, rows[0])
-    return Wanted(name, trouble=str(MessageAmbiguous(name) if rows else MessageNotFound(name)))
+    try:
+        return Wanted(name, pins.the_one(name, rows))
+    except (MessageNotFound, MessageAmbiguous) as error:
+        return Wanted(name, trouble=str(error))
 
 
 def make(instance: Instance, action: Batch.Action, duration: int | None, wanted: Sequence[Wanted], by: By) -> Batch:

@@ -443,9 +443,12 @@ class Client:
 
         Blocks as `send_pin` does. `look_up`: ask WhatsApp first who has this
         phone number, since its server acknowledges messages to nobody as well.
-        Raises NotConnected, Busy, NotOnWhatsApp or Refused (not sent), NotConfirmed.
+        Raises NotConnected, Busy, NotOnWhatsApp, NotAllowed or Refused (not sent), NotConfirmed.
         """
         to = self._whose_number(chat) if look_up and chat.endswith("@s.whatsapp.net") else _jid(chat)
+        is_group = to.Server == "g.us"
+        if not is_group:
+            self._check_contact(_text(to))
         message = Message(conversation=text)
         if quoted is not None:
             stanza_id, author, words = quoted
@@ -457,7 +460,6 @@ class Client:
             me = self._client.get_me()
         except exc.SendMessageError as error:
             raise refusals.of_a_message(str(error)) from error
-        is_group = to.Server == "g.us"
         return ev.MessageArrived(
             message_id=response.ID,
             chat=ev.Party(_text(to)) if is_group else self._both_names(to),

@@ -75,6 +75,9 @@ def test_a_contact_whom_the_account_blocked(scene: Scene, bob: Actor) -> None:
     scene.ana.block(bob.account)
     try:
         wait(lambda: refusal(scene, message_id, "This contact is blocked: unblock them on the phone first"))
+        text = {"number": bob.account.phone, "text": "to nobody"}
+        status, answer = scene.portal.post("/api/message/sendText/shop", text, scene.token)
+        assert (status, answer["error"]["message"]) == (403, "This contact is blocked: unblock them on the phone first")
     finally:
         scene.ana.block(bob.account, False)
     wait(lambda: scene.pin(message_id, "7d")[0] == 200, what="the pin after all")
