@@ -1,6 +1,7 @@
 """Pins as pages show them: what is known, who did it, how long it lasts, and why it failed."""
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,8 @@ from instances.whatsapp.errors import NotConfirmed, NotConnected
 SCHEDULE = "schedule by "
 # And of what a rule did.
 RULE = "rule "
+# How many a walk over all of them reads at once.
+BATCH = 500
 FAILURES = (PinEvent.Kind.REFUSED, PinEvent.Kind.NOT_SENT, PinEvent.Kind.UNCONFIRMED, PinEvent.Kind.MISSED)
 
 
@@ -119,6 +122,19 @@ def visible_to(user: access.User) -> QuerySet[Any]:
     role = access.role_of(user, "message__instance__account", "message__instance")
     found = Pin.objects.annotate(role=role).filter(role__isnull=False)
     return found.select_related("message__chat", "message__instance").order_by("-changed_at", "-pk")
+
+
+def walk(pins: QuerySet[Any]) -> Iterator[Any]:
+    """Each of these pins once, in their order as it is now, none with its message's `data`.
+
+    Their keys are read first: pins change while a slow reader reads, and take another place when they do. Between two
+    batches nothing is held: no transaction, no cursor, no lock.
+    """
+    keys = array("q", pins.values_list("pk", flat=True).iterator())
+    for first in range(0, len(keys), BATCH):
+        batch = keys[first : first + BATCH]
+        there = pins.defer("message__data").in_bulk(batch)
+        yield from (there[pk] for pk in batch if pk in there)
 
 
 def of_chat(chat: int, messages: Iterable[int] = ()) -> list[Any]:

@@ -16,7 +16,7 @@ from chats.export.formats import BOM, END, cell
 from chats.export.pins import as_csv
 from chats.search import parse
 from chats.selectors import figures as numbers
-from chats.selectors.pins import visible_to
+from chats.selectors.pins import visible_to, walk
 from chats.views.figures import days_of
 from instances import access
 from instances.models import Instance
@@ -56,7 +56,7 @@ def pins(request: HttpRequest) -> HttpResponseBase:
         return refusal
     found = visible_to(request.user).filter(message__instance__in=[instance.pk for instance in instances])
     try:
-        pieces = Placed(as_csv(found.iterator(500)))
+        pieces = Placed(as_csv(walk(found)))
     except ExportBusy as error:
         return _refusal(503, _(str(error)))
     try:
