@@ -145,6 +145,7 @@ HISTORY = described(
     errors=(
         (400, "Number is required"),
         (400, "invalid 'from' date format. Use ISO 8601 format (e.g., '2026-02-16T18:32:39Z')"),
+        (400, "invalid 'to' date format. Use ISO 8601 format (e.g., '2026-02-16T18:32:39Z')"),
     ),
 )
 

@@ -3,7 +3,6 @@
 from instances.models import NAME_PATTERN
 from portal.rest.openapi import (
     FLAG,
-    INVALID_PARAMETER,
     MAYBE,
     MAYBE_TIME,
     NUMBER,
@@ -126,7 +125,10 @@ CONNECT = described(
         "qrCodeBase64": "data:image/png;base64,…",
     },
     errors=(
-        INVALID_PARAMETER,
+        (
+            400,
+            "Invalid parameter: number must be a phone number with its country code, for example 5511999999999",
+        ),
         (409, "A phone is linked already. Log out first to link another one."),
         *UNREACHABLE,
     ),

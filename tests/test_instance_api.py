@@ -61,7 +61,9 @@ class New(InstanceTestCase):
         assert token is not None
         assert (token.account, token.instance) == (self.alice_account, made)
         self.announce.assert_called_once_with(made)
-        assert AuditLine.objects.get().actor == "token 'Alice'"
+        assert response.headers["X-RateLimit-Limit"] == "20"
+        line = AuditLine.objects.get()
+        assert (line.action, line.actor) == ("instance created", "token 'Alice'")
 
     def test_the_token_opens_the_instance_and_nothing_else(self) -> None:
         secret = self.new({"name": "sales"}).json()["instance"]["token"]  # type: ignore[attr-defined]
@@ -243,6 +245,7 @@ class Connect(InstanceTestCase):
             answer = self.ask(f"?{name}=%2B55+(11)+99999-9999").json()  # type: ignore[attr-defined]
             assert (answer["status"], answer["pairingCode"]) == ("pairing", "ABCD-1234")
             self.pairing_code.assert_called_with(self.shop, "5511999999999")
+        assert {line.action for line in AuditLine.objects.all()} == {"pairing code asked for"}
 
     def test_no_phone_number(self) -> None:
         words = "number must be a phone number with its country code, for example 5511999999999"
@@ -272,6 +275,7 @@ class Logout(InstanceTestCase):
         answer = {"success": True, "message": "Instance logged out successfully", "instanceName": "shop"}
         self.assert_answer(self.ask(self.alice_shop), answer)
         self.logout.assert_called_once_with(self.shop)
+        assert AuditLine.objects.get().action == "instance logged out"
 
     def test_one_that_is_not_linked_needs_no_connector(self) -> None:
         self.logout.side_effect = NotConnected
@@ -306,4 +310,6 @@ class Delete(InstanceTestCase):
         self.link(self.shop)
         self.logout.side_effect = NotConnected
         self.assert_error(self.ask(), 503, "WhatsApp client is not connected")
+        self.logout.side_effect = NotConfirmed
+        self.assert_error(self.ask(), 504, "WhatsApp did not confirm in time")
         assert Instance.objects.filter(pk=self.shop.pk).exists()

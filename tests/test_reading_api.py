@@ -191,6 +191,14 @@ class History(ReadingTestCase):
         first = self.history().json()["messages"][0]  # type: ignore[attr-defined]
         assert (first["text"], first["deletedAt"]) == ("", "2026-02-16T18:00:00Z")
 
+    def test_fifty_unless_said_otherwise(self) -> None:
+        for number in range(5, 51):
+            self.said(f"M{number}", "parcel", number)
+        answer = self.history().json()  # type: ignore[attr-defined]
+        assert (answer["count"], answer["hasMore"]) == (50, True)
+        answer = self.history(count=51).json()  # type: ignore[attr-defined]
+        assert (answer["count"], answer["hasMore"]) == (51, False)
+
     def test_what_acts_on_another_is_left_out(self) -> None:
         Message.objects.filter(message_id="M4").update(kind=Message.Kind.REACTION)
         assert self.ids(self.history())[0] == "M3"
@@ -240,6 +248,11 @@ class Search(ReadingTestCase):
     def test_nothing_found(self) -> None:
         answer = self.get("search/shop?q=nowhere").json()  # type: ignore[attr-defined]
         assert (answer["messages"], answer["count"], answer["hasMore"]) == ([], 0, False)
+
+    def test_a_misspelling_that_finds_nothing(self) -> None:
+        answer = self.get("search/shop?q=parcle").json()  # type: ignore[attr-defined]
+        assert (answer["count"], answer["suggestion"]) == (0, "parcel")
+        assert self.get("search/shop?q=parcel").json()["suggestion"] is None  # type: ignore[attr-defined]
 
     def test_parameters(self) -> None:
         def refused(query: str, what: str) -> None:

@@ -1,5 +1,6 @@
 """What the phones do to a chat and its messages, and what becomes of our pins; the wire's side is in tests/e2e."""
 
+import json
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from chats.errors import MessageDeleted, MessageDisappeared
 from chats.intake import take_in
 from chats.models import Message, Pin, PinEvent
 from chats.pinbook import Asker, Outcome, Wish
+from instances.events import webhooks
+from instances.events.models import OutgoingEvent
 from instances.models import Instance
 from instances.whatsapp import adapter
 from instances.whatsapp.errors import AdminsOnly, AdminsWrite
@@ -94,6 +97,23 @@ def test_a_kept_message_stays_and_its_pin_too(instance: Instance) -> None:
     take_in(instance, [action("keep", "3EB01", 30, data={"kept": False})])
     assert Message.objects.get(message_id="3EB01").disappears_at == START + timedelta(days=1)
     assert story(instance)[0].expires_at == START + timedelta(days=1)
+
+
+def test_every_change_of_a_pin_is_an_event(instance: Instance) -> None:
+    """Also those that nobody made: its time ran out, it made room for another, its message went or was kept."""
+    webhooks.add(instance, "https://crm.example.com/", ["message.pin"])
+    take_in(instance, [arrived(message_id=f"3EB0{number}") for number in range(5)])
+    take_in(instance, [arrived(message_id="SOON GONE", disappears_after=DAY)])
+    named = {message.message_id: message for message in Message.objects.all()}
+    # A chat shows three pins: the fourth puts the first away.
+    for name in ("SOON GONE", "3EB00", "3EB01", "3EB02", "3EB03"):
+        pinbook.seen(named[name], Wish(WEEK), actor="Bob", at=timezone.now(), stanza_id=name)
+    take_in(instance, [action("keep", "SOON GONE", 20, data={"kept": True}), action("delete", "3EB01", 21)])
+    pinbook.expire(timezone.now() + timedelta(days=8))
+    pinbook.missed(named["3EB04"], Wish(WEEK), Asker("Alice"), "too late")
+    told = [json.loads(event.body)["data"]["change"] for event in OutgoingEvent.objects.filter(kind="message.pin")]
+    assert sorted(told) == sorted(PinEvent.objects.values_list("kind", flat=True))
+    assert set(told) == {"seen", "replaced", "kept", "deleted", "expired", "missed"}
 
 
 def test_a_message_that_disappeared_is_not_pinned(instance: Instance) -> None:

@@ -233,6 +233,14 @@ class Log(WebhookTestCase):
         assert (rest["hasMore"], rest["next"]) == (False, None)
         assert self.ask("deliveries", query="?cursor=x").status_code == 400
 
+    def test_it_is_tried_for_a_day_and_at_least_every_hour_or_so(self) -> None:
+        left = self.deliver().give_up_at - timezone.now()
+        assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+        waits = [book.wait_after(tries) for tries in range(1, 40)]
+        assert waits[0] < timedelta(minutes=1)
+        assert max(waits) <= timedelta(minutes=72)
+        assert min(waits[-10:]) >= timedelta(minutes=48)
+
     def test_dead_letters_and_sending_them_again(self) -> None:
         delivery = self.deliver()
         Delivery.objects.update(give_up_at=timezone.now())

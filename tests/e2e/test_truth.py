@@ -74,10 +74,11 @@ def test_a_contact_whom_the_account_blocked(scene: Scene, bob: Actor) -> None:
     scene.stored(message_id)
     scene.ana.block(bob.account)
     try:
-        wait(lambda: refusal(scene, message_id, "This contact is blocked: unblock them on the phone first"))
+        words = "This contact is blocked: unblock them on the phone first"
+        wait(lambda: refusal(scene, message_id, words))
         text = {"number": bob.account.phone, "text": "to nobody"}
         status, answer = scene.portal.post("/api/message/sendText/shop", text, scene.token)
-        assert (status, answer["error"]["message"]) == (403, "This contact is blocked: unblock them on the phone first")
+        assert (status, answer["error"]) == (403, {"message": words})
     finally:
         scene.ana.block(bob.account, False)
     wait(lambda: scene.pin(message_id, "7d")[0] == 200, what="the pin after all")
