@@ -30,13 +30,17 @@ class House:
 
     def manage(self, *arguments: str, **more: str) -> str:
         """What a command says, whether it succeeds or not."""
+        done = self.run(str(ROOT / "manage.py"), *arguments, **more)
+        return done.stdout + done.stderr
+
+    def run(self, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """Python with the settings of this portal."""
         url = {"DATABASE_URL": self.database.url} if self.database.url else {}
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
+        return subprocess.run(
+            [sys.executable, *arguments],
             env=environment(self.folder, PATH=path_with_programs(), **url, **more),
             cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )  # fmt: skip
-        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +176,75 @@ def test_a_draft_that_was_cleared_before_it_was_held(tmp_path: Path, monkeypatch
     with drafts.folder(tmp_path) as folder:
         assert folder != cleared[0]
         assert list(tmp_path.iterdir()) == [folder]
+
+
+# `manage.py restore`, killed right before its Nth step: moving a file, a program of PostgreSQL's, the upgrade, the end.
+KILLED = """
+import os, sys
+left = int(sys.argv.pop(1))
+
+def step():
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+
+def audit(event, arguments):
+    if event == "os.rename" and ".restore" in str(arguments[0]):
+        step()
+    elif event == "subprocess.Popen" and "pg_restore" in str(arguments[0]):
+        step()
+    elif event in ("shutil.rmtree", "os.remove") and ".restore" in str(arguments[0]):
+        step()
+
+def stepping(real):
+    return lambda *arguments, **more: (step(), real(*arguments, **more))[1]
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+import django
+django.setup()
+from portal.keeping import restore
+restore.call_command = stepping(restore.call_command)
+restore._settle = stepping(restore._settle)
+sys.addaudithook(audit)
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+"""
+
+
+def killed(house: House, step: int, backup: Path) -> bool:
+    """Whether the restore was killed before it had taken so many steps; it succeeds else."""
+    done = house.run("-c", KILLED, str(step), "restore", str(backup))
+    assert done.returncode in (0, 9), done.stderr
+    return done.returncode == 9
+
+
+@pytest.mark.slow
+def test_a_restore_that_is_killed_is_finished_by_the_next(house: House, backup: Path, empty: House) -> None:
+    """Each next one gets a step further. Nothing starts meanwhile."""
+    steps = 0
+    while killed(empty, steps, backup):
+        steps += 1
+        assert (empty.folder / ".restore").exists() or (empty.folder / ".restore.json").exists() or steps == 1
+    assert steps >= 10, "files, the database, the upgrade, the end"
+    same = "SELECT a.name, i.name FROM instances_instance i JOIN instances_account a ON a.id = i.account_id"
+    assert empty.database.rows(same) == [("Shop", "shop")]
+    assert (empty.folder / "secret.key").read_text() == (house.folder / "secret.key").read_text()
+    assert [path.read_bytes() for path in empty.folder.glob("journal/*")] == [b"a message"]
+    assert not list(empty.folder.glob(".restore*"))
+    assert "nothing is written over" in empty.manage("restore", str(backup))
+
+
+def test_nothing_starts_on_half_a_portal(house: House, backup: Path, empty: House, tmp_path: Path) -> None:
+    assert killed(empty, 6, backup)
+    assert (empty.folder / "secret.key").read_text() == (house.folder / "secret.key").read_text(), "half of it is there"
+    for command in ("migrate", "backup -", "run", "web", "connector", "worker"):
+        assert "was begun and is not finished" in empty.manage(*command.split()), command
+    house.manage("backup", "--no-media", str(tmp_path / "later"))
+    said = empty.manage("restore", str(tmp_path / "later"))
+    assert "The restore is not finished" in said
+    assert "another backup" in said
+    assert "Restored what was there" in empty.manage("restore", str(backup))
 
 
 def test_another_key_is_told(backup: Path, empty: House) -> None:

@@ -78,6 +78,11 @@ def session_tables() -> list[str]:
     return [name for name in tables(sessions()) if name.startswith("session_")]
 
 
+def portal_tables() -> list[str]:
+    """The tables of the portal's own database that do not hold keys of linked devices. Raises Failed."""
+    return [name for name in tables(main()) if not name.startswith("session_")]
+
+
 def _run(name: str, database: Target, *arguments: str) -> None:
     program = shutil.which(name)
     if program is None:

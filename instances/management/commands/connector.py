@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from portal import ground, metrics
 from portal.broker import broker
 from portal.collector import settle
+from portal.keeping import unfinished
 
 
 class Command(BaseCommand):
@@ -22,6 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the connector on the broker's event loop."""
+        unfinished.refuse()
         # Session files hold the keys to somebody's WhatsApp.
         os.umask(0o077)
         from instances.labels import InvalidLabels

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from portal.keeping import backup, drafts, postgres
+from portal.keeping import backup, drafts, postgres, unfinished
 
 
 class Command(BaseCommand):
@@ -25,6 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make it, or say why not."""
+        unfinished.refuse()
         os.umask(0o077)
         media = not options["no_media"]
         try:

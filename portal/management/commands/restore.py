@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from portal.keeping import postgres, restore
+from portal.keeping import postgres, restore, unfinished
 from portal.keeping.archive import Unreadable
 from portal.keeping.manifest import key_print
 from portal.supervisor import folder
@@ -38,6 +38,11 @@ class Command(BaseCommand):
             with sys.stdin.buffer if options["file"] == "-" else open(options["file"], "rb") as source:
                 made = restore.read(source)
         except (OSError, DatabaseError, Unreadable, restore.NotEmpty, postgres.Failed) as error:
+            if unfinished.mark().exists():
+                raise CommandError(
+                    f"The restore is not finished: {error}\n"
+                    "Nothing starts here until it is. Mend that, and restore the same backup again."
+                ) from None
             raise CommandError(f"Nothing was restored: {error}") from None
         self.stdout.write(
             f"Restored what was there at {made.made_at}. Before you start it, make sure that the portal which this was "

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal import listening
 from portal.ground import Ground
-from portal.keeping import drafts
+from portal.keeping import drafts, unfinished
 from portal.supervisor import first_run, folder, nats, plan, welcome
 from portal.supervisor.child import say
 from portal.supervisor.launch import PR_SET_PDEATHSIG
@@ -47,6 +47,7 @@ class Command(BaseCommand):
                 f"The portal already runs on this data folder (process {error.holder}). "
                 "Stop it first, or choose another folder with DATA_DIR."
             ) from None
+        unfinished.refuse()
         drafts.clear(settings.DATA_DIR)
         listener = listening.listen()
         end_with_make()

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import ground, metrics
+from portal.keeping import unfinished
 from portal.listening import files, listen
 from portal.live import hub
 from portal.patience import Patient
@@ -37,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve."""
+        unfinished.refuse()
         if not settings.CACHE_URL:
             self._be_the_only_one()
         ground.end_when_replaced(*ground.database())

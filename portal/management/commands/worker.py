@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from portal import ground, metrics
 from portal.broker import broker
 from portal.collector import settle
+from portal.keeping import unfinished
 
 
 class Command(BaseCommand):
@@ -19,6 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run on the broker's event loop."""
+        unfinished.refuse()
         from chats.schedule import runner
         from chats.schedule.loop import Loop
         from instances.events import book
