@@ -45,6 +45,8 @@ READY_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
 # WebSocket's own codes, and 4000 + the status of HTTP for ours.
 GOING_AWAY, TRY_AGAIN, OURS = 1001, 1013, 4000
+NOT_OUR_PAGE = "This page may not connect: add its origin to CORS_ALLOWED_ORIGINS"
+NO_EVENTS = "Events cannot be had just now: NATS is not there. Try again in a moment."
 TOO_SLOW = "You read too slowly: connect again, and read what you missed over the API"
 MISSED = "Events may have been missed: connect again, and read what you missed over the API"
 
@@ -159,7 +161,7 @@ class Connection:
         except ValueError:
             ours = False
         if not ours:
-            raise ApiError(403, "This page may not connect: add its origin to CORS_ALLOWED_ORIGINS")
+            raise ApiError(403, NOT_OUR_PAGE)
 
     def _begin(self, request: ASGIRequest) -> call.Call:
         begun = call.begin(request)
@@ -270,7 +272,7 @@ async def _listening(reader: Reader) -> None:
     limit = reader.loop.time() + READY_SECONDS
     while not hub.listening:
         if reader.loop.time() > limit:
-            raise ApiError(503, "Events cannot be had just now: NATS is not there. Try again in a moment.")
+            raise ApiError(503, NO_EVENTS)
         await asyncio.sleep(0.02)
     await asyncio.sleep(0)
     while not reader.queue.empty():  # What was told before the client could hear.

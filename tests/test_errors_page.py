@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import patience
+from portal import patience, websocket
 from portal.rest import openapi
 from portal.rest.errors import SENTENCES
 from tests.portal_process import ROOT
@@ -20,6 +20,8 @@ OUTSIDE = {
     (400, patience.NO_HTTP),
     (408, patience.TOO_SLOW),
     (431, patience.TOO_LARGE),
+    (403, websocket.NOT_OUR_PAGE),
+    (503, websocket.NO_EVENTS),
 }
 
 

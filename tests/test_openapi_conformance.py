@@ -47,6 +47,8 @@ pytestmark = pytest.mark.slow
 
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance, negative_data_rejection]
 OPERATIONS = [(method.upper(), path) for path, methods in openapi.document()["paths"].items() for method in methods]
+# What the library cannot do (docs/wire.md).
+NOT_YET = ("/pinChat/{instance}", "/favorite/{instance}")
 EXAMPLES = 25
 JID = "5511999999999@s.whatsapp.net"
 
@@ -91,6 +93,7 @@ class Conformance(BaseTestCase):
         # What it deletes would be missing for the calls after it.
         self.enterContext(patch.object(lifecycle, "delete"))
         self.enterContext(patch.object(webhooks, "delete"))
+        Instance.objects.filter(pk=self.shop.pk).update(state="connected")
         self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
         self.enterContext(patch.object(webhooks, "test", side_effect=self.send_test))
 
@@ -130,7 +133,7 @@ class Conformance(BaseTestCase):
 
         statuses: set[int] = set()
         calls()
-        assert mode == GenerationMode.NEGATIVE or statuses & {200, 501, 503}
+        assert mode == GenerationMode.NEGATIVE or (501 if path.endswith(NOT_YET) else 200) in statuses
 
     def aim_schedule(self, body: Any) -> None:
         """Of all the times that may be sent together, chance finds none that fit."""

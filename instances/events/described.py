@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from instances.events.examples import DATA
 from instances.events.kinds import KINDS
 from instances.events.kinds import TEST as TEST_EVENT
 from instances.events.models import Delivery
@@ -166,14 +167,16 @@ RESEND = described(
 
 
 def _sent(kind: str) -> dict[str, Any]:
-    """What a receiver gets for this kind of event: docs/events.md has the fields of its data."""
-    body = shape(id=STRING, event={"const": kind}, instance=STRING, timestamp=TIME, data={"type": "object"})
+    """What a receiver gets for this kind of event: docs/events.md says what the fields of its data mean."""
+    data = shape(**{name: {} for name in DATA[kind]})
+    body = shape(id=STRING, event={"const": kind}, instance=STRING, timestamp=TIME, data=data)
+    example = {"id": DELIVERED["eventId"], "event": kind, "instance": "shop", "timestamp": AT, "data": DATA[kind]}
     headers = ("webhook-id", "webhook-timestamp", "webhook-signature")
     return {
         "post": {
             "summary": f"The event {kind}, signed",
             "parameters": [{"name": name, "in": "header", "required": True, "schema": STRING} for name in headers],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body, "example": example}}},
             "responses": {"2XX": {"description": "Taken. Anything else is tried again for a day."}},
         }
     }

@@ -78,7 +78,7 @@ def test_a_contact_whom_the_account_blocked(scene: Scene, bob: Actor) -> None:
         wait(lambda: refusal(scene, message_id, words))
         text = {"number": bob.account.phone, "text": "to nobody"}
         status, answer = scene.portal.post("/api/message/sendText/shop", text, scene.token)
-        assert (status, answer["error"]) == (403, {"message": words})
+        assert (status, answer) == (403, {"success": False, "error": {"message": words}})
     finally:
         scene.ana.block(bob.account, False)
     wait(lambda: scene.pin(message_id, "7d")[0] == 200, what="the pin after all")

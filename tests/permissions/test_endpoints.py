@@ -9,7 +9,9 @@ from asgiref.sync import async_to_sync, sync_to_async
 from instances import tokens
 from instances.whatsapp.service import Link
 from portal import websocket
+from portal.models import KeptAnswer
 from portal.rest import openapi
+from portal.rest.idempotency import REPLAYED
 from portal.rest.views import FORBIDDEN
 from tests.base import ApiTestCase
 from tests.page_base import PageTestCase
@@ -90,6 +92,22 @@ class Endpoints(ApiTestCase, PageTestCase):
             where = endpoint.path.replace("/shop", "/{instance}")
             security = document["paths"][where][endpoint.method.lower()]["security"]
             assert {scope for way in security for roles in way.values() for scope in roles} == set(ENDPOINTS[name])
+
+    def test_every_post_takes_an_idempotency_key(self) -> None:
+        """And what is shown once is not kept for the second answer."""
+        for name, endpoint in endpoints().items():
+            if endpoint.method != "POST":
+                continue
+            first, again = (
+                self.call("POST", endpoint.path, {}, token=self.account[FULL], idempotency_key=name.replace(" ", "-"))
+                for _ in range(2)
+            )
+            # After a failure in which nothing was done the key is free.
+            kept = "true" if first.status_code < 500 else None
+            assert (first.headers.get(REPLAYED), again.headers.get(REPLAYED)) == (None, kept), name
+            assert first.status_code == again.status_code, name
+            assert b"wap_" not in again.content, name
+        assert not KeptAnswer.objects.filter(body__contains="wap_").exists()
 
     def test_tokens_are_full_unless_said_otherwise(self) -> None:
         assert tokens.issue(self.alice_account)[0].scope == FULL
