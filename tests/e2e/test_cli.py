@@ -29,6 +29,8 @@ def test_a_pin_and_its_end(scene: Scene, bob: Actor, cli: Cli) -> None:
     line = cli.ok("search", "shop", '"behind the shed"', "from:bob")
     assert line.startswith(f"{message_id}  20")
     assert line.endswith("Bob  the parcel stands behind the shed\n")
+    found = cli.json("search", "shop", '"behind the shed"', "from:bob")
+    assert [one["messageId"] for one in found["messages"]] == [message_id]
 
     assert cli.ok("pin", "shop", message_id, "--for", "24h") == "Message pinned successfully\n"
     wait(lambda: pins_of(bob, message_id), what="the pin at Bob's")
@@ -38,6 +40,8 @@ def test_a_pin_and_its_end(scene: Scene, bob: Actor, cli: Cli) -> None:
     answer = cli.json("pins", "shop", "--chat", bob.account.phone, "--state", "pinned", "--limit", "500")
     assert [one["duration"] for one in answer["pins"] if one["message"]["messageId"] == message_id] == [86400]
 
+    assert cli.json("unpin", "shop", message_id)["pinned"] is False
+    assert cli.json("pin", "shop", message_id, "--for", "30d")["duration"] == "30d"
     assert cli.json("unpin", "shop", message_id)["pinned"] is False
     assert scene.pin_state(message_id) == "unpinned"
     assert message_id not in cli.ok("pins", "shop")
@@ -63,6 +67,8 @@ def test_a_text_and_a_reply(scene: Scene, bob: Actor, cli: Cli) -> None:
     lines = cli.ok("history", "shop", bob.jid, "--limit", "1").splitlines()
     assert len(lines) == 1
     assert lines[0].endswith("me  Under the mat. The left one.")
+    said = cli.json("history", "shop", bob.jid, "--limit", "1")["messages"]
+    assert [one["text"] for one in said] == ["Under the mat.\nThe left one."]
     code, _, err = cli.run("send", "shop", "5511000000000", "hello?")
     assert (code, err) == (1, "Number is not on WhatsApp\n")
 
@@ -71,6 +77,7 @@ def test_chats_and_pages(scene: Scene, bob: Actor, cli: Cli) -> None:
     for number in range(3):
         scene.stored(bob.send_text(scene.ana.jid, f"page number {number}"))
     assert re.search(rf"^{bob.jid}  20.*  Bob$", cli.ok("chats", "shop", "bob"), re.MULTILINE)
+    assert bob.jid in [one["jid"] for one in cli.json("chats", "shop", "bob")["chats"]]
     code, out, err = cli.run("search", "shop", "page", "number", "--limit", "2")
     assert (code, len(out.splitlines())) == (0, 2)
     cursor = re.search(r"--cursor (\S+)", err)[1]  # type: ignore[index]
@@ -91,6 +98,14 @@ def test_events_as_they_happen(scene: Scene, bob: Actor, cli: Cli) -> None:
     event = json.loads(out)
     assert event["event"] == "message.pin"
     assert message_id in out
+    process = cli.begin("events", "shop", "--only", "message.pin", "--count", "1")
+    assert process.stderr is not None
+    process.stderr.readline()
+    assert scene.pin(message_id)[0] == 200
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "message.pin" in out
+    assert not out.startswith("{")
     code, _, err = cli.run("events", "nobody's")
     assert (code, err) == (4, "Instance not found\n")
     assert cli.run("events", "shop", "--only", "dream")[0] == 1
