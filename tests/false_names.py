@@ -109,11 +109,12 @@ def send(url: str) -> dict[str, Any]:
 
     from instances.events.models import Delivery, OutgoingEvent, Webhook
     from instances.events.sender import Sender
+    from instances.models import Instance
 
     async def sent() -> object:
         sender = Sender()
         event = OutgoingEvent(uid=uuid.uuid4(), kind="x", at=timezone.now(), body="{}")
-        outcome = await sender.send(Delivery(webhook=Webhook(url=url, salt="x"), event=event))
+        outcome = await sender.send(Delivery(webhook=Webhook(url=url, salt="x", instance=Instance(account_id=1)), event=event))
         await sender.close()
         return outcome.status or outcome.error
 

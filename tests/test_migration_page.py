@@ -9,7 +9,7 @@ from tests.portal_process import ROOT
 
 pytestmark = pytest.mark.sqlite_only
 
-CALL = re.compile(r"\b(GET|POST|DELETE) (/api/[A-Za-z/]+(?:/[{:]instance\}?)?)")
+CALL = re.compile(r"\b(GET|POST|DELETE) (/api/[A-Za-z]+/[A-Za-z]+(?:/[{:]instance\}?)?)")
 
 
 def calls_here() -> set[tuple[str, str]]:

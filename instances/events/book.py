@@ -90,7 +90,7 @@ def lag() -> float:
 def due(uid: UUID, limit: int) -> list[Delivery]:
     """What is due at a webhook, the oldest first; one alone while it must show that it works again."""
     now = timezone.now()
-    webhook = _reachable(now).filter(uid=uid).first()
+    webhook = _reachable(now).filter(uid=uid).select_related("instance").first()
     if webhook is None:
         return []
     found = Delivery.objects.filter(_is_due(now), webhook=webhook, state=Delivery.State.PENDING)

@@ -10,7 +10,9 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpcore
 from django.conf import settings
@@ -20,6 +22,12 @@ from portal import networks
 
 # Looking a name up may take many seconds, and must not hold up other names.
 LOOKING_UP = 64
+# A name that nobody answers for holds its thread longer than anybody waits. So many of one account's
+# may do so; its next name waits, and those of others find a thread.
+OF_ONE_ACCOUNT = 4
+
+# Whose name is looked up: the account (primary key) that the webhook of this task belongs to.
+account: ContextVar[int] = ContextVar("account")
 
 
 class NotAllowed(Exception):
@@ -69,6 +77,8 @@ class Guarded(httpcore.AsyncNetworkBackend):
     def __init__(self) -> None:
         self._inner = httpcore.AnyIOBackend()
         self._threads = ThreadPoolExecutor(LOOKING_UP, thread_name_prefix="names")
+        # By account, for as long as somebody looks up or waits.
+        self._places: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     async def connect_tcp(
         self,
@@ -80,7 +90,7 @@ class Guarded(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect to the first allowed address of `host` that answers. Raises NotAllowed or httpcore's errors."""
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+            found = await self._look_up(host, port)
         except OSError as error:
             raise httpcore.ConnectError(f"{host} has no address: {error.strerror or error}") from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -95,6 +105,14 @@ class Guarded(httpcore.AsyncNetworkBackend):
                 trouble = error
         assert trouble is not None  # noqa: S101  # `within` is not empty
         raise trouble
+
+    async def _look_up(self, host: str, port: int) -> list[Any]:
+        places = self._places.setdefault(account.get(), asyncio.Semaphore(OF_ONE_ACCOUNT))
+        await places.acquire()
+        looking = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        # When the thread is free, which may be long after the time for the answer is over.
+        looking.add_done_callback(lambda _: places.release())
+        return await asyncio.shield(looking)
 
     async def sleep(self, seconds: float) -> None:
         """As httpcore's own."""

@@ -7,10 +7,9 @@ import time
 import httpcore
 from django.conf import settings
 
-from instances.events import signing
+from instances.events import networks, signing
 from instances.events.book import Outcome
 from instances.events.models import Delivery
-from instances.events.networks import Guarded, NotAllowed
 
 # Of an answer, what the log keeps (bytes); the rest is not even read.
 KEPT = 500
@@ -29,11 +28,12 @@ class Sender:
             max_connections=None,
             max_keepalive_connections=100,
             keepalive_expiry=IDLE_SECONDS,
-            network_backend=Guarded(),
+            network_backend=networks.Guarded(),
         )
 
     async def send(self, delivery: Delivery) -> Outcome:
         """One request, answered or not within WEBHOOK_TIMEOUT. Never raises what a receiver can bring about."""
+        networks.account.set(delivery.webhook.instance.account_id)
         began = time.monotonic()
         status, error, answer = None, "", ""
         try:
@@ -41,7 +41,7 @@ class Sender:
                 status, answer = await self._post(delivery)
         except TimeoutError:
             error = f"It did not answer within {settings.WEBHOOK_TIMEOUT.total_seconds():g} seconds."
-        except NotAllowed as refusal:
+        except networks.NotAllowed as refusal:
             error = str(refusal)
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as trouble:
             error = f"It cannot be reached: {trouble}"
