@@ -114,7 +114,8 @@ def send(url: str) -> dict[str, Any]:
     async def sent() -> object:
         sender = Sender()
         event = OutgoingEvent(uid=uuid.uuid4(), kind="x", at=timezone.now(), body="{}")
-        outcome = await sender.send(Delivery(webhook=Webhook(url=url, salt="x", instance=Instance(account_id=1)), event=event))
+        webhook = Webhook(url=url, salt="x", instance=Instance(account_id=1))
+        outcome = await sender.send(Delivery(webhook=webhook, event=event))
         await sender.close()
         return outcome.status or outcome.error
 
