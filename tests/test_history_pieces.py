@@ -1,5 +1,8 @@
 """Pieces of the phone's history outlive the connector that was given them, also on another machine."""
 
+import fcntl
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,3 +128,64 @@ def test_anothers_are_left_alone(instance: Instance, shared: Callable[[str], Non
     pieces.keep(other, piece())
     assert list(pieces.waiting([instance])) == []
     assert list(pieces.waiting([])) == []
+
+
+@pytest.mark.parametrize("failing", ["fsync", "rename"])
+def test_a_full_disk_is_waited_for(
+    instance: Instance, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Was red: the piece was lost, since WhatsApp gives it once, and a torn file stayed."""
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(pieces, "RETRY_SECONDS", 0.01)
+    left: list[list[str]] = []
+    real: Callable[..., Any] = getattr(os, failing)
+
+    def once_full(*given: Any) -> Any:
+        left.append([path.suffix for path in pieces.folder(instance.uid).iterdir()])
+        if len(left) < 3:
+            raise OSError(28, "No space left on device")
+        return real(*given)
+
+    monkeypatch.setattr(os, failing, once_full)
+    kept = pieces.keep(instance, piece())
+    assert kept.read() == piece()
+    assert left == [[".part"]] * 3, "nothing torn of the tries before"
+    assert [place.suffix for place in pieces.folder(instance.uid).iterdir()] == [".history"]
+
+
+def test_a_disk_that_can_only_be_read_is_waited_for(
+    instance: Instance, shared: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the database away; it is asked again as well, and has it when it is back first."""
+    monkeypatch.setattr(pieces, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(pieces, "_write", raising(OSError(30, "Read-only file system")))
+    kept: list[pieces.Piece] = []
+    with patch("instances.models.HistoryPiece.objects.create", side_effect=DatabaseError) as asked:
+        keeping = threading.Thread(target=lambda: kept.append(pieces.keep(instance, piece())))
+        keeping.start()
+        until(lambda: asked.call_count > 2)
+        assert keeping.is_alive()
+    keeping.join(20)
+    assert kept[0].read() == piece()
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+def test_what_a_process_was_killed_over(instance: Instance, settings: Any, tmp_path: Path) -> None:
+    """Whole, but without its name yet: it is read. Torn: it is put aside. One that is being written is left alone."""
+    settings.DATA_DIR = tmp_path
+    place = pieces.folder(instance.uid)
+    place.mkdir(parents=True)
+    (place / "1.part").write_bytes(piece())
+    (place / "2.part").write_bytes(piece("3EB02")[:-9])
+    (place / "3.part").touch()
+    with open(place / "4.part", "wb") as writing, connector() as history:
+        fcntl.flock(writing, fcntl.LOCK_EX)
+        history.resume(instance)
+        until(lambda: sorted(path.name for path in place.iterdir()) == ["2.damaged", "4.part"])
+    assert [message.message_id for message in Message.objects.all()] == ["3EB01"]

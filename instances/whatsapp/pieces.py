@@ -4,10 +4,12 @@ Else on this connector's disk, beside the keys; and there as well while the
 database does not take one. WhatsApp gives each piece once.
 """
 
+import fcntl
 import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +21,8 @@ from instances.models import HistoryPiece, Instance
 from instances.whatsapp import database
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,27 @@ class Piece:
 
 
 def keep(instance: Instance, payload: bytes) -> Piece:
-    """Write a piece down; when this returns it can no longer be lost."""
-    if settings.SESSION_DATABASE_URL:
+    """Write a piece down; when this returns it can no longer be lost. Waits while neither database nor disk takes it."""
+    troubled = False
+    while True:
         try:
-            return Piece(database.call(HistoryPiece.objects.create, instance=instance, payload=payload).pk)
-        except DatabaseError:
-            log.exception("the database does not take a piece of history; it goes to the disk")
-    return Piece(_write(instance.uid, payload))
+            piece = _put_down(instance, payload)
+        except OSError as error:
+            if not troubled:
+                log.error("a piece of history cannot be written, and waits: %s", error)
+            troubled = True
+            time.sleep(RETRY_SECONDS)
+        else:
+            if troubled:
+                log.warning("the piece of history that waited is written")
+            return piece
 
 
 def waiting(instances: Iterable[Instance]) -> Iterator[tuple[Instance, Piece]]:
     """What earlier processes did not get through, the oldest first. Raises DatabaseError."""
     by_key = {instance.pk: instance for instance in instances}
     for instance in by_key.values():
+        _adopt(folder(instance.uid))
         for path in sorted(folder(instance.uid).glob("*.history")):
             yield instance, Piece(path)
     rows = HistoryPiece.objects.filter(instance__in=list(by_key), damaged=False).order_by("pk")
@@ -77,13 +89,42 @@ def folder(uid: UUID) -> Path:
     return data / "history" / uid.hex
 
 
+def _put_down(instance: Instance, payload: bytes) -> Piece:
+    if settings.SESSION_DATABASE_URL:
+        try:
+            return Piece(database.call(HistoryPiece.objects.create, instance=instance, payload=payload).pk)
+        except Exception:
+            log.exception("the database does not take a piece of history; it goes to the disk")
+    return Piece(_write(instance.uid, payload))
+
+
 def _write(uid: UUID, payload: bytes) -> Path:
+    """Raises OSError, and leaves nothing half written."""
     path = folder(uid) / f"{time.time_ns():020}.history"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".part")
-    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    try:
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            # A draft that nobody has locked is a dead process's.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+            draft.rename(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise
     return path
+
+
+def _adopt(place: Path) -> None:
+    """What a process was killed over may be whole; if it is torn, its reader puts it aside."""
+    for draft in place.glob("*.part"):
+        # Somebody still writes it, or was quicker; or the disk takes nothing, and it waits.
+        with suppress(OSError), open(draft, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_size:
+                draft.rename(draft.with_suffix(".history"))
+            else:
+                draft.unlink()
