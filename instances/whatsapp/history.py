@@ -98,7 +98,8 @@ class History:
         while batch := list(islice(wanted, BATCH)):
             if self._ending:
                 return False
-            self._writer.write_now(instance, batch, live=False)
+            if not self._writer.write_now(instance, batch, live=False):
+                return False
             time.sleep(PAUSE_SECONDS)
         self._note(instance, percent)
         return True

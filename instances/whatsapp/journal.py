@@ -4,7 +4,8 @@ An event is written here before anything else is done with it, and goes when it
 is in the database. A process that finds another's journal stores what is in
 it; an event stored twice is one row. The files are appended to and never
 rewritten: a kill damages at most the last line, whose message WhatsApp has not
-been told that we have (`custody`).
+been told that we have (`custody`). A whole line that this version cannot read,
+or not all of it, is kept aside for a person, beside what the database refuses.
 """
 
 import fcntl
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,13 @@ class Page:
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         # A file that nobody has locked is a dead process's.
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        if not os.fstat(self._file).st_nlink:
+            os.close(self._file)
+            raise OSError("somebody was quicker than our lock, and took the file for a dead process's")
 
     def append(self, line: bytes) -> None:
         """Write a whole line or nothing. Raises OSError."""
-        try:
-            written = os.write(self._file, line)
-            if written < len(line):
-                raise OSError(f"{written} of {len(line)} bytes were written: the disk is full")
-        except OSError:
-            os.ftruncate(self._file, self.size)
-            raise
+        _append(self._file, line, self.size)
         self.size += len(line)
 
     def empty(self) -> None:
@@ -77,9 +75,8 @@ class Journal:
         self._page: Page | None = None
         self.troubled = ""
 
-    def note(self, uid: UUID, event: Stored) -> Page:
-        """Put an event on the disk; returns what `done` wants to hear of. Waits while the disk takes nothing."""
-        line = encode(uid, event)
+    def note(self, line: bytes) -> Page:
+        """Put an event's line on the disk; returns what `done` wants to hear of. Waits while the disk takes nothing."""
         while True:
             try:
                 with self._lock:
@@ -110,9 +107,8 @@ class Journal:
                     page.close()
 
     def refuse(self, uid: UUID, event: Stored) -> None:
-        """Keep what the database refuses, for a person to look at."""
-        with suppress(OSError), open(self._folder / "refused", "ab", opener=_private) as file:
-            file.write(encode(uid, event))
+        """Keep what the database refuses, for a person to look at. Raises OSError."""
+        _keep_aside(self._folder, encode(uid, event))
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -136,35 +132,77 @@ def place() -> Path:
     return data / "journal"
 
 
-@contextmanager
-def left_behind(folder: Path) -> Iterator[list[tuple[UUID, Stored]]]:
-    """What dead processes noted, oldest first; their files go when the block ends well."""
-    found: list[tuple[UUID, Stored]] = []
-    files: list[tuple[Path, int]] = []
-    try:
-        for path in sorted(folder.glob("*.journal")):
-            file = os.open(path, os.O_RDWR)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # A living process's.
-                os.close(file)
-                continue
-            files.append((path, file))
-            found.extend(_read(path))
-        yield found
-        for path, _ in files:
-            path.unlink(missing_ok=True)
-    finally:
-        for _, file in files:
-            os.close(file)
+class LeftFile:
+    """A dead process's journal. It is locked, so that nobody else stores it as well."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside: list[bytes] = []
+        self._file = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise
 
-def _read(path: Path) -> Iterator[tuple[UUID, Stored]]:
-    for line in path.read_bytes().splitlines():
+    def read(self) -> list[tuple[UUID, Stored]]:
+        """What it says, oldest first."""
+        *lines, torn = self._path.read_bytes().split(b"\n")
+        if torn:
+            log.warning("the last line of %s was cut off: its message comes again", self._path.name)
+        self._aside.clear()
+        return [event for line in lines for event in self._understood(line)]
+
+    def _understood(self, line: bytes) -> Iterator[tuple[UUID, Stored]]:
+        """An event, if the line says one; as much of it as this version knows."""
         try:
             yield decode(line)
-        except (ValueError, TypeError, KeyError):
-            log.warning("a line of %s cannot be read: its message comes again", path.name)
+        except Exception:
+            self._aside.append(line + b"\n")
+            with suppress(Exception):
+                yield decode(line, strict=False)
+
+    def forget(self) -> None:
+        """All of it is stored: what could not be read is kept aside, and the file goes. Raises OSError."""
+        if self._aside:
+            log.error("%d lines of %s are not this version's: they are kept aside", len(self._aside), self._path.name)
+            _keep_aside(self._path.parent, b"".join(self._aside))
+        self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let it go, as it is."""
+        os.close(self._file)
+
+
+@contextmanager
+def left_behind(folder: Path) -> Iterator[list[LeftFile]]:
+    """What dead processes left there, oldest first. All of it is ours from here on, so that its order stays."""
+    found: list[LeftFile] = []
+    try:
+        for path in sorted(folder.glob("*.journal")):
+            with suppress(BlockingIOError, FileNotFoundError):  # A living process's; or somebody was quicker.
+                found.append(LeftFile(path))
+        yield found
+    finally:
+        for file in found:
+            file.close()
+
+
+def _append(file: int, content: bytes, size: int) -> None:
+    """Write all of it or nothing behind the `size` bytes that are there. Raises OSError."""
+    try:
+        written = os.write(file, content)
+        if written < len(content):
+            raise OSError(f"{written} of {len(content)} bytes were written: the disk is full")
+    except OSError:
+        os.ftruncate(file, size)
+        raise
+
+
+def _keep_aside(folder: Path, lines: bytes) -> None:
+    """Lines for a person to look at. Raises OSError."""
+    with open(folder / "refused", "ab", buffering=0, opener=_private) as file:
+        _append(file.fileno(), lines, os.fstat(file.fileno()).st_size)
 
 
 def _private(path: str, flags: int) -> int:
@@ -178,26 +216,36 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (MessageArrived,
 
 def encode(uid: UUID, event: Stored) -> bytes:
     """One line."""
-    fields = {"uid": uid.hex, "is": type(event).__name__, **asdict(event)}
-    return json.dumps(fields, cls=_Exact).encode() + b"\n"
+    values = {"uid": uid.hex, "is": type(event).__name__, **asdict(event)}
+    return json.dumps(values, cls=_Exact).encode() + b"\n"
 
 
-def decode(line: bytes) -> tuple[UUID, Stored]:
-    """What `encode` wrote. Raises ValueError, TypeError or KeyError."""
-    fields: dict[str, Any] = json.loads(line)
-    uid, kind = UUID(fields.pop("uid")), _KINDS[fields.pop("is")]
-    for name, value in fields.items():
+def decode(line: bytes, *, strict: bool = True) -> tuple[UUID, Stored]:
+    """What `encode` wrote. Raises whatever is wrong with it; not `strict`: fields of a newer version are left out."""
+    values: dict[str, Any] = json.loads(line)
+    uid, kind = UUID(values.pop("uid")), _KINDS[values.pop("is")]
+    make = _exactly if strict else _known
+    for name, value in values.items():
         if name in ("chat", "sender", "actor", "person") and value is not None:
-            fields[name] = Party(**value)
+            values[name] = make(Party, value)
         elif name == "people":
-            fields[name] = tuple(Party(**one) for one in value)
+            values[name] = tuple(make(Party, one) for one in value)
         elif name == "admins" and value is not None:
-            fields[name] = tuple(value)
+            values[name] = tuple(value)
         elif name == "target" and value is not None:
-            fields[name] = Target(**value)
+            values[name] = make(Target, value)
         elif name in ("sent_at", "at"):
-            fields[name] = datetime.fromisoformat(value)
-    return uid, kind(**fields)
+            values[name] = datetime.fromisoformat(value)
+    return uid, make(kind, values)
+
+
+def _exactly(kind: type[Any], values: dict[str, Any]) -> Any:
+    return kind(**values)
+
+
+def _known(kind: type[Any], values: dict[str, Any]) -> Any:
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in names})
 
 
 class _Exact(DjangoJSONEncoder):

@@ -15,7 +15,6 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from instances.models import HistoryPiece, Instance
 from instances.whatsapp import database
@@ -55,7 +54,7 @@ class Piece:
 
 
 def keep(instance: Instance, payload: bytes) -> Piece:
-    """Write a piece down; when this returns it can no longer be lost. Waits while neither database nor disk takes it."""
+    """Write a piece down; when this returns it can no longer be lost. Waits while nothing takes it."""
     troubled = False
     while True:
         try:

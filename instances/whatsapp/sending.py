@@ -81,7 +81,7 @@ class Sending:
             return await asyncio.get_running_loop().run_in_executor(self._pool, tracing.carried(work), client)
 
 
-def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], None], client: Client) -> dict[str, Any]:
+def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], object], client: Client) -> dict[str, Any]:
     """Send a text, and store it as the messages that come in are stored, so that it can be found and pinned."""
     quoted = (order.quoted_id, order.quoted_sender, order.quoted_text) if order.quoted_id else None
     try:

@@ -5,7 +5,6 @@ does not reach it; a full queue holds the library up, which holds WhatsApp up.
 """
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from itertools import groupby, islice
@@ -18,12 +17,15 @@ from chats.intake import Taken, take_in
 from instances.models import Instance
 from instances.whatsapp import database
 from instances.whatsapp.events import Stored
-from instances.whatsapp.journal import Journal, Page, left_behind
+from instances.whatsapp.journal import Journal, LeftFile, Page, encode, left_behind
+from instances.whatsapp.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
-# So many messages come while the database is away, before WhatsApp is held up.
+# So many messages come while the database is away, before WhatsApp is held up; or so many bytes of the journal, since
+# a message may have megabytes.
 QUEUE = 10_000
+QUEUE_BYTES = 64 * 2**20
 BATCH = 200
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 # How often a batch that the database refuses is tried as it is.
@@ -38,7 +40,7 @@ class Writer:
     """Takes events from any thread, in order for each instance."""
 
     def __init__(self, journal: Journal, on_taken: Callable[[Instance, Taken, bool], None]) -> None:
-        self._queue: queue.Queue[tuple[Instance, Stored, Page] | None] = queue.Queue(QUEUE)
+        self._queue: Waiting[tuple[Instance, Stored, Page]] = Waiting(QUEUE, QUEUE_BYTES)
         self._journal = journal
         self._on_taken = on_taken
         self._ending = threading.Event()
@@ -49,81 +51,100 @@ class Writer:
 
     def put(self, instance: Instance, event: Stored) -> None:
         """Hand an event over; when this returns a kill does not lose it. Waits while disk or queue are full."""
-        self._queue.put((instance, event, self._journal.note(instance.uid, event)))
+        line = encode(instance.uid, event)
+        self._queue.put((instance, event, self._journal.note(line)), len(line))
 
-    def write_now(self, instance: Instance, events: list[Stored], *, live: bool = True) -> None:
+    def write_now(self, instance: Instance, events: list[Stored], *, live: bool = True) -> bool:
         """Store a batch on the caller's thread, between the batches of the queue. `live` as of `take_in`.
 
-        What is not live is on the disk already.
+        What is not live is on the disk already. False: it must stay there, since not all of it is stored.
         """
-        pages = [self._journal.note(instance.uid, event) for event in events] if live else []
-        if self._write(instance, events, live):
+        pages = [self._journal.note(encode(instance.uid, event)) for event in events] if live else []
+        written = self._write(instance, events, live)
+        if written:
             self._journal.done(pages)
+        return written
 
     @property
     def waiting(self) -> int:
         """How many events wait to be written."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     def close(self) -> None:
         """Write what is still queued, and end; what the database does not take is for the next process."""
         self._ending.set()
-        self._queue.put(None)
+        self._queue.close()
         self._thread.join()
         self._journal.close()
 
     def take_over(self, folder: Path) -> None:
-        """Store what dead processes left in their journals there. Raises Ending."""
-        with left_behind(folder) as left:
-            if not left:
-                return
+        """Store what dead processes left in their journals there, file by file: memory may not hold all of it.
+
+        Raises Ending, DatabaseError or OSError.
+        """
+        with left_behind(folder) as files:
+            for file in files:
+                self._take_over(file)
+                file.forget()
+
+    def _take_over(self, file: LeftFile) -> None:
+        left = file.read()
+        if left:
             log.warning("%d events of a process that was killed are stored now", len(left))
-            instances = Instance.objects.in_bulk({uid for uid, _ in left}, field_name="uid")
-            for uid, pairs in groupby(left, key=itemgetter(0)):
-                while (batch := [event for _, event in islice(pairs, BATCH)]) and uid in instances:
-                    if not self._write(instances[uid], batch):
-                        raise Ending
+        instances = database.call(Instance.objects.in_bulk, {uid for uid, _ in left}, field_name="uid")
+        left.sort(key=itemgetter(0))  # Stable: the order within an instance stays.
+        for uid, pairs in groupby(left, key=itemgetter(0)):
+            while (batch := [event for _, event in islice(pairs, BATCH)]) and uid in instances:
+                if not self._write(instances[uid], batch):
+                    raise Ending if self._ending.is_set() else OSError("what is refused cannot be kept aside")
 
     def _run(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < BATCH and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            items = [item for item in batch if item is not None]
+        while items := self._queue.take(BATCH):
             items.sort(key=lambda item: item[0].pk)  # Stable: the order within an instance stays.
             for _, group in groupby(items, key=lambda item: item[0].pk):
                 of_one = list(group)
                 if self._write(of_one[-1][0], [event for _, event, _ in of_one]):
                     self._journal.done([page for _, _, page in of_one])
-            if None in batch:
-                return
 
     def _write(self, instance: Instance, events: list[Stored], live: bool = True) -> bool:
-        """Store a batch; if something in it cannot be stored, all the rest is. False: the process ends before."""
+        """Store a batch; if something in it cannot be stored, all the rest is, and it is kept aside.
+
+        False: the process ends before, or the disk does not take what is to be kept aside.
+        """
         for attempt in range(1_000_000):
             try:
                 with self._turn:
                     taken = database.call(take_in, instance, events, live=live)
-            except (OperationalError, InterfaceError):
-                # Locked, full or gone: nothing is lost by waiting, all by giving up.
-                wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-                log.exception("the database does not take messages; trying again in %s s", wait)
-                if self._ending.wait(wait):
+            except (OperationalError, InterfaceError, MemoryError) as error:
+                if isinstance(error, MemoryError) and len(events) > 1:
+                    return self._one_by_one(instance, events, live)
+                if self._wait_again(attempt):
                     return False
-            except (DatabaseError, ValueError, TypeError):
-                # Another process may have made the same chat at the same moment: then it works the next time.
-                if attempt < SAME_AGAIN:
-                    continue
-                if self._deleted(instance):
-                    return True
-                if len(events) > 1:
-                    return all([self._write(instance, [event], live) for event in events])
-                self._give_up(instance, events[0])
-                return True
+            except Exception:
+                # A fault of ours must not end the thread. And another process may have made the same chat at the same
+                # moment: then it works the next time.
+                if attempt >= SAME_AGAIN:
+                    return self._refused(instance, events, live)
             else:
                 self._tell(instance, taken, live)
                 return True
         return False
+
+    def _wait_again(self, attempt: int) -> bool:
+        """Locked, full, gone, or no memory: nothing is lost by waiting, all by giving up. True: the process ends."""
+        wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+        log.exception("the database does not take messages; trying again in %s s", wait)
+        return self._ending.wait(wait)
+
+    def _refused(self, instance: Instance, events: list[Stored], live: bool) -> bool:
+        if self._deleted(instance):
+            return True
+        if len(events) > 1:
+            return self._one_by_one(instance, events, live)
+        return self._give_up(instance, events[0])
+
+    def _one_by_one(self, instance: Instance, events: list[Stored], live: bool) -> bool:
+        return all([self._write(instance, [event], live) for event in events])
 
     def _deleted(self, instance: Instance) -> bool:
         """Whether the instance is gone, with all that was its own."""
@@ -132,9 +153,14 @@ class Writer:
         except DatabaseError:
             return False
 
-    def _give_up(self, instance: Instance, event: Stored) -> None:
+    def _give_up(self, instance: Instance, event: Stored) -> bool:
         log.exception("an event cannot be stored: %s", type(event).__name__)
-        self._journal.refuse(instance.uid, event)
+        try:
+            self._journal.refuse(instance.uid, event)
+        except OSError as error:
+            log.error("nor can it be kept aside: it stays where it is for the next process: %s", error)
+            return False
+        return True
 
     def _tell(self, instance: Instance, taken: Taken, live: bool) -> None:
         try:
