@@ -309,6 +309,11 @@ MEDIA = described(
         (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
         (410, "WhatsApp no longer has this file: ask for it to be sent again, or open it on the phone"),
         (413, "This file is larger than the portal fetches: open it on the phone, or raise MEDIA_MAX_MB"),
+        (
+            413,
+            "The portal broke down while it fetched this file, which may be larger than its sender said: "
+            "open it on the phone, or try again tomorrow",
+        ),
         (502, "This file arrived damaged: what WhatsApp has is not what the sender sent. Ask for it to be sent again"),
         (503, "WhatsApp client is not connected"),
         (503, "Too many files are being fetched at the moment: try again in a minute"),

@@ -17,6 +17,10 @@ SHOWN = (
     gettext_noop("There is no file behind this message"),
     gettext_noop("This was sent to be seen once: open it on the phone"),
     gettext_noop("This file is larger than the portal fetches: open it on the phone, or raise MEDIA_MAX_MB"),
+    gettext_noop(
+        "The portal broke down while it fetched this file, which may be larger than its sender said: "
+        "open it on the phone, or try again tomorrow"
+    ),
     gettext_noop("WhatsApp no longer has this file: ask for it to be sent again, or open it on the phone"),
     gettext_noop(
         "This file arrived damaged: what WhatsApp has is not what the sender sent. Ask for it to be sent again"

@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +21,13 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
-from chats.media import cache, fetch, view_of
+from chats.media import cache, fetch, trying, view_of
 from chats.media.reference import Reference, reference_of
 from chats.models import Message
 from instances.whatsapp import downloads, errors, service
 from tests.base import ApiTestCase
 from tests.page_base import PageTestCase
+from tests.portal_process import ROOT
 
 CONTENT = b"\x89PNG\r\n\x1a\n and so on"
 PATH = "/v/t62.7118-24/1_n.enc?ccb=11-4&oh=01_ab&oe=6A00&_nc_sid=5e03e0"
@@ -394,6 +397,7 @@ class TheApi(MediaTestCase):
         for error, status in (
             (errors.ViewOnce(), 403),
             (errors.MediaTooLarge(), 413),
+            (errors.MediaTooHeavy(), 413),
             (errors.MediaGone(), 410),
             (errors.MediaBroken(), 502),
             (errors.MediaUnreachable(), 504),
@@ -442,3 +446,89 @@ class WhatTheConnectorFetches(MediaTestCase):
         with override_settings(MEDIA_MAX_BYTES=len(CONTENT) - 1), self.assertRaises(errors.MediaTooLarge):
             self.download(CONTENT)
         assert not view_of(self.picture).here
+
+
+class WhatEndedAConnector(MediaTestCase):
+    """A file that is larger than its sender said, and more than the connector may have, ends it without a word."""
+
+    # A connector in the middle of a fetch: it ends at once, or when its input does.
+    FETCHING = """
+import os, pathlib, sys
+import django
+django.setup()
+from chats.media import trying
+with trying.marked(pathlib.Path(sys.argv[1])):
+    print("fetching", flush=True)
+    sys.stdin.read()
+    os._exit(9)
+"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        reference = reference_of(self.picture)
+        self.path = cache.path_of(self.picture, reference)
+        self.mark = self.path.with_name(f".trying-{self.path.name}")
+        self.client_ = mock.Mock()
+        self.client_.download.return_value = CONTENT
+        self.reference = reference
+
+    def download(self) -> Path:
+        return downloads._download(self.client_, self.reference, self.path)
+
+    def begin(self) -> "subprocess.Popen[str]":
+        """A connector that is fetching it."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", self.FETCHING, str(self.path)],
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.addCleanup(process.communicate)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "fetching\n"
+        return process
+
+    def test_it_is_not_tried_again(self) -> None:
+        process = self.begin()
+        process.communicate()
+        assert process.returncode == 9
+        for _ in range(2):
+            with self.assertRaises(errors.MediaTooHeavy):
+                self.download()
+        assert self.client_.download.call_count == 0
+        with override_settings(MEDIA_CACHE_BYTES=0):
+            cache.shrink()
+        cache.forget_gone()
+        assert self.mark.exists(), "nothing that makes room forgets it"
+
+    def test_a_day_later_it_is(self) -> None:
+        self.begin().communicate()
+        past = self.mark.stat().st_mtime - trying.SECONDS - 1
+        os.utime(self.mark, (past, past))
+        assert self.download().read_bytes() == CONTENT
+        assert not self.mark.exists()
+        self.begin().communicate()
+        os.utime(self.mark, (past, past))
+        cache.forget_gone()
+        assert not self.mark.exists()
+
+    def test_who_still_fetches_it_does_not_count(self) -> None:
+        process = self.begin()
+        assert self.download().read_bytes() == CONTENT
+        assert self.mark.exists(), "that is the other one's"
+        process.communicate()
+
+    def test_ordinary_endings_leave_no_mark(self) -> None:
+        def look(*_: Any) -> bytes:
+            assert self.mark.exists()
+            raise errors.MediaGone
+
+        self.client_.download.side_effect = look
+        with self.assertRaises(errors.MediaGone):
+            self.download()
+        assert not self.mark.exists()
+
+    def test_a_connector_that_stops_leaves_no_mark(self) -> None:
+        """It does not wait for the library."""
+        with trying.marked(self.path):
+            trying.let_go()
+            assert not self.mark.exists()

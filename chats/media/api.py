@@ -23,6 +23,7 @@ class GetMedia(InstanceView):
         errors.NoMedia: 404,
         errors.ViewOnce: 403,
         errors.MediaTooLarge: 413,
+        errors.MediaTooHeavy: 413,
         errors.MediaGone: 410,
         errors.MediaBroken: 502,
         errors.MediaUnreachable: 504,

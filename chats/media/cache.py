@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
+from chats.media import trying
 from chats.media.reference import Reference
 from chats.models import Message
 from instances.models import Instance
@@ -104,6 +105,7 @@ def forget_gone() -> int:
             gone += sum(1 for _ in folder.iterdir())
             shutil.rmtree(folder, ignore_errors=True)
             continue
+        trying.forget_old(folder)
         paths = {path: int(path.name.partition("-")[0]) for path in folder.glob("[0-9]*-*")}
         rows = Message.objects.filter(instance=int(folder.name), deleted_at=None)
         keys = list(paths.values())
@@ -127,6 +129,8 @@ def _present(rows: Any, keys: list[int]) -> Any:
 def _files() -> list[tuple[Path, os.stat_result]]:
     found = []
     for path in settings.MEDIA_DIR.glob("*/*"):
+        if path.name.startswith(trying.PREFIX):
+            continue
         with suppress(FileNotFoundError):
             found.append((path, path.stat()))
     return found

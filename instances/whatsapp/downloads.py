@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from chats.media import cache
+from chats.media import cache, trying
 from chats.media.reference import Reference, reference_of
 from chats.models import Message
 from instances.models import Instance
@@ -83,9 +83,10 @@ class Downloads:
 
 
 def _download(client: Client, reference: Reference, path: Path) -> Path:
-    content = client.download(
-        reference.kind, reference.path, reference.key, reference.sha256, reference.encrypted_sha256
-    )
+    with trying.marked(path):
+        content = client.download(
+            reference.kind, reference.path, reference.key, reference.sha256, reference.encrypted_sha256
+        )
     # The sender only said how long it is.
     if len(content) > settings.MEDIA_MAX_BYTES:
         raise MediaTooLarge

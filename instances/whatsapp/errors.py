@@ -104,6 +104,15 @@ class MediaTooLarge(MediaError):
     sentence = "This file is larger than the portal fetches: open it on the phone, or raise MEDIA_MAX_MB"
 
 
+class MediaTooHeavy(MediaError):
+    """Not tried: a connector ended while it fetched it, without a word. It may be larger than its sender said."""
+
+    sentence = (
+        "The portal broke down while it fetched this file, which may be larger than its sender said: "
+        "open it on the phone, or try again tomorrow"
+    )
+
+
 class MediaGone(MediaError):
     """WhatsApp has deleted it (404, 410), or does not give it out any more (403)."""
 

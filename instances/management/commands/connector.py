@@ -26,6 +26,7 @@ class Command(BaseCommand):
         unfinished.refuse()
         # Session files hold the keys to somebody's WhatsApp.
         os.umask(0o077)
+        from chats.media import trying
         from instances.labels import InvalidLabels
         from instances.whatsapp import memory
         from instances.whatsapp.connector import AlreadyRunning, Connector
@@ -53,5 +54,7 @@ class Command(BaseCommand):
         except (AlreadyRunning, InvalidLabels) as error:
             raise CommandError(str(error)) from error
         broker().close()
+        # What the library is in the middle of ends with us, and is no fault of the file.
+        trying.let_go()
         # Threads of an abandoned QR login never end (see the adapter).
         os._exit(code)
