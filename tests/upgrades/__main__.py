@@ -79,16 +79,22 @@ def main(version: str) -> None:
     from django.db.migrations.executor import MigrationExecutor
 
     from instances import tokens
-    from tests.upgrades.versions import DJANGO, VERSIONS
+    from tests.upgrades import plans
+    from tests.upgrades.versions import DJANGO, VERSIONS, WITH_PLANS
 
     executor = MigrationExecutor(connection)
     then = [*DJANGO, *VERSIONS[version]]
     executor.migrate(then)
-    fill(executor.loader.project_state(then).apps, tokens.digest(SECRET))
+    models = executor.loader.project_state(then).apps
+    fill(models, tokens.digest(SECRET))
+    if version == WITH_PLANS:
+        plans.fill(models)
     call_command("migrate", interactive=False, verbosity=0)
     # Nothing is left to be done, and the tables are as today's models want them.
     call_command("migrate", check_unapplied=True, verbosity=0)
     look()
+    if version == WITH_PLANS:
+        plans.look(tokens.find(SECRET))
     print("upgraded")
 
 
