@@ -87,7 +87,7 @@ def find_all(instance: Instance, message_ids: Iterable[str], chat_jid: str | Non
     found = Message.objects.filter(instance=instance, message_id__in=names).exclude(kind__in=Message.ACTIONS)
     if chat_jid:
         found = found.filter(Q(chat__jid=chat_jid) | Q(chat__lid=chat_jid))
-    for message in found.select_related("chat"):
+    for message in found.select_related("chat").defer("data"):
         rows[message.message_id].append(message)
     return [_wanted(name, rows[name]) for name in names]
 

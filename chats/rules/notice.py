@@ -88,8 +88,8 @@ def targets_of(instance: Instance, messages: list[Message]) -> dict[int, Message
     if not reactions:
         return targets
     wanted = Q(message_id__in={one.target_id for one in reactions}, chat__in={one.chat_id for one in reactions})
-    stored = Message.objects.filter(wanted, instance=instance).exclude(kind__in=Message.ACTIONS).select_related("chat")
-    by_name = {(one.chat_id, one.message_id): one for one in stored}
+    stored = Message.objects.filter(wanted, instance=instance).exclude(kind__in=Message.ACTIONS)
+    by_name = {(one.chat_id, one.message_id): one for one in stored.select_related("chat").defer("data")}
     for one in reactions:
         if (target := by_name.get((one.chat_id, one.target_id))) is not None:
             targets[one.pk] = target

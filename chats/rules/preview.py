@@ -38,7 +38,7 @@ def preview(rule: Rule) -> Preview:
         past = past.filter(kind=Message.Kind.REACTION)
     elif rule.trigger == Rule.Trigger.HASHTAG:
         past = past.filter(from_me=True, text__contains="#")
-    looked_at = list(past.select_related("chat").order_by("-sent_at", "-pk")[:LOOKED_AT])
+    looked_at = list(past.select_related("chat").defer("data").order_by("-sent_at", "-pk")[:LOOKED_AT])
     fits = [message for message in looked_at if pattern.fits(message)]
     targets = targets_of(rule.instance, fits)
     meant = list({target.pk: target for one in fits if (target := targets.get(one.pk)) is not None}.values())

@@ -1,4 +1,7 @@
-"""What the API reads of one instance: its chats, the messages of one, its pins."""
+"""What the API reads of one instance: its chats, the messages of one, its pins.
+
+A message's `data` is left out: no list shows it, and it may hold 1 MiB.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,7 +54,7 @@ def messages_of(
     chat: Chat, *, count: int, since: datetime | None, until: datetime | None, only: Only, before: Place | None
 ) -> Part:
     """The chat's messages sent from `since` to `until`, both included."""
-    found = Message.objects.filter(chat=chat).exclude(kind__in=Message.ACTIONS).select_related("chat")
+    found = Message.objects.filter(chat=chat).exclude(kind__in=Message.ACTIONS).select_related("chat").defer("data")
     found = only.of(found, chat.instance_id)
     if since is not None:
         found = found.filter(sent_at__gte=since)
@@ -69,7 +72,7 @@ def chats_of(instance: Instance, *, count: int, text: str, before: Place | None)
     said = Message.objects.filter(chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
     found = found.annotate(last_pk=Subquery(said.order_by("-sent_at", "-pk").values("pk")[:1]))
     part = _part(found, "last_message_at", count, before)
-    last = Message.objects.in_bulk([chat.last_pk for chat in part.rows if chat.last_pk])
+    last = Message.objects.defer("data").in_bulk([chat.last_pk for chat in part.rows if chat.last_pk])
     for chat in part.rows:
         chat.last = last.get(chat.last_pk)
         if chat.last is not None:
@@ -79,7 +82,7 @@ def chats_of(instance: Instance, *, count: int, text: str, before: Place | None)
 
 def pins_of(instance: Instance, *, state: str, jid: str, count: int, before: Place | None) -> Part:
     """The pins of the instance, or of one of its chats; `state` "all" for what ever was pinned."""
-    found = Pin.objects.filter(message__instance=instance).select_related("message__chat")
+    found = Pin.objects.filter(message__instance=instance).select_related("message__chat").defer("message__data")
     if state == Pin.State.PINNED:
         # The connector marks what has run out a little later.
         found = found.filter(expires_at__gt=timezone.now())
@@ -101,7 +104,8 @@ def lines_of(message: Message, *, count: int, before: Place | None) -> Part:
 
 def schedules_of(instance: Instance, *, state: str, message_id: str, count: int, before: Place | None) -> Part:
     """What is planned for the instance's messages, or for one; `state` "all" for what is over too."""
-    found = Schedule.objects.filter(message__instance=instance).select_related("message__chat")
+    found = Schedule.objects.filter(message__instance=instance)
+    found = found.select_related("message__chat").defer("message__data")
     if state != "all":
         found = found.filter(state=state)
     if message_id:
