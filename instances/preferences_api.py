@@ -9,8 +9,11 @@ from instances import described, preferences, proxies
 from instances.models import Instance
 from portal import audit
 from portal.rest.body import Fields, read_fields
-from portal.rest.errors import InvalidBody
+from portal.rest.errors import BUSY, ApiError, InvalidBody
 from portal.rest.views import InstanceView
+
+# Seconds. A name's server that does not answer is given up after ten, about.
+RETRY_AFTER = "10"
 
 
 class Settings(InstanceView):
@@ -39,7 +42,7 @@ class Settings(InstanceView):
 
 
 def changes_in(fields: Fields, instance: Instance) -> dict[str, Any]:
-    """What a body changes. Raises InvalidBody."""
+    """What a body changes. Raises InvalidBody, or ApiError."""
     changes: dict[str, Any] = {}
     for name, field in preferences.SWITCHES.items():
         if name in fields:
@@ -47,6 +50,8 @@ def changes_in(fields: Fields, instance: Instance) -> dict[str, Any]:
     if "proxy" in fields:
         try:
             changes.update(preferences.proxy_changes(instance, fields.text("proxy").strip()))
+        except proxies.ProxyBusy:
+            raise ApiError(503, BUSY, {"Retry-After": RETRY_AFTER}) from None
         except proxies.InvalidProxy as error:
             raise InvalidBody(f"proxy: {error}") from None
     return changes

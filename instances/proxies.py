@@ -7,20 +7,31 @@ looked at when it is set, and again, with the address itself, at each start.
 
 import re
 import socket
+import threading
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
 
 from instances.models import Instance
-from portal import networks
+from portal import crowd, networks
 
 SCHEMES = ("http", "https", "socks5")
+# A name whose server does not answer holds its thread for many seconds, and anybody who runs an account may name one.
+LOOKED_UP_AT_ONCE = 4
+_looking = threading.BoundedSemaphore(LOOKED_UP_AT_ONCE)
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
 class InvalidProxy(Exception):
     """No proxy that may be used; `str()` is for people and holds no password."""
+
+
+class ProxyBusy(InvalidProxy):
+    """So many are being looked up that this one was not."""
+
+    def __init__(self) -> None:
+        super().__init__("Many proxies are being looked up at the moment: try again in a minute.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +66,17 @@ def parse(text: str) -> Proxy:
 
 
 def check(url: str) -> None:
-    """Refuse a proxy that cannot be found, or that lies in a private network. Raises InvalidProxy."""
-    _resolve(url)
+    """Refuse a proxy that cannot be found, or that lies in a private network. Raises InvalidProxy.
+
+    For requests: the others work while this one waits for the name's server.
+    """
+    if not _looking.acquire(blocking=False):
+        raise ProxyBusy
+    try:
+        crowd.step_aside()
+        _resolve(url)
+    finally:
+        _looking.release()
 
 
 def address_of(instance: Instance) -> str:
