@@ -64,6 +64,11 @@ class InstancePageTest(PageTestCase):
     def test_not_in_another_account(self) -> None:
         assert self.send("alice", "/instances/new/", account=self.charlie_account.pk, name="x").status_code == 404
 
+    def test_no_account(self) -> None:
+        """Was red: 5,000 digits were an error (500)."""
+        for account in ("9" * 5_000, "9" * 19, "²", "-1", ""):
+            assert self.send("alice", "/instances/new/", account=account, name="x").status_code == 404
+
     def test_deleting_wants_the_name_typed(self) -> None:
         self.link()
         with mock.patch.object(service, "logout") as logout:

@@ -25,7 +25,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
         instance = str(UUID(wanted)) if wanted else ""
     except ValueError:
         instance = ""
-    text = request.GET.get("filter", "").strip()[:100]
+    text = request.GET.get("filter", "").replace("\0", "").strip()[:100]
     unread = request.GET.get("unread") == "1"
     listed, more = list_chats(
         request.user,
@@ -52,7 +52,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     """The list alone, or its next page."""
     context = list_context(request)
     current = request.GET.get("current", "")
-    context["current"] = int(current) if current.isdecimal() else None
+    context["current"] = int(current) if current.isdecimal() and len(current) < 19 else None
     return render(request, "chats/_list.html", context)
 
 

@@ -71,7 +71,7 @@ def _control(request: HttpRequest, message: Any) -> HttpResponse:
 @signed_in
 def pin_board(request: HttpRequest) -> HttpResponse:
     """All that is pinned now."""
-    text = request.GET.get("filter", "").strip()[:100]
+    text = request.GET.get("filter", "").replace("\0", "").strip()[:100]
     after = request.GET.get("after", "")
     entries, more = board.current(request.user, text=text, after=board.Ending.parse(after))
     context = {"entries": entries, "more": more, "filter": text, "continued": bool(after)}

@@ -17,7 +17,7 @@ PAGE = 200
 @signed_in
 def listing(request: HttpRequest) -> HttpResponse:
     """The list; as a fragment, its rows alone."""
-    text = request.GET.get("q", "").strip()
+    text = request.GET.get("q", "").replace("\0", "").strip()
     found = selectors.listed(request.user)
     if text:
         found = found.filter(name__icontains=text) | found.filter(jid__icontains=text)
@@ -40,7 +40,7 @@ def new(request: HttpRequest) -> HttpResponse:
     """Make an instance, and go on to linking it."""
     accounts = access.administered(request.user)
     key = request.POST.get("account", "")
-    account = get_object_or_404(accounts, pk=key if key.isdecimal() else 0)
+    account = get_object_or_404(accounts, pk=int(key) if key.isdecimal() and len(key) < 19 else 0)
     try:
         instance = lifecycle.create(account, request.POST.get("name", ""))
     except lifecycle.CannotMake as error:

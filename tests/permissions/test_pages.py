@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
-from django.test import Client
+from django.http import QueryDict
+from django.test import Client, override_settings
 
 from chats.errands import batch
 from chats.errands.batch import By, Wanted
@@ -27,6 +28,12 @@ DATA: dict[str, dict[str, Any]] = {
     "/messages/<int:pk>/schedule/": {"lasting": "stopped"},
     "/instances/new/": {"account": "0"},
 }
+
+# As a query has them: overlong, of another script, half a character, nothing, none.
+NASTY = (
+    *("9" * 5_000, "9" * 19, "-1", "%C2%B2", "%D9%A3", "%00", "a%00b", "%ED%A0%80", "%", "%FF"),
+    *("", "[]", "%2C".join("9" * 300), "9999-12"),
+)
 
 
 def status(answer: Any) -> int:
@@ -120,6 +127,38 @@ class Pages(PageTestCase):
         self.become("root")
         acting = {route for route, (method, _) in PAGES.items() if method == "POST"}
         assert {route for route in acting if self.client.get(self.path(route)).status_code == 405} == acting
+
+    @override_settings(EXPORT_RATE="100000/m")
+    def test_whatever_stands_in_an_address(self) -> None:
+        """Was red: a `current` of 5,000 digits was an error (500), and on PostgreSQL a NUL in a filter."""
+        self.client.raise_request_exception = False
+        self.become("root")
+        broken = []
+        # The administration's parameters are Django's.
+        ours = [route for route, (method, _) in PAGES.items() if method == "GET" and not route.startswith("/admin/")]
+        for path in map(self.path, ours):
+            for name in self.asked_of(path):
+                queries = [f"{name}={value}" for value in NASTY]
+                for query in (*queries, f"{name}=1&{name}=%C2%B2", f"{name}[]=1", name):
+                    if status(self.client.get(f"{path}?{query}")) >= 500:
+                        broken.append((path, query[:40]))
+        assert not broken
+
+    def asked_of(self, path: str) -> list[str]:
+        """The parameters that a page looks for."""
+        names: set[str] = set()
+        get, getlist = QueryDict.get, QueryDict.getlist
+
+        def noted(read: Any) -> Any:
+            def look(query: QueryDict, name: str, *more: Any, **named: Any) -> Any:
+                names.add(name)
+                return read(query, name, *more, **named)
+
+            return look
+
+        with mock.patch.multiple(QueryDict, get=noted(get), getlist=noted(getlist)):
+            status(self.client.get(path))
+        return sorted(names - {"csrfmiddlewaretoken"})
 
     def test_a_token_opens_no_page(self) -> None:
         headers = {"token": self.alice, "Authorization": f"Bearer {self.alice}"}
