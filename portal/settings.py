@@ -219,6 +219,8 @@ BATCH_PACE = timedelta(seconds=env.float("BATCH_PACE_SECONDS", default=2.0))
 
 API_RATE = env.str("API_RATE", default="100/m")
 API_NEW_INSTANCE_RATE = env.str("API_NEW_INSTANCE_RATE", default="20/m")
+# How often one address may try to sign in, with whatever names: each try costs a slow hash.
+SIGN_IN_RATE = env.str("SIGN_IN_RATE", default="30/m")
 # Exports of a search: how often a person or a token may begin one.
 EXPORT_RATE = env.str("EXPORT_RATE", default="10/m")
 API_MAX_BODY = 1024 * 1024

@@ -1,6 +1,9 @@
 """Signing in: the door, and the brake on guessing."""
 
-from django.test import TestCase
+from unittest import mock
+
+from django.core.cache import cache
+from django.test import TestCase, override_settings
 
 from portal.models import AuditLine
 from tests.page_base import User
@@ -33,6 +36,22 @@ class SignInTest(TestCase):
         assert self.try_in(GOOD, "vera") == 302
         self.client.logout()
         assert self.try_in(GOOD, address="192.0.2.2") == 302
+
+    @override_settings(SIGN_IN_RATE="30/m")
+    def test_other_names_are_no_way_around_it(self) -> None:
+        """Was red: whoever took another name each time could try as often as they liked, a slow hash a try."""
+        cache.clear()
+        with mock.patch("time.time", return_value=1_800_000_000.0):
+            assert [self.try_in("wrong", f"name{number}") for number in range(40)] == [200] * 30 + [429] * 10
+            with mock.patch("django.contrib.auth.forms.authenticate") as looked:
+                answer = self.client.post("/sign-in/", {"username": "bob", "password": GOOD}, REMOTE_ADDR="192.0.2.1")
+            looked.assert_not_called()
+            assert "Those were many tries. Wait a minute, then try again." in answer.content.decode()
+            assert 1 <= int(answer["Retry-After"]) <= 60
+            assert self.client.get("/sign-in/", REMOTE_ADDR="192.0.2.1").status_code == 200
+            assert self.try_in(GOOD, address="192.0.2.2") == 302
+        with mock.patch("time.time", return_value=1_800_000_061.0):
+            assert self.try_in(GOOD) == 302
 
     def test_the_door_does_not_lead_elsewhere(self) -> None:
         data = {"username": "bob", "password": GOOD, "next": "https://example.com/"}

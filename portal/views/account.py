@@ -17,16 +17,25 @@ from django.utils.translation import check_for_language
 from django.views.decorators.http import require_POST
 
 from portal import audit
+from portal.rest import rate
 from portal.rest.address import client_address
 
 YEAR_SECONDS = 365 * 24 * 3600
 
 
 class SignIn(auth_views.LoginView):
-    """The one door. django-axes counts the failures behind it."""
+    """The one door. django-axes counts the failures of each name behind it; here all tries of an address count."""
 
     template_name = "portal/sign_in.html"
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Look at name and password, unless this address has tried too often."""
+        usage = rate.count(request, f"address:{client_address(request)}", settings.SIGN_IN_RATE, group="sign-in")
+        if not usage.over:
+            return super().post(request, *args, **kwargs)
+        context = self.get_context_data(form=AuthenticationForm(request), too_often=True)
+        return self.render_to_response(context, status=429, headers={"Retry-After": str(usage.retry_after)})
 
 
 class ChangePassword(auth_views.PasswordChangeView):
