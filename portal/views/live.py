@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import close_old_connections, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from instances import access
@@ -30,9 +31,11 @@ async def live(request: HttpRequest) -> HttpResponseBase:
     if hub.away:
         return HttpResponse(status=503)
     session = request.session
+    # The session's own, as it was just looked at: it changes with the password, which signs every other browser out.
+    signed_in = user.get_session_auth_hash()
 
     def look() -> Container[str] | None:
-        """Who they are now: signed out, deactivated, given or relieved of instances meanwhile."""
+        """Who they are now: signed out, deactivated, of another password, given or relieved of instances meanwhile."""
         try:
             return look_up()
         finally:
@@ -42,7 +45,7 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         if not session.exists(session.session_key or ""):
             return None
         person: Any = get_user_model().objects.filter(pk=user.pk, is_active=True).first()
-        if person is None:
+        if person is None or not constant_time_compare(person.get_session_auth_hash(), signed_in):
             return None
         return access.heard_of(person)
 

@@ -1,0 +1,45 @@
+"""`/live/`: who goes on hearing, once a stream has begun."""
+
+from collections.abc import Callable, Container
+from unittest import mock
+
+from tests.page_base import PageTestCase
+
+
+class LivePage(PageTestCase):
+    def begin(self, who: str) -> Callable[[], Container[str] | None]:
+        """Open a stream, and answer with what it asks at each beat."""
+        self.become(who)
+        # The test's one connection is not the stream's to close.
+        self.enterContext(mock.patch("portal.views.live.close_old_connections"))
+        self.enterContext(mock.patch("portal.views.live.hub", mock.Mock(away=False)))
+        with mock.patch("portal.views.live.stream", return_value=iter(())) as stream:
+            assert self.client.get("/live/").status_code == 200
+        _listener, refresh, *_ = stream.call_args.args
+        look: Callable[[], Container[str] | None] = refresh.func
+        return look
+
+    def test_it_works(self) -> None:
+        heard = self.begin("bob")()
+        assert heard is not None
+        assert self.shop.uid.hex in heard
+        assert self.desk.uid.hex not in heard
+
+    def test_who_may_hear_no_more(self) -> None:
+        """Was red: with a stolen session one went on hearing after the password was changed elsewhere."""
+        bob = self.people["bob"]
+
+        def changed_password() -> None:
+            bob.set_password("another one")
+            bob.save()
+
+        def left() -> None:
+            bob.is_active = False
+            bob.save()
+
+        for what in (changed_password, self.client.logout, left):
+            with self.subTest(what.__name__):
+                look = self.begin("bob")
+                assert look() is not None
+                what()
+                assert look() is None
