@@ -1,6 +1,9 @@
 """`/healthz` and `/readyz`: whether this web process can do its work, and whether it should be given any."""
 
 import tempfile
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -11,17 +14,45 @@ from django.views.decorators.http import require_safe
 
 from portal.broker import NobodyListens, broker
 
+# How long a verdict on readiness is kept: anybody may ask, however often, and a look costs a file and a round trip.
+KEPT_SECONDS = 1.0
+# How long it is still given to the others while one looks again.
+BELIEVED_SECONDS = 5.0
+
+
+class Verdict:
+    """What is wrong, as it was found last. One looks at a time, and nobody waits for another's look."""
+
+    def __init__(self, look: Callable[[], str]) -> None:
+        self._look = look
+        self._looking = threading.Lock()
+        self._last: tuple[float, str] = (float("-inf"), "")
+
+    def ask(self) -> str:
+        """What is wrong; empty when nothing is."""
+        at, said = self._last
+        age = time.monotonic() - at
+        if age < KEPT_SECONDS:
+            return said
+        if not self._looking.acquire(blocking=False):
+            return said if age < BELIEVED_SECONDS else "being looked at: ask again in a moment"
+        try:
+            said = self._look()
+            self._last = time.monotonic(), said
+            return said
+        finally:
+            self._looking.release()
+
+    def forget(self) -> None:
+        """Look anew next time. For tests."""
+        self._last = (float("-inf"), "")
+
 
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers, else 503. Needs no token and tells nothing else."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return JsonResponse({"status": "database unavailable"}, status=503)
-    return JsonResponse({"status": "ok"})
+    return _answer(_wrong_with_database())
 
 
 @require_safe
@@ -29,18 +60,38 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers and takes what is written, and NATS answers; else 503.
 
-    For whoever spreads the callers; tells nothing else.
+    As it was within the last second, for whoever spreads the callers; tells nothing else.
     """
-    answer = healthz(request)
-    if answer.status_code != 200:
-        return answer
+    return _answer(ready.ask())
+
+
+def _answer(wrong: str) -> JsonResponse:
+    return JsonResponse({"status": wrong or "ok"}, status=503 if wrong else 200)
+
+
+def _wrong_with_database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "database unavailable"
+    return ""
+
+
+def _wrong() -> str:
+    """What keeps this process from doing its work; empty for nothing."""
+    if wrong := _wrong_with_database():
+        return wrong
     if not _takes_what_is_written():
-        return JsonResponse({"status": "database cannot be written"}, status=503)
+        return "database cannot be written"
     try:
         broker().run(broker().reach())
     except NobodyListens:
-        return JsonResponse({"status": "NATS unavailable"}, status=503)
-    return answer
+        return "NATS unavailable"
+    return ""
+
+
+ready = Verdict(_wrong)
 
 
 def _takes_what_is_written() -> bool:

@@ -77,6 +77,7 @@ def test_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
             raise NobodyListens
 
     monkeypatch.setattr(health, "broker", Away)
+    health.ready.forget()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "NATS unavailable"})
     assert client.get("/healthz").status_code == 200
@@ -85,7 +86,10 @@ def test_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 def test_a_database_that_cannot_be_written_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that can only be read, or a server that only follows another."""
-    monkeypatch.setattr("portal.health.broker", mock.MagicMock())
+    from portal import health
+
+    monkeypatch.setattr(health, "broker", mock.MagicMock())
+    health.ready.forget()
     assert client.get("/readyz").status_code == 200
     if connection.vendor == "sqlite":
         # Nobody writes there, not even root.
@@ -93,6 +97,7 @@ def test_a_database_that_cannot_be_written_is_not_ready(client: Client, monkeypa
     else:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL transaction_read_only = on")
+    health.ready.forget()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "database cannot be written"})
     assert client.get("/healthz").status_code == 200

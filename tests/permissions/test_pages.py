@@ -61,6 +61,7 @@ class Pages(PageTestCase):
         # The test's one connection is not the stream's to close.
         self.enterContext(mock.patch("portal.views.live.close_old_connections"))
         self.enterContext(mock.patch("portal.health.broker"))
+        self.enterContext(mock.patch("portal.health.KEPT_SECONDS", 0))
         # No NATS is here, which the stream of news notices sooner or later.
         self.enterContext(mock.patch("portal.views.live.hub", mock.Mock(away=False)))
         for name in ("connect", "pairing_code", "disconnect", "logout", "send_pin", "apply_preferences"):
