@@ -175,8 +175,9 @@ def _on_log(to: "weakref.ref[Client]", address: int, size: int) -> None:
         log.exception("a line of whatsmeow's log could not be read")
 
 
-# What the library calls the two events that carry what others wrote (neonize: events.py).
+# What the library calls the events that carry what others wrote (neonize: events.py).
 _MESSAGE, _HISTORY = EVENT_TO_INT[MessageEv], EVENT_TO_INT[HistorySyncEv]
+_UNDECRYPTABLE = EVENT_TO_INT[UndecryptableMessageEv]
 
 
 def _on_event(
@@ -195,16 +196,13 @@ def _on_event(
             client.history(mending.part(ctypes.string_at(address, size), 1))
             return
         execute(uuid, address, size, code)
-    except DecodeError as error:
-        if code != _MESSAGE or client is None:
-            log.warning("an event of kind %s cannot be read: %s", code, error)
-            return
-        try:
-            client.too_deep(pb.MessageInfo.FromString(mending.part(ctypes.string_at(address, size), 1)))
-        except Exception:
-            log.exception("a message cannot be read")
-    except Exception:
-        log.exception("an event of kind %s was not taken in", code)
+    except Exception as error:
+        if isinstance(error, DecodeError):
+            log.warning("an event of kind %s cannot be read, or is nested too deep: %s", code, error)
+        else:
+            log.exception("an event of kind %s was not taken in", code)
+        if client is not None and code in (_MESSAGE, _UNDECRYPTABLE):
+            client.not_taken_in(address, size, whole=code == _MESSAGE)
 
 
 class _UntilItIsSet(threading.Event):
@@ -572,12 +570,21 @@ class Client:
         with self._taking_in("", True):
             self._tell(ev.HistoryArrived(payload))
 
-    def too_deep(self, info: pb.MessageInfo) -> None:
-        """A message of which only the outside can be read, on the library's thread: the phone may show it."""
-        mending.mend_texts(info)
-        log.warning("a message is nested too deep to be read")
-        with self._taking_in(info.ID, True):
-            self._tell(_arrived(info, "unreadable", "", {}))
+    def not_taken_in(self, address: int, size: int, *, whole: bool) -> None:
+        """On the library's thread: of a message that could not be read or kept, keep the outside, as phones do.
+
+        If even that cannot be kept, WhatsApp does not hear that we have it, and gives it again at the next connection.
+        """
+        message_id = ""
+        try:
+            info = pb.MessageInfo.FromString(mending.part(ctypes.string_at(address, size), 1))
+            mending.mend_texts(info)
+            message_id = info.ID
+            with self._taking_in(message_id, whole):
+                self._listener(_arrived(info, "unreadable", "", {}))
+        except Exception:
+            log.exception("a message could not be kept: it is not confirmed, and comes again at the next connection")
+            self._custody.failed(message_id)
 
     @contextmanager
     def _taking_in(self, message_id: str, whole: bool) -> Iterator[None]:
@@ -623,13 +630,10 @@ class Client:
                 # "Raw" is the same once more, for nobody here.
                 mending.mend_texts(event, leave_out=("Raw",))
                 with self._taking_in(*_carried(event)):
-                    try:
-                        translated = translate(event)
-                    except Exception:
-                        log.exception("could not read an event of type %s", kind.__name__)
-                        return
+                    # A fault of ours goes up to `_on_event`: what was not kept must not count as taken in.
+                    translated = translate(event)
                     if translated is not None:
-                        self._tell(translated)
+                        self._listener(translated)
 
             client.event(kind)(handler)
 

@@ -6,10 +6,11 @@ what has a receipt is not sent again. But it logs each stanza right before it
 goes to the socket (client.go, sendNodeAndGetData), and waits until the line is
 taken: a line that is not taken holds its receipt back, on a goroutine of its own.
 
-A message that was decrypted when we were killed comes again, and cannot be
-decrypted a second time: whatsmeow says "Ignoring message … old counter" and
-wants to send the receipt. If we do not have it, somebody must ask for it anew:
-`on_lost`. docs/wire.md has the whole story.
+A message that was decrypted when we were killed, or could not be kept by a
+fault of ours, comes again, and cannot be decrypted a second time: whatsmeow
+says "Ignoring message … old counter" and wants to send the receipt. If we do
+not have it, somebody must ask for it anew: `on_lost`. docs/wire.md has the
+whole story.
 """
 
 import logging
@@ -61,6 +62,8 @@ class _Coming:
     parts: int = 0
     told: int = 0
     asked: bool = False
+    # A fault of ours: it was not kept, and must not be confirmed.
+    failed: bool = False
     ignored: Lost | None = None
 
 
@@ -108,6 +111,13 @@ class Custody:
                 self._busy, self._last = False, time.monotonic()
                 self._changed.notify_all()
 
+    def failed(self, message_id: str) -> None:
+        """A message that came could not be kept. An empty id: nobody knows which; any whose event is not there."""
+        with self._changed:
+            for name, one in self._coming.items():
+                if message_id in ("", name):
+                    one.failed = True
+
     def _remember(self, message_id: str) -> None:
         now = time.monotonic()
         self._taken[message_id] = now
@@ -134,7 +144,10 @@ class Custody:
             return
         with self._changed:
             self._wait_for_room()
-            coming = self._coming.setdefault(found[1], _Coming())
+            coming = self._coming.get(found[1])
+            if coming is None or coming.failed:
+                # By a new connection: what waits for the old one's goes on waiting.
+                coming = self._coming[found[1]] = _Coming()
             # One that comes without any ("unavailable") has an event too.
             coming.parts += len(_PART.findall(_without_name(stanza))) or 1
             if len(self._coming) > MOST_COMING:
@@ -143,9 +156,12 @@ class Custody:
     def _wait_for_room(self) -> None:
         """Read no more from WhatsApp until what was read is on the disk, or gives no event."""
         began = time.monotonic()
-        while not self._over and sum(one.told < one.parts for one in self._coming.values()) >= UNDER_WAY:
+        while not self._over:
+            awaited = [one for one in self._coming.values() if one.told < one.parts and not one.failed]
+            if len(awaited) < UNDER_WAY:
+                return
             if self._idle_since(began):
-                for one in self._coming.values():
+                for one in awaited:
                     one.told = one.parts
             self._changed.wait(IDLE_SECONDS / 4)
 
@@ -195,7 +211,7 @@ class Custody:
                 return
             began = time.monotonic()
             while not self._over and coming.told < coming.parts:
-                if self._idle_since(began):
+                if not coming.failed and self._idle_since(began):
                     log.warning("a message came without an event of its own")
                     break
                 self._changed.wait(IDLE_SECONDS / 4)
@@ -211,11 +227,18 @@ class Custody:
             if lost is None or message_id in self._taken:
                 self._coming.pop(message_id, None)
                 return
-        if not self._stored(message_id) and self._on_lost(lost):
+        if not self._stored(message_id) and self._is_asked_for(lost):
             with self._changed:
                 self._changed.wait_for(lambda: self._over)
         with self._changed:
             self._coming.pop(message_id, None)
+
+    def _is_asked_for(self, lost: Lost) -> bool:
+        try:
+            return self._on_lost(lost)
+        except Exception:
+            log.exception("a lost message cannot be asked for: it is held, and comes again")
+            return True
 
     def _stored(self, message_id: str) -> bool:
         """Ask until there is an answer, or nobody needs it any more."""
