@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 import pytest
 import redis
 
-from tests.e2e.scene import Scene, open_scene, wait
+from tests.e2e.scene import Record, Scene, open_scene, wait
 from tests.kills.house import KillScene, kill_scene
 from tests.loopback import Actor, LoopbackServer
 from tests.member import Member
@@ -192,9 +192,17 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path) -> None:
+def past(count: int) -> list[Record]:
+    """Messages of long ago."""
+    return [
+        {"id": f"OLD{number:02}", "text": f"long ago {number}", "from_me": False, "timestamp": 1_700_000_000 + number}
+        for number in range(count)
+    ]
+
+
+def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path, tmp_path: Path) -> None:
     scene, bob = small
-    with receiver() as there:
+    with receiver() as there, Actor(scene.wa, scene.ana, tmp_path, label="phone") as phone:
         # NATS writes a turn to the disk for each try.
         there.answers["/ok"] = 500
         body = {"url": there.url("/ok"), "events": ["message.exchange"]}
@@ -203,12 +211,14 @@ def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path) -> None:
         scene.stored(before)
         wait(lambda: there.at("/ok"), 10, "a try")
         ballast = fill(disk)
+        # WhatsApp gives each piece once.
+        phone.share_history(bob.jid, past(20))
         ids = bob.send_many(scene.ana.jid, 30, "on a full disk ")["ids"]
         time.sleep(AWAY_SECONDS)
         assert "full" in scene.portal.err or "No space" in scene.portal.err
         del there.answers["/ok"]
         ballast.unlink()
-        all_there(scene, ids, 90)
+        all_there(scene, [*ids, *(message["id"] for message in past(20))], 90)
         must_pin(scene, bob)
 
         def told() -> bool:
