@@ -9,6 +9,7 @@ read before they came and whose stream begins after; who missed more asks, on
 import asyncio
 import json
 import logging
+import resource
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Container
@@ -25,6 +26,21 @@ RESYNC = "resync"
 KEPT = 1000
 RETRY_SECONDS = 0.5
 WATCH_SECONDS = 2.0
+# What a web process holds open: a person's streams (a browser has one for all its tabs), a token's WebSockets, and
+# all together half of the files that the process may have: each is one, and lasts for hours.
+A_PERSON, A_TOKEN = 20, 50
+MOST = max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2, 100)
+FULL = "{} connections for news are open already, as many as one may have: close some of them"
+CROWDED = "Too many connections for news are open: try again in a minute"
+RETRY_AFTER = "60"
+
+
+class TooMany(Exception):
+    """No more of these may be open just now. `status` is HTTP's; `str()` is for people."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,8 @@ class Listener:
     visible: Container[str] = frozenset()
     queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
     behind: bool = False
+    # The person or token it counts for; empty: nobody.
+    whose: str = ""
 
     def offer(self, news: News | None) -> None:
         """Take one piece of news, if it is for this reader. On the stream's loop."""
@@ -81,6 +99,13 @@ class Hub:
         self._since = float("inf")  # From when on all news are among the recent ones; monotonic.
         # NATS is known to be away: no news come, and nobody should believe that nothing happens.
         self.away = False
+
+    def check(self, whose: str, most: int) -> None:
+        """Raise TooMany when one more is more than somebody, or this process, may have."""
+        if sum(listener.whose == whose for listener in self._listeners) >= most:
+            raise TooMany(429, FULL.format(most))
+        if len(self._listeners) >= MOST:
+            raise TooMany(503, CROWDED)
 
     def join(self, listener: Listener) -> None:
         """From now on the listener is offered news."""
@@ -173,6 +198,11 @@ async def stream(listener: Listener, refresh: Any, beat_seconds: float, ago: flo
     `refresh()` answers with the instances the reader may see now, or None when
     they may see nothing any more; it is asked at the start and at each beat.
     """
+    try:
+        # Many may have been let in at the same moment.
+        hub.check(listener.whose, A_PERSON)
+    except TooMany:
+        return
     hub.join(listener)
     joined = listener.loop.time()
     try:

@@ -25,7 +25,7 @@ from chats.models import Message
 from instances import tokens
 from instances.events.kinds import KINDS
 from instances.models import Instance, Token
-from portal.live import RESYNC, Listener, News, hub
+from portal.live import A_TOKEN, RESYNC, RETRY_AFTER, Listener, News, TooMany, hub
 from portal.rest import call
 from portal.rest.asgi import Receive, Scope, Send
 from portal.rest.errors import SENTENCES, UNEXPECTED, ApiError, envelope
@@ -121,7 +121,12 @@ class Connection:
             secret = await self._first_message()
             request = self._request(secret)
         await _on_thread(self._admit, request, name)
-        reader = Reader(asyncio.get_running_loop(), frozenset({self._instance.uid.hex}))
+        whose = f"token {self._token.pk}"
+        reader = Reader(asyncio.get_running_loop(), frozenset({self._instance.uid.hex}), whose=whose)
+        try:
+            hub.check(whose, A_TOKEN)
+        except TooMany as error:
+            raise ApiError(error.status, str(error), {"Retry-After": RETRY_AFTER}) from None
         hub.join(reader)
         try:
             await _listening(reader)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import patience, websocket
+from portal import live, patience, websocket
 from portal.rest import openapi
 from portal.rest.errors import SENTENCES
 from tests.portal_process import ROOT
@@ -22,6 +22,8 @@ OUTSIDE = {
     (431, patience.TOO_LARGE),
     (403, websocket.NOT_OUR_PAGE),
     (503, websocket.NO_EVENTS),
+    (429, live.FULL.format(live.A_TOKEN)),
+    (503, live.CROWDED),
 }
 
 

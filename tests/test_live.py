@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from unittest import mock
 
 import pytest
 
 from portal import live
-from portal.live import KEPT, RESYNC, Hub, Listener, News
+from portal.live import A_PERSON, KEPT, RESYNC, Hub, Listener, News, TooMany
 
 
 def heard(listener: Listener) -> list[News | None]:
@@ -106,3 +107,39 @@ def test_news_are_one_event_each() -> None:
     text = News("ab", "state", {"sentence": "line\nbreak"}).encode()
     assert text.startswith("event: state\ndata: {")
     assert text.count("\n") == 3
+
+
+def full(whose: str, count: int) -> Hub:
+    """A hub where somebody has so many streams."""
+    hub = Hub()
+    hub._started = True
+    for _ in range(count):
+        hub.join(Listener(mock.Mock(), whose=whose))
+    return hub
+
+
+def test_nobody_has_more_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: a viewer, or a token, could take every file the web process may open."""
+    hub = full("person 1", A_PERSON)
+    with pytest.raises(TooMany) as caught:
+        hub.check("person 1", A_PERSON)
+    assert caught.value.status == 429
+    hub.check("person 2", A_PERSON)
+    hub.leave(next(iter(hub._listeners)))
+    hub.check("person 1", A_PERSON)
+    monkeypatch.setattr(live, "MOST", A_PERSON - 1)
+    with pytest.raises(TooMany) as caught:
+        hub.check("person 2", A_PERSON)
+    assert caught.value.status == 503
+
+
+def test_many_that_were_let_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        hub = full("person 1", A_PERSON)
+        monkeypatch.setattr(live, "hub", hub)
+        told = live.stream(Listener(asyncio.get_running_loop(), whose="person 1"), mock.AsyncMock(), 15)
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(told), 5)
+        assert len(hub._listeners) == A_PERSON
+
+    asyncio.run(run())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container
 from unittest import mock
 
+from portal.live import A_PERSON, TooMany
 from tests.page_base import PageTestCase
 
 
@@ -43,3 +44,12 @@ class LivePage(PageTestCase):
                 assert look() is not None
                 what()
                 assert look() is None
+
+    def test_too_many(self) -> None:
+        self.become("bob")
+        busy = mock.Mock(away=False)
+        busy.check.side_effect = TooMany(429, "close some")
+        with mock.patch("portal.views.live.hub", busy):
+            answer = self.client.get("/live/")
+        assert (answer.status_code, answer.content, answer["Retry-After"]) == (429, b"close some", "60")
+        busy.check.assert_called_once_with(f"person {self.people['bob'].pk}", A_PERSON)

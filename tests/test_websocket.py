@@ -2,11 +2,12 @@
 
 import asyncio
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from portal import websocket as ws
-from portal.live import RESYNC, News, hub
+from portal.live import A_TOKEN, RESYNC, Listener, News, hub
 from portal.rest.errors import ApiError
 
 BODY = '{"event": "message.pin"}'
@@ -85,3 +86,33 @@ def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ApiError, match="NATS is not there") as caught:
         asyncio.run(run())
     assert caught.value.status == 503
+
+
+def test_a_token_that_has_many_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused in HTTP, as everything that is wrong with a handshake."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    def admit(connection: ws.Connection, _request: object, _name: str) -> None:
+        connection._token, connection._instance = mock.Mock(pk=7), mock.Mock()
+
+    monkeypatch.setattr(ws.Connection, "_admit", admit)
+    monkeypatch.setattr(ws, "_on_thread", mock.AsyncMock(side_effect=lambda work, *given: work(*given)))
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": "/ws/shop",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"token", b"x")],
+    }
+    scope["extensions"] = {"websocket.http.response": {}}
+    others = [Listener(mock.Mock(), whose="token 7") for _ in range(A_TOKEN)]
+    monkeypatch.setattr(hub, "_listeners", set(others))
+    asyncio.run(ws.websocket(scope, receive, send))
+    assert sent[0]["status"] == 429
+    assert (b"retry-after", b"60") in sent[0]["headers"]
+    assert hub._listeners == set(others)

@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from instances import access
-from portal.live import Listener, hub, stream
+from portal.live import A_PERSON, RETRY_AFTER, Listener, TooMany, hub, stream
 
 # How long a person keeps hearing of an instance that was taken from them.
 BEAT_SECONDS = 15.0
@@ -30,6 +30,13 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(status=401)
     if hub.away:
         return HttpResponse(status=503)
+    whose = f"person {user.pk}"
+    try:
+        hub.check(whose, A_PERSON)
+    except TooMany as error:
+        return HttpResponse(
+            str(error), status=error.status, content_type="text/plain", headers={"Retry-After": RETRY_AFTER}
+        )
     session = request.session
     # The session's own, as it was just looked at: it changes with the password, which signs every other browser out.
     signed_in = user.get_session_auth_hash()
@@ -49,7 +56,7 @@ async def live(request: HttpRequest) -> HttpResponseBase:
             return None
         return access.heard_of(person)
 
-    listener = Listener(asyncio.get_running_loop())
+    listener = Listener(asyncio.get_running_loop(), whose=whose)
     response = StreamingHttpResponse(
         stream(listener, sync_to_async(look, thread_sensitive=False), BEAT_SECONDS, _seconds(request.GET.get("ago"))),
         content_type="text/event-stream",
