@@ -1,4 +1,7 @@
-"""Nothing is lost, doubled or untrue, whatever is killed: ROUNDS of them (about 7 s each)."""
+"""Nothing is lost, doubled or untrue, whatever is killed: ROUNDS of them (about 7 s each).
+
+EMBEDDED=1: on the defaults of `make run`, SQLite and the supervisor.
+"""
 
 import os
 import sys
@@ -8,12 +11,13 @@ from tests.bench.registry import Figure, at_most, bench
 from tests.kills.rounds import run
 
 ROUNDS = int(os.environ.get("ROUNDS", "12"))
+EMBEDDED = bool(os.environ.get("EMBEDDED"))
 
 
 @bench("kills")
 def kills() -> Iterator[Figure]:
-    """web, connector, worker, NATS, Valkey and PostgreSQL, while a contact writes and three callers pin."""
-    result = run(ROUNDS, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    """web, connector, worker, NATS, Valkey and PostgreSQL (or `run`), while a contact writes and three callers pin."""
+    result = run(ROUNDS, embedded=EMBEDDED, tell=lambda line: print(line, file=sys.stderr, flush=True))
     print(f"answers to pins by status, 0: the connection broke: {result.answers}", file=sys.stderr)
     yield Figure("kills-rounds", ROUNDS, "kills")
     yield Figure("kills-messages", result.messages, "messages")

@@ -8,8 +8,9 @@ from tests.kills.rounds import run
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 
-def test_it_works() -> None:
-    result = run(6, seed=9)
+@pytest.mark.parametrize("embedded", [False, True], ids=["on PostgreSQL and Valkey", "on SQLite"])
+def test_it_works(embedded: bool) -> None:
+    result = run(6, seed=9, embedded=embedded)
     assert result.clean, result
     assert result.messages > 50, "somebody wrote"
     assert result.confirmed > 5, "somebody pinned"

@@ -107,10 +107,24 @@ class House(PortalProcess):
 class KillScene(Scene):
     """The scene in such a house."""
 
+    targets: Sequence[str] = (*OURS, *THEIRS)
+
     def start(self) -> None:
         """Start all of it."""
         assert isinstance(self.database, HousePlan)
         self.house = self.portal = House(self.folder, self.database.server, **self._environment)
+
+    def kill(self, name: str) -> None:
+        """End one at once."""
+        self.house.kill(name)
+
+    def bring_back(self, name: str) -> None:
+        """Start what was killed, as a service manager would."""
+        self.house.start(name)
+
+    def logs(self) -> dict[str, str]:
+        """What our processes have written, by name."""
+        return {name: self.house.log(name) for name in OURS}
 
 
 class HousePlan(PortalDatabase):
@@ -119,6 +133,55 @@ class HousePlan(PortalDatabase):
     def __init__(self, folder: Path, server: postgres.Server) -> None:
         super().__init__(folder / "data", server.url)
         self.server = server
+
+
+class EmbeddedScene(Scene):
+    """The scene as `make run` has it: SQLite, a nats-server of its own, and `run`, which starts what was killed."""
+
+    targets: Sequence[str] = (*OURS, "nats", "run")
+    _port: int | None = None
+    _killed = 0
+    # Of those before it.
+    _log = ""
+
+    def start(self) -> None:
+        """Start it, at the same address each time."""
+        self.portal = PortalProcess(self.folder / "data", self._port, **self._environment).wait_ready()
+        self._port = self.portal.port
+
+    def kill(self, name: str) -> None:
+        """End one at once; with `run` all of them end."""
+        self._killed = self.portal.process.pid if name == "run" else self._pid(name)
+        os.kill(self._killed, signal.SIGKILL)
+
+    def bring_back(self, name: str) -> None:
+        """Start `run`, as a service manager would; for all else wait until `run` has."""
+        if name != "run":
+            wait(lambda: self.portal.pids().get(name, self._killed) != self._killed, 60, f"another {name}")
+            return
+        self.portal.process.wait()
+        self.portal.told_no_secret()
+        self._log += self.portal.err
+        self.start()
+
+    def logs(self) -> dict[str, str]:
+        """What all processes have written."""
+        return {"run": self._log + self.portal.err}
+
+    def _pid(self, name: str) -> int:
+        return int(wait(lambda: self.portal.pids().get(name), 60, f"a running {name}"))
+
+
+@contextmanager
+def embedded_scene(folder: Path, **more: str) -> Iterator[EmbeddedScene]:
+    """A linked portal with the defaults."""
+    with LoopbackServer(folder / "whatsapp") as wa:
+        scene = EmbeddedScene(wa, folder, PortalDatabase(folder / "data", ""), API_RATE="1000000/m", **more)
+        try:
+            scene.link()
+            yield scene
+        finally:
+            scene.portal.stop()
 
 
 @contextmanager
