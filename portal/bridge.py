@@ -14,7 +14,6 @@ long is refused (`portal.crowd`, `portal.busy`).
 import asyncio
 import contextvars
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
@@ -22,6 +21,7 @@ from a2wsgi.wsgi import build_environ
 from django.db import close_old_connections
 
 from portal import crowd
+from portal.pool import Pool
 from portal.rest.asgi import Receive, Scope, Send
 
 # A file's pieces (bytes, about): each is a change of threads.
@@ -49,7 +49,7 @@ class Bridge:
         self._app = app
         self._busy = busy or app
         self._patience = patience
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        self._pool = Pool(threads, "web")
         self._crowd = crowd.Crowd(working or threads, threads)
         # Bytes of a body; one more is passed on, by which Django sees that it is too long.
         self._limit = limit

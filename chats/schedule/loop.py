@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
@@ -15,6 +14,7 @@ from chats.rules import runner as rules
 from chats.schedule import runner
 from instances.whatsapp import database
 from portal import clock
+from portal.pool import Pool
 
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -33,7 +33,7 @@ class Loop:
     """Runs until `stop`. Several, in any number of processes, do each other no harm."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="schedule")
+        self._pool = Pool(THREADS, "schedule")
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._under_way: dict[int, asyncio.Future[bool]] = {}

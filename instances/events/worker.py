@@ -9,7 +9,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -25,6 +24,7 @@ from instances.events.turns import SILENCE, NoTurns, Turn, Turns
 from instances.whatsapp import database
 from portal import metrics
 from portal.broker import NobodyListens, broker
+from portal.pool import Pool
 
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -51,7 +51,7 @@ class Worker:
     def __init__(self) -> None:
         self._turns = Turns()
         self._sender = Sender()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="worker")
+        self._pool = Pool(THREADS, "worker")
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()

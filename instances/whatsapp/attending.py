@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
 from chats.models import Message
 from instances.models import Instance
@@ -18,7 +18,7 @@ BATCH = 100
 class Attending:
     """One instance's; `arrived` may be called from any thread, all else from the connector's loop."""
 
-    def __init__(self, instance: Instance, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, instance: Instance, pool: Executor) -> None:
         self._instance = instance
         self._pool = pool
         # None: this connection has said neither. WhatsApp takes that for "not online".

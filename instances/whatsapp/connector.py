@@ -30,6 +30,7 @@ from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import metrics
 from portal.broker import NobodyListens, broker
+from portal.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Connector:
         self._sessions: dict[int, Session] = {}
         # Those whose instance was taken from us, while they end.
         self._ending: dict[int, asyncio.Task[None]] = {}
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="connector")
+        self._pool = Pool(THREADS, "connector")
         self._writer = Writer(Journal(journal.place()), self._on_taken)
         self._history = History(self._writer, self._on_history)
         self._ticks = Ticks()

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ _slots = asyncio.Semaphore(AT_ONCE)
 class Downloads:
     """What an instance's session fetches when somebody asks for a file."""
 
-    def __init__(self, instance: Instance, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, instance: Instance, pool: Executor) -> None:
         self._instance = instance
         self._pool = pool
         # Two who ask for the same file wait for the same download.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,7 @@ Work = Callable[[Client], dict[str, Any]]
 class Sending:
     """The one place in a connector from which an instance's orders go out."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, pool: Executor) -> None:
         self._pool = pool
         # The library sends no two messages of a client at once, and holds its
         # own lock while it waits for an acknowledgement, for 75 seconds if need

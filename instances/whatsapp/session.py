@@ -12,7 +12,7 @@ import re
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -41,6 +41,7 @@ from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import metrics, tracing
 from portal.broker import NobodyListens, broker
+from portal.pool import Pool
 
 log = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -60,7 +61,7 @@ ASK_TIMES = 4
 ASK_MOST, ASK_SECONDS = 6, 600.0
 # So many clients start at once: threads of their own, because they wait for each other and for the network, and
 # the pool's are wanted by those that are connected.
-_STARTERS = ThreadPoolExecutor(16, thread_name_prefix="starting")
+_STARTERS = Pool(16, "starting")
 # The library knows its clients by name, all of the process in one table: one that had the name of another, which is
 # about to end, would be ended in its place.
 _numbers = itertools.count()
@@ -81,7 +82,7 @@ class Session:
         self,
         instance: Instance,
         lease: Lease,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
         writer: Writer,
         history: History,
         ticks: Ticks,
