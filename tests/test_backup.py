@@ -236,8 +236,10 @@ def test_a_restore_that_is_killed_is_finished_by_the_next(house: House, backup: 
 
 
 def test_nothing_starts_on_half_a_portal(house: House, backup: Path, empty: House, tmp_path: Path) -> None:
-    assert killed(empty, 6, backup)
-    assert (empty.folder / "secret.key").read_text() == (house.folder / "secret.key").read_text(), "half of it is there"
+    step, key = 5, (house.folder / "secret.key").read_text()
+    while not (empty.folder / "secret.key").exists() or (empty.folder / "secret.key").read_text() != key:
+        assert killed(empty, step, backup), "half of it is there"
+        step += 1
     for command in ("migrate", "backup -", "run", "web", "connector", "worker"):
         assert "was begun and is not finished" in empty.manage(*command.split()), command
     house.manage("backup", "--no-media", str(tmp_path / "later"))
