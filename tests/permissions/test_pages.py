@@ -13,7 +13,7 @@ from chats.models import Batch
 from chats.rules import manage
 from chats.rules.manage import Wanted as RuleWanted
 from instances.events import webhooks
-from instances.models import Membership
+from instances.models import Membership, Token
 from instances.whatsapp import service
 from instances.whatsapp.errors import NotConnected
 from portal import audit
@@ -122,6 +122,24 @@ class Pages(PageTestCase):
                     if status(self.client.generic(other, path)) == 200:
                         opened.append((route, who, other))
         assert not opened
+
+    def test_a_token_for_what_is_not_ones_own(self) -> None:
+        """By who administers one account, for another's: neither the account nor an instance of it can be chosen."""
+        self.become("charlie")
+        for account, instance in (
+            (self.charlie_account, self.shop),
+            (self.alice_account, self.shop),
+            (self.alice_account, None),
+        ):
+            form = {"account": account.pk, "instance": instance.pk if instance else "", "label": "X", "scope": "full"}
+            before = Token.objects.count()
+            answer = self.client.post("/admin/instances/token/add/", form)
+            assert answer.status_code == 200, "the form again, with what is wrong"
+            assert "Select a valid choice" in answer.content.decode()
+            assert Token.objects.count() == before
+        form = {"account": self.charlie_account.pk, "instance": self.charlies_shop.pk, "label": "X", "scope": "full"}
+        assert self.client.post("/admin/instances/token/add/", form).status_code in (200, 302)
+        assert Token.objects.count() == before + 1
 
     def test_a_get_changes_nothing(self) -> None:
         """Where a POST acts, a GET is refused: a picture in a page could ask for it."""
