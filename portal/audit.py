@@ -14,6 +14,11 @@ def name_of(user: AbstractBaseUser | AnonymousUser) -> str:
     return str(full_name or user.get_username() or "?")[:150]
 
 
+def _fit(text: str, longest: int) -> str:
+    """What a person typed may hold a NUL, which PostgreSQL stores nowhere."""
+    return text.replace("\0", "")[:longest]
+
+
 def record(
     user: AbstractBaseUser | AnonymousUser,
     action: str,
@@ -27,8 +32,8 @@ def record(
         user_id=user.pk,
         actor=name_of(user),
         action=action,
-        target=str(target)[:200],
-        detail=detail[:300],
+        target=_fit(str(target), 200),
+        detail=_fit(detail, 300),
         account=account,
         request_id=tracing.request_id(),
     )
@@ -37,10 +42,10 @@ def record(
 def record_token(token: Token, action: str, target: object = "", *, detail: str = "") -> None:
     """Write one line for what the holder of a token did through the API."""
     AuditLine.objects.create(
-        actor=tokens.holder(token)[:150],
+        actor=_fit(tokens.holder(token), 150),
         action=action,
-        target=str(target)[:200],
-        detail=detail[:300],
+        target=_fit(str(target), 200),
+        detail=_fit(detail, 300),
         account_id=token.account_id,
         request_id=tracing.request_id(),
     )
@@ -49,10 +54,10 @@ def record_token(token: Token, action: str, target: object = "", *, detail: str 
 def record_work(actor: str, action: str, target: object = "", *, account: Account, detail: str = "") -> None:
     """Write one line for what was done in `actor`'s name, maybe later, by the portal itself."""
     AuditLine.objects.create(
-        actor=actor[:150],
+        actor=_fit(actor, 150),
         action=action,
-        target=str(target)[:200],
-        detail=detail[:300],
+        target=_fit(str(target), 200),
+        detail=_fit(detail, 300),
         account=account,
         request_id=tracing.request_id(),
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
-import pytest
 from django.http import QueryDict
 from django.test import Client, override_settings
 
@@ -148,11 +147,9 @@ class Pages(PageTestCase):
         acting = {route for route, (method, _) in PAGES.items() if method == "POST"}
         assert {route for route in acting if self.client.get(self.path(route)).status_code == 405} == acting
 
-    # Open: on PostgreSQL one page still fails (see whoever lifts this mark).
-    @pytest.mark.sqlite_only
     @override_settings(EXPORT_RATE="100000/m")
     def test_whatever_stands_in_an_address(self) -> None:
-        """Was red: a `current` of 5,000 digits was an error (500), and on PostgreSQL a NUL in a filter."""
+        """Was red: a `current` of 5,000 digits was an error (500), and on PostgreSQL a NUL in what is exported."""
         self.client.raise_request_exception = False
         self.become("root")
         broken = []
