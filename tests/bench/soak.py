@@ -26,7 +26,7 @@ from tests.receiver import receiver
 MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
 INSTANCES = int(os.environ.get("SOAK_INSTANCES", "50"))
 RATE = 20.0
-# Of the time: caches fill, and threads start when they are first needed.
+# Of the time: caches fill.
 WARM_UP = 0.25
 SAMPLES = 60
 WEBHOOKS = 10

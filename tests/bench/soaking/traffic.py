@@ -41,7 +41,6 @@ class Traffic:
         self._before = pins_seen(pinned)
         # How often each message was pinned: each time for another while, so that each pin is sent.
         self._turns = {one: list(DURATIONS.values()).index(seconds) for one, seconds in self._before}
-        self._burst()
         self.began = time.monotonic()
         works: list[tuple[float, Callable[[], None]]] = [
             (1 / rate, self._write),
@@ -60,15 +59,6 @@ class Traffic:
         self._over.set()
         for thread in self._threads:
             thread.join(60)
-
-    def _burst(self) -> None:
-        """Everybody twice at once: threads that are started when they are first needed are there from now on."""
-        for work in (self._pin, self._search) * 2:
-            threads = [threading.Thread(target=work) for _ in range(2 * len(self._fleet.jids))]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
 
     def _keep_on(self, seconds: float, work: Callable[[], None]) -> None:
         """Do it again and again, so often on average: who was held up makes up for it."""
