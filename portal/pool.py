@@ -52,13 +52,22 @@ class Pool(Executor):
             if self._resting:
                 self._resting.pop().wake(todo)
             elif len(self._there) < self._most:
-                self._made += 1
-                thread = _Thread(self, f"{self._name}_{self._made}", todo)
-                self._there.add(thread)
-                thread.start()
+                self._begin(todo)
             else:
                 self._waiting.append(todo)
         return future
+
+    def _begin(self, todo: _Work) -> None:
+        self._made += 1
+        thread = _Thread(self, f"{self._name}_{self._made}", todo)
+        self._there.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # There is no memory for another one.
+            self._there.discard(thread)
+            if not self._there:
+                raise
+            self._waiting.append(todo)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take nothing more; what waits is still done, unless it is to be cancelled."""

@@ -105,6 +105,22 @@ def test_a_thread_without_work_ends_and_another_comes(pool: Pool, monkeypatch: p
     assert done(pool.submit(name)) == ["tried_2"]
 
 
+def test_no_memory_for_another_thread(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are there do its work; where none is, the caller hears of it."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    gate, futures = blocked(pool, 1)
+    monkeypatch.setattr(module._Thread, "start", start)
+    waiting = pool.submit(name)
+    gate.set()
+    wait(futures)
+    assert done(waiting) == ["tried_1"]
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Pool(MOST, "none").submit(name)
+
+
 @settings(max_examples=20, deadline=None)
 @given(pauses=st.lists(st.sampled_from([0, 0.0005, 0.001, 0.002]), min_size=20, max_size=60))
 def test_none_is_lost_while_threads_end(pauses: list[float]) -> None:
