@@ -150,21 +150,25 @@ def test_whoever_is_slow_holds_nobody_else_up(shop: Instance, there: Receiver, s
         hook(shop, there.url(path))
     hook(shop, "http://127.0.0.1:9/")
     quick = hook(shop, there.url("/ok"))
-    start(WEBHOOK_TIMEOUT_SECONDS="3").wait_ready()
+    patience = 6.0
+    start(WEBHOOK_TIMEOUT_SECONDS=str(patience)).wait_ready()
     late = []
     for number in range(20):
         began = time.monotonic()
         (event_id,) = happen(shop, str(number))
         wait(lambda event_id=event_id: event_id in there.ids("/ok"), 10)  # type: ignore[misc]
         late.append(time.monotonic() - began)
-    assert sorted(late)[15] < 0.5, late
-    assert len(there.at("/sleep/30")) <= 4, "and no more requests at once than WEBHOOK_CONCURRENCY"
-    assert len(there.at("/drip")) <= 4
+    # Whoever waited for one that is slow would wait for all of its time.
+    assert sorted(late)[15] < patience / 3, late
+    for path in ("/sleep/30", "/drip"):
+        began_at = [request.began for request in there.at(path)]
+        at_once = max(sum(0 <= one - other < patience - 1 for other in began_at) for one in began_at)
+        assert at_once <= 4, "and no more requests at once than WEBHOOK_CONCURRENCY"
     wait(lambda: Delivery.objects.filter(webhook=quick, state=Delivery.State.DELIVERED).count() == 20)
     errors = wait(
-        lambda: len(found := set(Attempt.objects.exclude(error="").values_list("error", flat=True))) >= 3 and found, 15
+        lambda: len(found := set(Attempt.objects.exclude(error="").values_list("error", flat=True))) >= 3 and found, 25
     )
-    assert "It did not answer within 3 seconds." in errors
+    assert "It did not answer within 6 seconds." in errors
     assert "It redirects, which is not followed. Give the address it redirects to." in errors
     assert not [request for request in there.at("/ok") if request.event["data"]["name"] not in map(str, range(20))]
 

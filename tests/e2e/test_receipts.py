@@ -39,6 +39,7 @@ def receipt(bob: Actor, *, message_id: str, **attrs: str) -> Node:
 
 
 def test_it_works(scene: Scene, bob: Actor) -> None:
+    bob.active_receipts(False)  # Others may have asked for them before: Bob is one for all tests.
     message_id = sent_to(scene, bob, "are you there?")
     assert scene.stored(message_id, "status") == (1,)  # Bob's client is not online: no second tick.
     bob.active_receipts()
