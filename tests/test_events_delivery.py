@@ -151,15 +151,17 @@ def test_whoever_is_slow_holds_nobody_else_up(shop: Instance, there: Receiver, s
     hook(shop, "http://127.0.0.1:9/")
     quick = hook(shop, there.url("/ok"))
     patience = 6.0
+    happen(shop, *map(str, range(10)))  # More at once than may be under way to one address.
     start(WEBHOOK_TIMEOUT_SECONDS=str(patience)).wait_ready()
+    wait(lambda: len(there.ids("/ok")) == 10)
     late = []
-    for number in range(20):
+    for number in range(10, 20):
         began = time.monotonic()
         (event_id,) = happen(shop, str(number))
         wait(lambda event_id=event_id: event_id in there.ids("/ok"), 10)  # type: ignore[misc]
         late.append(time.monotonic() - began)
     # Whoever waited for one that is slow would wait for all of its time.
-    assert sorted(late)[15] < patience / 3, late
+    assert sorted(late)[7] < patience / 3, late
     for path in ("/sleep/30", "/drip"):
         began_at = [request.began for request in there.at(path)]
         at_once = max(sum(0 <= one - other < patience - 1 for other in began_at) for one in began_at)
