@@ -82,7 +82,7 @@ def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
         await ws._listening(ws.Reader(asyncio.get_running_loop(), frozenset({"a"})))
 
     monkeypatch.setattr(ws, "READY_SECONDS", 0.1)
-    assert not hub.listening
+    monkeypatch.setattr(type(hub), "listening", False)
     with pytest.raises(ApiError, match="NATS is not there") as caught:
         asyncio.run(run())
     assert caught.value.status == 503
