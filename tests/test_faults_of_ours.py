@@ -2,7 +2,6 @@
 
 import ctypes
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from instances.whatsapp.writer import Writer
 from tests.test_adapter import event
 from tests.test_custody import ACK, CAME, GROUP, IGNORED, RECEIPT
 from tests.test_intake import make_instance
+from tests.worker_process import wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,13 +123,6 @@ def is_held(thread: threading.Thread) -> bool:
     return thread.is_alive()
 
 
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def failing_for(message_id: str, real: Callable[..., Any], fault: Exception) -> Callable[..., Any]:
     """A function of ours that has a fault when it comes to one message."""
 
@@ -174,17 +167,17 @@ def test_it_is_there_as_unreadable(house: House, monkeypatch: pytest.MonkeyPatch
         house.recv(message_id)
         house.hears(message(message_id))
     assert all(is_gone(house.send(message_id)) for message_id in ("M1", "M2", "M3"))
-    until(lambda: rows() == {"M1": "text", "M2": "unreadable", "M3": "text"})
+    wait(lambda: rows() == {"M1": "text", "M2": "unreadable", "M3": "text"})
 
 
 def test_one_that_could_not_be_decrypted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.hears(undecryptable("M1"), adapter._UNDECRYPTABLE)
-    until(lambda: rows() == {"M1": "unreadable"})
+    wait(lambda: rows() == {"M1": "unreadable"})
     handler = house.client._client.event.list_func
     monkeypatch.setitem(handler, adapter._UNDECRYPTABLE, never)
     house.recv("M2")
     house.hears(undecryptable("M2"), adapter._UNDECRYPTABLE)
-    until(lambda: rows() == {"M1": "unreadable", "M2": "unreadable"})
+    wait(lambda: rows() == {"M1": "unreadable", "M2": "unreadable"})
     assert "M2" not in house.custody._taken, "it is asked for"
 
 
@@ -204,10 +197,10 @@ def test_what_cannot_be_kept_at_all_is_not_confirmed(house: House, monkeypatch: 
     house.recv("M2")
     house.custody.line("Client", IGNORED.replace("M1", "M2"))
     again = house.send("M2")
-    until(lambda: [lost.message_id for lost in house.lost] == ["M2"])
+    wait(lambda: [lost.message_id for lost in house.lost] == ["M2"])
     assert is_held(again)
     assert receipts["M2"].is_alive(), "nor does the first go meanwhile"
-    until(lambda: rows() == {"M1": "text", "M3": "text"})
+    wait(lambda: rows() == {"M1": "text", "M3": "text"})
 
 
 def test_many_of_them_do_not_hold_up_what_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from instances.whatsapp import journal, pieces
 from instances.whatsapp.history import History
 from instances.whatsapp.journal import Journal
 from instances.whatsapp.writer import Writer
+from tests.worker_process import wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,19 +58,12 @@ def connector() -> Iterator[History]:
     writer.close()
 
 
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_whoever_takes_over_has_them(instance: Instance, shared: Callable[[str], None]) -> None:
     pieces.keep(instance, piece())
     shared("two")
     with connector() as history:
         history.resume(instance)
-        until(lambda: not HistoryPiece.objects.exists())
+        wait(lambda: not HistoryPiece.objects.exists())
     assert Message.objects.get().text == "long ago"
     instance.refresh_from_db()
     assert instance.history_percent == 100
@@ -88,7 +81,7 @@ def test_files_where_keys_are_files(instance: Instance, settings: Any, tmp_path:
     assert [path.stat().st_mode & 0o777 for path in pieces.folder(instance.uid).iterdir()] == [0o600]
     with connector() as history:
         history.resume(instance)
-        until(lambda: not list(pieces.folder(instance.uid).iterdir()))
+        wait(lambda: not list(pieces.folder(instance.uid).iterdir()))
     assert Message.objects.get().text == "long ago"
 
 
@@ -97,8 +90,8 @@ def test_a_database_that_is_away_loses_none(instance: Instance, shared: Callable
         pieces.keep(instance, piece())
     with connector() as history:
         history.resume(instance)
-        until(lambda: Message.objects.exists())
-        until(lambda: not list(pieces.folder(instance.uid).iterdir()))
+        wait(lambda: Message.objects.exists())
+        wait(lambda: not list(pieces.folder(instance.uid).iterdir()))
 
 
 def test_what_cannot_be_read_is_kept_and_holds_nothing_up(instance: Instance, shared: Callable[[str], None]) -> None:
@@ -106,7 +99,7 @@ def test_what_cannot_be_read_is_kept_and_holds_nothing_up(instance: Instance, sh
     pieces.keep(instance, piece())
     with connector() as history:
         history.resume(instance)
-        until(lambda: Message.objects.exists() and HistoryPiece.objects.count() == 1)
+        wait(lambda: Message.objects.exists() and HistoryPiece.objects.count() == 1)
     assert HistoryPiece.objects.get().damaged
     assert list(pieces.waiting([instance])) == []
 
@@ -116,10 +109,10 @@ def test_one_that_failed_is_found_again(instance: Instance, shared: Callable[[st
     with connector() as history:
         with patch("instances.whatsapp.history.read_history", side_effect=OSError) as failing:
             history.resume(instance)
-            until(lambda: failing.called)
-        until(lambda: not history._queued)
+            wait(lambda: failing.called)
+        wait(lambda: not history._queued)
         history.resume(instance)
-        until(lambda: not HistoryPiece.objects.exists())
+        wait(lambda: not HistoryPiece.objects.exists())
     assert Message.objects.count() == 1
 
 
@@ -163,7 +156,7 @@ def test_a_disk_that_can_only_be_read_is_waited_for(
     with patch("instances.models.HistoryPiece.objects.create", side_effect=DatabaseError) as asked:
         keeping = threading.Thread(target=lambda: kept.append(pieces.keep(instance, piece())))
         keeping.start()
-        until(lambda: asked.call_count > 2)
+        wait(lambda: asked.call_count > 2)
         assert keeping.is_alive()
     keeping.join(20)
     assert kept[0].read() == piece()
@@ -187,5 +180,5 @@ def test_what_a_process_was_killed_over(instance: Instance, settings: Any, tmp_p
     with open(place / "4.part", "wb") as writing, connector() as history:
         fcntl.flock(writing, fcntl.LOCK_EX)
         history.resume(instance)
-        until(lambda: sorted(path.name for path in place.iterdir()) == ["2.damaged", "4.part"])
+        wait(lambda: sorted(path.name for path in place.iterdir()) == ["2.damaged", "4.part"])
     assert [message.message_id for message in Message.objects.all()] == ["3EB01"]

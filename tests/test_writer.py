@@ -1,7 +1,6 @@
 """The one thread that stores: how much waits for it, what it takes over, and what it survives."""
 
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from instances.whatsapp.journal import Journal, encode, left_behind
 from instances.whatsapp.waiting import Waiting
 from instances.whatsapp.writer import Writer
 from tests.test_intake import arrived, make_instance
+from tests.worker_process import wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,13 +37,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     made = Writer(Journal(tmp_path / "ours"), lambda *_: None)
     yield made
     made.close()
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def ids() -> set[str]:
@@ -85,7 +78,7 @@ def test_large_messages_wait_as_few_do(desk: Writer, instance: Instance, monkeyp
         assert desk.waiting == 3, "two are less than there is room for, and one gets in besides"
     finally:
         database.away = False
-    until(lambda: len(ids()) == 30)
+    wait(lambda: len(ids()) == 30)
     putting.join(20)
     assert list(Message.objects.order_by("pk").values_list("message_id", flat=True)) == sorted(ids()), "in order"
 
@@ -211,8 +204,8 @@ def test_a_fault_of_ours_costs_one_event(
     monkeypatch.setattr(writer, "take_in", faulty)
     for number in range(3):
         desk.put(instance, arrived(f"M{number}"))
-    until(lambda: ids() == {"M0", "M2"})
-    until((tmp_path / "ours" / "refused").exists)
+    wait(lambda: ids() == {"M0", "M2"})
+    wait((tmp_path / "ours" / "refused").exists)
     assert b'"M1"' in (tmp_path / "ours" / "refused").read_bytes()
 
 
