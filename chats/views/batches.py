@@ -18,6 +18,7 @@ from chats.errands.batch import BatchOver, By, InvalidBatch, Wanted
 from chats.models import Batch
 from chats.selectors import batches as selectors
 from instances import access
+from portal.views import typed
 from portal.views.page import is_fragment, signed_in
 
 
@@ -57,7 +58,7 @@ def add(request: HttpRequest) -> HttpResponse:
 def listing(request: HttpRequest) -> HttpResponse:
     """All selections, the newest first."""
     before = request.GET.get("before", "")
-    shown, more = selectors.recent(request.user, int(before) if before.isdecimal() and len(before) < 19 else None)
+    shown, more = selectors.recent(request.user, typed.key(before))
     template = "chats/_batches.html" if is_fragment(request) else "chats/batches.html"
     return render(request, template, {"shown": shown, "more": more, "continued": bool(before)})
 
@@ -69,7 +70,7 @@ def batch(request: HttpRequest, batch: UUID) -> HttpResponse:
     """One selection: how far it is, and what came of each message."""
     progress = selectors.find(request.user, batch)
     after = request.GET.get("after", "")
-    items, more = selectors.items_of(progress.batch, int(after) if after.isdecimal() and len(after) < 19 else 0)
+    items, more = selectors.items_of(progress.batch, typed.key(after) or 0)
     context = {"progress": progress, "items": items, "more": more}
     if after:
         return render(request, "chats/_batch_items.html", context)

@@ -12,6 +12,7 @@ from chats.selectors import conversation, history, pins
 from chats.selectors.chat_list import find_chat, list_chats
 from chats.selectors.places import Place
 from instances import access
+from portal.views import typed
 from portal.views.page import signed_in
 
 # So many instances are offered in the list's own filter.
@@ -25,7 +26,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
         instance = str(UUID(wanted)) if wanted else ""
     except ValueError:
         instance = ""
-    text = request.GET.get("filter", "").replace("\0", "").strip()[:100]
+    text = typed.words(request.GET.get("filter", ""))[:100]
     unread = request.GET.get("unread") == "1"
     listed, more = list_chats(
         request.user,
@@ -51,8 +52,7 @@ def chats(request: HttpRequest) -> HttpResponse:
 def listing(request: HttpRequest) -> HttpResponse:
     """The list alone, or its next page."""
     context = list_context(request)
-    current = request.GET.get("current", "")
-    context["current"] = int(current) if current.isdecimal() and len(current) < 19 else None
+    context["current"] = typed.key(request.GET.get("current", ""))
     return render(request, "chats/_list.html", context)
 
 
@@ -62,7 +62,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def chat(request: HttpRequest, pk: int) -> HttpResponse:
     """One chat, at its end or at the message `at`."""
     at = request.GET.get("at", "")
-    key = int(at) if at.isdecimal() and len(at) < 19 else None
+    key = typed.key(at)
     found = find_chat(request.user, pk, at=key)
     anchor = key if key is not None and found.anchor_at else None
     stretch = conversation.around(found, Place(found.anchor_at, anchor)) if anchor else conversation.latest(found)

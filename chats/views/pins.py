@@ -16,6 +16,7 @@ from chats.selectors.chat_list import find_message
 from instances import access
 from instances.whatsapp.errors import WhatsAppError
 from portal.audit import name_of
+from portal.views import typed
 from portal.views.page import is_fragment, signed_in
 
 
@@ -71,7 +72,7 @@ def _control(request: HttpRequest, message: Any) -> HttpResponse:
 @signed_in
 def pin_board(request: HttpRequest) -> HttpResponse:
     """All that is pinned now."""
-    text = request.GET.get("filter", "").replace("\0", "").strip()[:100]
+    text = typed.words(request.GET.get("filter", ""))[:100]
     after = request.GET.get("after", "")
     entries, more = board.current(request.user, text=text, after=board.Ending.parse(after))
     context = {"entries": entries, "more": more, "filter": text, "continued": bool(after)}
@@ -84,7 +85,7 @@ def pin_board(request: HttpRequest) -> HttpResponse:
 def pin_history(request: HttpRequest) -> HttpResponse:
     """What happened to pins, and who did it."""
     before = request.GET.get("before", "")
-    lines, more = history.recent(request.user, before=int(before) if before.isdecimal() and len(before) < 19 else None)
+    lines, more = history.recent(request.user, before=typed.key(before))
     template = "chats/_history.html" if is_fragment(request) else "chats/history.html"
     may_export = bool(access.exportable(request.user))
     return render(request, template, {"lines": lines, "more": more, "may_export": may_export})

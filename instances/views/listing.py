@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from instances import access, lifecycle, selectors
 from portal import audit
+from portal.views import typed
 from portal.views.page import is_fragment, signed_in
 
 PAGE = 200
@@ -17,7 +18,7 @@ PAGE = 200
 @signed_in
 def listing(request: HttpRequest) -> HttpResponse:
     """The list; as a fragment, its rows alone."""
-    text = request.GET.get("q", "").replace("\0", "").strip()
+    text = typed.words(request.GET.get("q", ""))
     found = selectors.listed(request.user)
     if text:
         found = found.filter(name__icontains=text) | found.filter(jid__icontains=text)
@@ -40,7 +41,7 @@ def new(request: HttpRequest) -> HttpResponse:
     """Make an instance, and go on to linking it."""
     accounts = access.administered(request.user)
     key = request.POST.get("account", "")
-    account = get_object_or_404(accounts, pk=int(key) if key.isdecimal() and len(key) < 19 else 0)
+    account = get_object_or_404(accounts, pk=typed.key(key) or 0)
     try:
         instance = lifecycle.create(account, request.POST.get("name", ""))
     except lifecycle.CannotMake as error:
