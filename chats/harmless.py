@@ -87,6 +87,11 @@ def when(given: datetime) -> datetime:
     return min(max(given, EARLIEST), LATEST)
 
 
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as a time; now, when they are no time at which anybody can have written."""
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < LATEST.timestamp() else datetime.now(UTC)
+
+
 def duration(seconds: int | None) -> int | None:
     """Seconds, no more than a column holds."""
     return None if seconds is None else min(max(seconds, 0), LONGEST_SECONDS)

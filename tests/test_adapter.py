@@ -14,16 +14,16 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
 from chats.models import Message as Row
-from instances.whatsapp import adapter, refusals
+from instances.whatsapp.adapter import jids, messages, read_history, refusals
+from instances.whatsapp.adapter.gate import Gate
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
 from instances.whatsapp.events import Party, PersonKnown
-from instances.whatsapp.gate import Gate
 
 pytestmark = pytest.mark.sqlite_only
 
 
 def jid(text: str) -> pb.JID:
-    return adapter._jid(text) if text else pb.JID(User="", Server="", RawAgent=0, Device=0, Integrator=0, IsEmpty=True)
+    return jids.of(text) if text else pb.JID(User="", Server="", RawAgent=0, Device=0, Integrator=0, IsEmpty=True)
 
 
 def event(message: Message, **source: Any) -> pb.Message:
@@ -42,7 +42,7 @@ def event(message: Message, **source: Any) -> pb.Message:
 
 
 def read(message: Message, **source: Any) -> Any:
-    return adapter._message(event(message, **source))
+    return messages.read(event(message, **source))
 
 
 def test_it_works() -> None:
@@ -259,7 +259,7 @@ def history(**conversation: Any) -> tuple[HistorySync, Any]:
 
 
 def told(made: HistorySync) -> list[Any]:
-    percent, events = adapter.read_history(made.SerializeToString(), OWN)
+    percent, events = read_history(made.SerializeToString(), OWN)
     assert percent == 40
     return list(events)
 
@@ -310,7 +310,7 @@ def test_history_tells_both_names_of_people() -> None:
 
 def test_what_is_no_history_is_refused() -> None:
     with pytest.raises(ValueError, match="no history"):
-        adapter.read_history(b"\xff\xff\xff", OWN)
+        read_history(b"\xff\xff\xff", OWN)
 
 
 @settings(max_examples=100, deadline=None)
@@ -320,5 +320,5 @@ def test_no_history_is_an_error(data: st.DataObject) -> None:
     fill(chat.messages.add(), data.draw, depth=5)
     fill(made, data.draw, depth=5)
     with suppress(ValueError):  # Required fields may be missing: then it is none.
-        _, events = adapter.read_history(made.SerializePartialToString(), OWN)
+        _, events = read_history(made.SerializePartialToString(), OWN)
         list(events)

@@ -15,7 +15,8 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message as WaMessage
 
 from chats.models import Message
 from instances.models import Instance
-from instances.whatsapp import adapter, custody, mending
+from instances.whatsapp import custody
+from instances.whatsapp.adapter import Client, content, jids, library, mending, messages
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.events import Lost
 from instances.whatsapp.journal import Journal
@@ -37,7 +38,7 @@ class House:
         self.lost: list[Lost] = []
         self.writer = Writer(Journal(folder), lambda *_: None)
         self.custody = Custody(self._is_stored, self._on_lost)
-        self.client: Any = adapter.Client.__new__(adapter.Client)
+        self.client: Any = Client.__new__(Client)
         self._make(instance)
         self._sending: list[threading.Thread] = []
 
@@ -49,7 +50,6 @@ class House:
 
         self.client._listener = listen
         self.client._made = self.client._alive = threading.Event()
-        self.client._hindrances = {}
         self.client._client = SimpleNamespace(event=Event(None))
         self.client._subscribe()
 
@@ -60,11 +60,11 @@ class House:
         self.lost.append(lost)
         return True
 
-    def hears(self, made: Any, code: int = adapter._MESSAGE) -> None:
+    def hears(self, made: Any, code: int = library.MESSAGE) -> None:
         payload = made.SerializePartialToString()
         buffer = ctypes.create_string_buffer(payload, len(payload))
         execute = self.client._client.event.execute
-        adapter._on_event(weakref.ref(self.client), execute, 0, ctypes.addressof(buffer), len(payload), code)
+        library.on_event(weakref.ref(self.client), execute, 0, ctypes.addressof(buffer), len(payload), code)
 
     def recv(self, message_id: str, line: str = CAME) -> None:
         self.custody.line("Client/Recv", line.replace("M1", message_id))
@@ -100,7 +100,7 @@ def message(message_id: str) -> pb.Message:
     made.Info.ID = message_id
     made.Info.ServerID, made.Info.Type, made.Info.Category, made.Info.Multicast = 0, "text", "", False
     made.Info.MediaType, made.Info.Edit = "", ""
-    made.Info.MessageSource.BroadcastListOwner.CopyFrom(adapter._jid("@"))
+    made.Info.MessageSource.BroadcastListOwner.CopyFrom(jids.of("@"))
     for field in pb.Message.DESCRIPTOR.fields:
         if field.name.startswith("Is"):
             setattr(made, field.name, False)
@@ -162,7 +162,7 @@ def test_it_is_there_as_unreadable(house: House, monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(mending, "mend_texts", mend)
     else:
-        monkeypatch.setattr(adapter, "_content", failing_for("M2", adapter._content, fault))
+        monkeypatch.setattr(content, "read", failing_for("M2", content.read, fault))
     for message_id in ("M1", "M2", "M3"):
         house.recv(message_id)
         house.hears(message(message_id))
@@ -171,12 +171,12 @@ def test_it_is_there_as_unreadable(house: House, monkeypatch: pytest.MonkeyPatch
 
 
 def test_one_that_could_not_be_decrypted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.hears(undecryptable("M1"), adapter._UNDECRYPTABLE)
+    house.hears(undecryptable("M1"), library.UNDECRYPTABLE)
     wait(lambda: rows() == {"M1": "unreadable"})
     handler = house.client._client.event.list_func
-    monkeypatch.setitem(handler, adapter._UNDECRYPTABLE, never)
+    monkeypatch.setitem(handler, library.UNDECRYPTABLE, never)
     house.recv("M2")
-    house.hears(undecryptable("M2"), adapter._UNDECRYPTABLE)
+    house.hears(undecryptable("M2"), library.UNDECRYPTABLE)
     wait(lambda: rows() == {"M1": "unreadable", "M2": "unreadable"})
     assert "M2" not in house.custody._taken, "it is asked for"
 
@@ -184,7 +184,7 @@ def test_one_that_could_not_be_decrypted(house: House, monkeypatch: pytest.Monke
 def test_what_cannot_be_kept_at_all_is_not_confirmed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Was red: its receipt went. Others are not held up by it."""
     with monkeypatch.context() as patched:
-        patched.setattr(adapter, "_arrived", failing_for("M2", adapter._arrived, MemoryError()))
+        patched.setattr(messages, "arrived", failing_for("M2", messages.arrived, MemoryError()))
         for message_id in ("M1", "M2", "M3"):
             house.recv(message_id)
             house.hears(message(message_id))
@@ -206,7 +206,7 @@ def test_what_cannot_be_kept_at_all_is_not_confirmed(house: House, monkeypatch: 
 def test_many_of_them_do_not_hold_up_what_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(custody, "UNDER_WAY", 2)
     with monkeypatch.context() as patched:
-        patched.setattr(adapter, "_arrived", never)
+        patched.setattr(messages, "arrived", never)
         held = []
         for number in range(5):
             house.recv(f"M{number}")
@@ -221,7 +221,7 @@ def test_many_of_them_do_not_hold_up_what_comes(house: House, monkeypatch: pytes
 def test_a_groups_message_whose_other_part_was_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.recv("M2", GROUP)
     with monkeypatch.context() as patched:
-        patched.setattr(adapter, "_arrived", never)
+        patched.setattr(messages, "arrived", never)
         house.hears(message("M2"))
     keys = message("M2")
     keys.Message.Clear()
@@ -235,7 +235,7 @@ def test_nobody_knows_which_it_was(house: House, monkeypatch: pytest.MonkeyPatch
     for message_id in ("M1", "M2"):
         house.recv(message_id)
     with monkeypatch.context() as patched:
-        patched.setattr(adapter, "_content", never)
+        patched.setattr(content, "read", never)
         patched.setattr(mending, "part", never)
         house.hears(message("M1"))
     house.hears(message("M2"))

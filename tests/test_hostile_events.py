@@ -15,7 +15,7 @@ from neonize.proto.Neonize_pb2 import LogEntry
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
-from instances.whatsapp import adapter, mending
+from instances.whatsapp.adapter import Client, jids, library, mending, messages, read_history
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.events import HistoryArrived, MessageArrived, Party
 from tests.test_adapter import event
@@ -43,7 +43,7 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[Any] = []
-        self.client: Any = adapter.Client.__new__(adapter.Client)
+        self.client: Any = Client.__new__(Client)
         self.client._custody = Custody(lambda _: True, lambda _: False)
         self.client._listener = self.events.append
         self.client._made = self.client._alive = threading.Event()
@@ -51,16 +51,16 @@ class Told:
     def hears(self, payload: bytes, code: int, size: int | None = None) -> None:
         buffer = ctypes.create_string_buffer(payload, len(payload))
         handler: Callable[..., None] = lambda *_: self._execute(payload, code)  # noqa: E731
-        adapter._on_event(
+        library.on_event(
             weakref.ref(self.client), handler, 0, ctypes.addressof(buffer), len(payload) if size is None else size, code
         )
 
     def _execute(self, payload: bytes, code: int) -> None:
-        assert code == adapter._MESSAGE
+        assert code == library.MESSAGE
         message = pb.Message()
         message.MergeFromString(payload)
         mending.mend_texts(message, leave_out=("Raw",))
-        self.events.append(adapter._message(message))
+        self.events.append(messages.read(message))
 
 
 @pytest.fixture
@@ -73,13 +73,13 @@ def of_bob(content: bytes) -> bytes:
     made.ClearField("Message")
     made.Info.ServerID, made.Info.Type, made.Info.Category, made.Info.Multicast = 0, "text", "", False
     made.Info.MediaType, made.Info.Edit = "", ""
-    made.Info.MessageSource.BroadcastListOwner.CopyFrom(adapter._jid("@"))
+    made.Info.MessageSource.BroadcastListOwner.CopyFrom(jids.of("@"))
     return bytes(made.SerializePartialToString()) + sized(2, content)
 
 
 def test_what_is_deeper_than_python_reads_is_there_as_unreadable(told: Told) -> None:
     """Was red: it was lost without a word, and its receipt sent."""
-    told.hears(of_bob(deep(300)), adapter._MESSAGE)
+    told.hears(of_bob(deep(300)), library.MESSAGE)
     (arrived,) = told.events
     assert isinstance(arrived, MessageArrived)
     assert (arrived.kind, arrived.message_id, arrived.push_name) == ("unreadable", "3EB01", "Bob")
@@ -88,7 +88,7 @@ def test_what_is_deeper_than_python_reads_is_there_as_unreadable(told: Told) -> 
 
 def test_text_that_is_no_utf_8(told: Told) -> None:
     """Was red: bytes went as far as the journal, which cannot write them; lost, and its receipt sent."""
-    told.hears(of_bob(sized(1, b"a\xff\xfeb")), adapter._MESSAGE)
+    told.hears(of_bob(sized(1, b"a\xff\xfeb")), library.MESSAGE)
     assert told.events[0].text == "a\ufffd\ufffdb"
 
 
@@ -96,23 +96,23 @@ def test_no_utf_8_in_every_text(told: Told) -> None:
     poll = Message.DESCRIPTOR.fields_by_name["pollCreationMessage"]
     fields = poll.message_type.fields_by_name
     option = sized(fields["options"].number, sized(1, b"\xff"))
-    told.hears(of_bob(sized(poll.number, sized(fields["name"].number, b"\xc0") + option)), adapter._MESSAGE)
+    told.hears(of_bob(sized(poll.number, sized(fields["name"].number, b"\xc0") + option)), library.MESSAGE)
     assert told.events[0].data == {"options": ["\ufffd"]}
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff" * 50, b"\x0a\xff\xff\xff\xff\x0f", of_bob(b"\xff")[:-3]])
-@pytest.mark.parametrize("code", [adapter._MESSAGE, adapter._HISTORY, 22, 99])
+@pytest.mark.parametrize("code", [library.MESSAGE, library.HISTORY, 22, 99])
 def test_what_is_no_event_ends_nothing(told: Told, payload: bytes, code: int) -> None:
     told.hears(payload, code)
 
 
 def test_history_is_not_read_when_it_comes(told: Told) -> None:
-    told.hears(sized(1, b"anything"), adapter._HISTORY)
+    told.hears(sized(1, b"anything"), library.HISTORY)
     assert told.events == [HistoryArrived(b"anything")]
 
 
 def test_a_piece_of_history_without_measure_is_not_even_copied(told: Told) -> None:
-    told.hears(b"", adapter._HISTORY, size=adapter.MOST_HISTORY + 1)  # Whoever read it would read foreign memory.
+    told.hears(b"", library.HISTORY, size=library.MOST_HISTORY + 1)  # Whoever read it would read foreign memory.
     assert told.events == []
 
 
@@ -126,7 +126,7 @@ def test_one_deep_message_does_not_cost_a_piece_of_history() -> None:
     web_message = past.DESCRIPTOR.fields_by_name["message"].number
     bad = sized(2, sized(1, sized(1, b"") + sized(web_message, deep(300))))
     poisoned = made.SerializeToString() + sized(2, sized(1, b"1009@lid") + bad)
-    _, told = adapter.read_history(poisoned, OWN)
+    _, told = read_history(poisoned, OWN)
     assert [one.text for one in told if isinstance(one, MessageArrived)] == ["text 0", "text 1", "text 2"]
 
 
@@ -135,7 +135,7 @@ def test_a_time_that_is_none_is_now(stamp: int) -> None:
     """Was red: beyond the year 9999 the message was lost; of year 1 nobody finds it."""
     made = event(Message(conversation="x"))
     made.Info.Timestamp = stamp
-    arrived = adapter._message(made)
+    arrived = messages.read(made)
     assert arrived is not None
     assert abs((arrived.sent_at - datetime.now(UTC)).total_seconds()) < 60
 
@@ -148,11 +148,11 @@ def test_a_line_of_the_log_that_is_no_utf_8_is_heard() -> None:
     entry = LogEntry(Name="Client/Recv", Level="DEBUG", Message="<message x>")
     line = entry.SerializeToString().replace(b"x>", b"\xff>")
     buffer = ctypes.create_string_buffer(line, len(line))
-    adapter._on_log(weakref.ref(told.client), ctypes.addressof(buffer), len(line))
+    library.on_log(weakref.ref(told.client), ctypes.addressof(buffer), len(line))
     assert heard == [("Client/Recv", "<message \ufffd>")]
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=60), st.sampled_from([adapter._MESSAGE, adapter._HISTORY]))
+@given(st.binary(max_size=60), st.sampled_from([library.MESSAGE, library.HISTORY]))
 def test_no_bytes_are_an_error(payload: bytes, code: int) -> None:
     Told().hears(payload, code)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chats import delivery
 from chats.models import Message
-from instances.whatsapp import receipts
+from instances.whatsapp.adapter import receipts
 from instances.whatsapp.events import Party, Receipt
 from tests.base import BaseTestCase
 

@@ -18,7 +18,7 @@ from chats.pinbook import Asker, Outcome, Wish
 from instances.events import webhooks
 from instances.events.models import OutgoingEvent
 from instances.models import Instance
-from instances.whatsapp import adapter
+from instances.whatsapp.adapter import groups
 from instances.whatsapp.errors import AdminsOnly, AdminsWrite
 from tests.test_adapter import jid, read
 from tests.test_intake import START, action, arrived, make_instance
@@ -162,4 +162,4 @@ def test_what_a_groups_rules_say_of_our_pins(locked: bool, announce: bool, admin
             field.CopyFrom(jid(name))
         one.PhoneNumber.CopyFrom(jid(""))
         one.IsAdmin = is_admin
-    assert adapter._hindrance(group, {"1001@lid", ""}) is hindrance
+    assert groups.hindrance(group, {"1001@lid", ""}) is hindrance

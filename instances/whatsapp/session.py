@@ -8,9 +8,7 @@ import asyncio
 import itertools
 import logging
 import random
-import re
 import time
-from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -28,6 +26,7 @@ from instances.states import LINKED, State, sentence
 from instances.whatsapp import commands, database, keys
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
+from instances.whatsapp.asking import Asking
 from instances.whatsapp.attending import Attending
 from instances.whatsapp.commands import PinOrder, TextOrder, error_reply
 from instances.whatsapp.custody import Custody
@@ -53,12 +52,6 @@ REST_SECONDS = 5.0
 # The library reconnects by itself, but waits two seconds longer each time
 # without a limit. When it has been down for this long, a new client tries.
 RESTART_SECONDS = 60.0
-# Several messages that were cut off come again at once.
-GATHER_SECONDS = 0.5
-CALM_SECONDS = 6.0
-ASK_TIMES = 4
-# Asking costs a reconnection, and whoever uses a key twice can bring it about: so often a device, in so many seconds.
-ASK_MOST, ASK_SECONDS = 6, 600.0
 # So many clients start at once: threads of their own, because they wait for each other and for the network, and
 # the pool's are wanted by those that are connected.
 _STARTERS = Pool(16, "starting")
@@ -71,8 +64,6 @@ OUTDATED_RETRY = timedelta(hours=1)
 # within this time means it.
 RETURN_SECONDS = 5.0
 MEANT_SECONDS = 600.0
-# A person's JID may name a device: 1002:5@lid.
-_DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
 
 
 class Session:
@@ -105,12 +96,7 @@ class Session:
         self._downloads = Downloads(instance, pool)
         self._changing = asyncio.Lock()
         self._starting = asyncio.Lock()
-        # Messages to be asked for, and how often each was.
-        self._lost: list[ev.Lost] = []
-        # By device: when its messages were asked for.
-        self._asked_of: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._asked: Counter[str] = Counter()
-        self._asked_at = -CALM_SECONDS
+        self._asking = Asking(instance, self._ask_soon, writer.put)
         self._qr = ""
         self._failures = 0
         self._replaced_at = -MEANT_SECONDS
@@ -324,7 +310,7 @@ class Session:
 
         def make() -> Client:
             uid, proxy = self.instance.uid, proxies.address_of(self.instance)
-            custody = Custody(self._is_stored, self._on_lost)
+            custody = Custody(self._is_stored, self._asking.lost)
             client = Client(keys.prepare(uid), f"{uid.hex}-{next(_numbers)}", listen, self._holds, proxy, custody)
             client.start()
             return client
@@ -450,52 +436,26 @@ class Session:
         rows = Message.objects.filter(instance=self.instance, message_id=message_id)
         return database.call(rows.exclude(kind=Message.Kind.UNREADABLE).exists)
 
-    def _on_lost(self, lost: ev.Lost) -> bool:
-        """On a thread of the library's: have a message asked for, a few times if need be.
-
-        What is sent anew can be lost as well: senders' libraries may use a key twice (docs/wire.md).
-        """
-        if self._asked[lost.message_id] == ASK_TIMES:
-            log.error("instance %s: a message could not be had again", self.instance.uid)
-            return False
-        times = self._asked_of[lost.sender]
-        while times and times[0] < time.monotonic() - ASK_SECONDS:
-            times.popleft()
-        if len(times) >= ASK_MOST:
-            log.warning("instance %s: a device sends what cannot be decrypted, again and again", self.instance.uid)
-            self._writer.put(self.instance, _unreadable(lost))
-            return False
-        self._asked[lost.message_id] += 1
-        self._loop.call_soon_threadsafe(self._gather, lost)
-        return True
-
-    def _gather(self, lost: ev.Lost) -> None:
-        self._lost.append(lost)
-        if len(self._lost) == 1:
-            self._spawn(self._ask_again())
+    def _ask_soon(self) -> None:
+        self._loop.call_soon_threadsafe(lambda: self._spawn(self._ask_again()))
 
     async def _ask_again(self) -> None:
         """Let the library find that it cannot decrypt what comes again: then it asks the senders by itself."""
-        # What was asked for just now must arrive first: asking makes everything under way unreadable.
-        soon = time.monotonic() - self._asked_at < CALM_SECONDS
-        await asyncio.sleep(CALM_SECONDS if soon else GATHER_SECONDS)
+        await asyncio.sleep(self._asking.pause)
         async with self._changing:
-            self._asked_at = time.monotonic()
-            lost, self._lost = self._lost, []
-            for sender in {one.sender for one in lost}:
-                self._asked_of[sender].append(self._asked_at)
+            lost = self._asking.take()
             log.warning("instance %s: %d messages were cut off by a kill; their senders are asked to send them again",
                         self.instance.uid, len(lost))  # fmt: skip
             metrics.ASKED_AGAIN.inc(len(lost))
             if self._client is None:
-                self._asked.subtract(one.message_id for one in lost)
+                self._asking.not_asked(lost)
                 return  # They come again with the next one.
             await self._stop_client()
             try:
                 await self._thread(keys.forget_ratchets, self.instance.uid, lost)
             except Exception:
                 log.exception("instance %s: its senders could not be asked; it is tried again", self.instance.uid)
-                self._asked.subtract(one.message_id for one in lost)
+                self._asking.not_asked(lost)
             await self._start_client()
 
     async def learn_group(self, jid: str) -> None:
@@ -557,17 +517,3 @@ class Session:
         self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         return await self._thread(lambda: database.call(work, *args, **kwargs))
-
-
-def _unreadable(lost: ev.Lost) -> ev.MessageArrived:
-    """What a chat shows of a message that nobody asks for."""
-    sender = ev.Party(_DEVICE.sub("@", lost.sender, count=1))
-    return ev.MessageArrived(
-        message_id=lost.message_id,
-        chat=ev.Party(lost.chat) if lost.chat else sender,
-        sender=sender,
-        is_group=bool(lost.chat),
-        from_me=False,
-        sent_at=timezone.now(),
-        kind=Message.Kind.UNREADABLE,
-    )

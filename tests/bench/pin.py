@@ -14,7 +14,7 @@ ROUNDS = 200
 WARM_UP = 20
 # Whichever is larger: this many times the bare one, or this much more.
 TIMES, MORE_MS = 1.5, 10.0
-# As the product opens its own store (instances/whatsapp/adapter.py); the two
+# As the product opens its own store (instances/whatsapp/adapter/client.py); the two
 # must not differ in how often they wait for the disk.
 STORE = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&ignored="
 

@@ -68,3 +68,7 @@ class Gate:
             with self._changed:
                 self._dialing -= 1
                 self._changed.notify_all()
+
+
+# One, as there is one library in a process.
+gate = Gate()

@@ -1,0 +1,109 @@
+"""A piece of the phone's history."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from google.protobuf.message import DecodeError
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
+from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo
+
+from chats import harmless
+from instances.whatsapp import events as ev
+from instances.whatsapp.adapter import content, mending, messages
+
+log = logging.getLogger(__name__)
+
+
+def read_history(payload: bytes, own: ev.Party) -> tuple[int, Iterator[ev.Stored]]:
+    """Open a piece of history: how far along the phone says it is (percent), and what it tells.
+
+    `own`: our two names. Raises ValueError when it is no history at all; a
+    message in it that cannot be read is skipped and logged.
+    """
+    try:
+        history = HistorySync.FromString(payload)
+    except DecodeError as error:
+        # One message that is too deep must not cost all others.
+        try:
+            history = HistorySync.FromString(mending.shallow(payload, HistorySync, ("conversations", "messages")))
+        except (DecodeError, ValueError):
+            raise ValueError("this is no history of WhatsApp's") from error
+        log.warning("of a piece of history, what is nested too deep was left out")
+    return history.progress, _told(history, own)
+
+
+def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
+    mending.mend_texts(history)
+    for pair in history.phoneNumberToLidMappings:
+        yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
+    for name in history.pushnames:
+        yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
+    for conversation in history.conversations:
+        if not conversation.ID:
+            continue
+        names = [name for name in (conversation.ID, conversation.lidJID, conversation.pnJID) if name]
+        chat = ev.Party(conversation.ID, next((name for name in names if name != conversation.ID), ""))
+        group = conversation.ID.endswith("@g.us")
+        if group and conversation.name:
+            yield ev.GroupChanged(conversation.ID, datetime.now(UTC), name=conversation.name)
+        elif not group and chat.alt:
+            yield ev.PersonKnown(chat)
+        for wrapped in conversation.messages:
+            try:
+                yield from _past(wrapped.message, chat, group, own)
+            except Exception:
+                log.exception("a message of the history could not be read")
+
+
+# WebMessageInfo's: acknowledged by the server, by the other side's device, read, played.
+_STATUSES = {
+    WebMessageInfo.SERVER_ACK: 1,
+    WebMessageInfo.DELIVERY_ACK: 2,
+    WebMessageInfo.READ: 3,
+    WebMessageInfo.PLAYED: 4,
+}
+
+
+def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> Iterator[ev.Stored]:
+    """A message of the past, and its pin if it has one."""
+    message = messages.unwrapped(past.message)
+    kind, text, data = content.read(message)
+    if kind is None or not past.key.ID:
+        return
+    author = ev.Party(past.key.participant or past.participant) if group else chat
+    arrived = ev.MessageArrived(
+        message_id=past.key.ID,
+        chat=chat,
+        sender=own if past.key.fromMe else author,
+        is_group=group,
+        from_me=past.key.fromMe,
+        sent_at=harmless.moment(past.messageTimestamp),
+        kind=kind,
+        text=text,
+        push_name="" if past.key.fromMe else past.pushName,
+        status=_STATUSES.get(past.status) if past.key.fromMe else None,
+        data=data,
+    )
+    yield replace(arrived, **messages.about_others(kind, message))
+    if past.HasField("pinInChat"):
+        yield _past_pin(arrived, past.pinInChat, own)
+
+
+def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.MessageArrived:
+    """The pin under which the phone shows a message, as if it had just been told."""
+    seconds = pin.messageAddOnContextInfo.messageAddOnDurationInSecs
+    return replace(
+        pinned,
+        message_id=f"pin-{pinned.message_id}-{pin.serverTimestampMS or pin.senderTimestampMS}",
+        sender=own if pin.key.fromMe else pinned.chat,
+        from_me=pin.key.fromMe,
+        sent_at=harmless.moment((pin.senderTimestampMS or pin.serverTimestampMS) / 1000),
+        kind="pin",
+        text="",
+        push_name="",
+        data={},
+        target=ev.Target(pinned.message_id, by_same_author=False),
+        pin_duration=(seconds or 604_800) if pin.type == PinInChat.PIN_FOR_ALL else None,
+    )
