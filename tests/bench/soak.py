@@ -26,6 +26,9 @@ from tests.receiver import receiver
 MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
 INSTANCES = int(os.environ.get("SOAK_INSTANCES", "50"))
 RATE = 20.0
+# The library remembers for each client what it sent last, some kB each, in case it must be sent again (whatsmeow:
+# retry.go). At one pin a second fifty clients would need four hours until that is full, and the memory would rise.
+REMEMBERED = 256
 # Of the time: caches fill.
 WARM_UP = 0.25
 SAMPLES = 60
@@ -49,6 +52,7 @@ def soak() -> Iterator[Figure]:
         with carla:
             fleet = Fleet(scene, carla)
             fleet.grow(INSTANCES)
+            fleet.pin_often(REMEMBERED)
             traffic = Traffic(scene, bob, carla, fleet, RATE)
             hook = {"url": hooks.url("/ok"), "events": ["message.exchange", "message.pin"]}
             for name in list(fleet.jids)[:WEBHOOKS]:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 
 import psutil
@@ -32,7 +33,8 @@ class Fleet:
         # Instance → the id of Bob's message there, and its phone's JID.
         self.messages: dict[str, str] = {}
         self.jids: dict[str, str] = {}
-        self._turns = itertools.count()
+        # Instance → how often it was asked to pin.
+        self._turns: Counter[str] = Counter()
         self._meet({"shop": scene.ana.jid})
 
     def __len__(self) -> int:
@@ -63,6 +65,24 @@ class Fleet:
         query = "SELECT count(*) FROM instances_instance WHERE state = 'connected' AND state_at >= ?"
         wait(lambda: self._scene.database.one(query, moment) >= count, CONNECT_SECONDS, f"{count} connections")
 
+    def duration(self, name: str) -> str:
+        """For how long to pin this time: for another while than the last time, or it would not be sent."""
+        self._turns[name] += 1
+        return list(DURATIONS)[self._turns[name] % 3]
+
+    def pin_often(self, times: int) -> None:
+        """Let every instance pin its message so many times."""
+
+        def call(names: list[str]) -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._scene.portal.port, timeout=60)
+            for name in names * times:
+                status, said = self._ask(name, connection)
+                assert status == 200, said
+
+        names = list(self.messages)
+        with ThreadPoolExecutor(CALLERS) as callers:
+            list(callers.map(call, (names[number::CALLERS] for number in range(CALLERS))))
+
     # --- What is measured -----------------------------------------------------
 
     def pin(self, name: str) -> float:
@@ -74,8 +94,7 @@ class Fleet:
         return took * 1000
 
     def _ask(self, name: str, connection: http.client.HTTPConnection) -> tuple[int, bytes]:
-        duration = list(DURATIONS)[next(self._turns) % 3]
-        body = json.dumps({"pin": True, "messageId": self.messages[name], "duration": duration})
+        body = json.dumps({"pin": True, "messageId": self.messages[name], "duration": self.duration(name)})
         headers = {"Content-Type": "application/json", "token": self._token}
         connection.request("POST", f"/api/chat/pinMessage/{name}", body, headers)
         answer = connection.getresponse()

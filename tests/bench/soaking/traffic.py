@@ -39,8 +39,6 @@ class Traffic:
         self._lock = threading.Lock()
         self._browser = scene.portal.signed_in()
         self._before = pins_seen(pinned)
-        # How often each message was pinned: each time for another while, so that each pin is sent.
-        self._turns = {one: list(DURATIONS.values()).index(seconds) for one, seconds in self._before}
         self.began = time.monotonic()
         works: list[tuple[float, Callable[[], None]]] = [
             (1 / rate, self._write),
@@ -83,8 +81,7 @@ class Traffic:
     def _pin(self) -> None:
         name = next(self._names)
         message_id = self._fleet.messages[name]
-        turns = self._turns[message_id] = self._turns[message_id] + 1
-        duration = list(DURATIONS)[turns % 3]
+        duration = self._fleet.duration(name)
         body = {"pin": True, "messageId": message_id, "duration": duration}
         if self._ask("pin", "POST", f"/api/chat/pinMessage/{name}", body) == 200:
             with self._lock:
