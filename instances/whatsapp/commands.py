@@ -48,6 +48,9 @@ ALIVE = "alive"
 MEDIA = "media"
 MEDIA_PIECE = "media_piece"
 
+# Linking talks to WhatsApp's server before there is a code to show.
+LINK_SECONDS = 20.0
+
 # A connector looks for instances that nobody holds when it hears this.
 WAKE = "connector.wake"
 
@@ -63,20 +66,22 @@ def news_subject(uid: UUID, topic: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """Something to put on the wire, for a while and under one lease only."""
+class Timed:
+    """Something to be done for a while only: whoever asked for it hears that it failed when its time is over."""
 
-    # Unix time after which the order must not be carried out any more.
+    # Unix time after which it must not be begun any more.
     deadline: float
-    # Of the lease under which the caller believes the instance to be held.
-    epoch: int
     # On the steady clock of who made or received it: a clock that is set back must not give it a day.
     _end: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Begin to count: no order has more than ACK_TIMEOUT."""
-        longest = settings.ACK_TIMEOUT.total_seconds()
-        object.__setattr__(self, "_end", steady() + min(self.deadline - time.time(), longest))
+        """Begin to count."""
+        object.__setattr__(self, "_end", steady() + min(self.deadline - time.time(), self.longest()))
+
+    @staticmethod
+    def longest() -> float:
+        """No more seconds than these, whatever the clocks show."""
+        return settings.ACK_TIMEOUT.total_seconds()
 
     def to_payload(self) -> dict[str, Any]:
         """For the wire."""
@@ -86,6 +91,32 @@ class Order:
     def seconds_left(self) -> float:
         """Until the deadline, whatever is done to the clock; negative when it has passed."""
         return min(self.deadline - time.time(), self._end - steady())
+
+    @property
+    def in_time(self) -> bool:
+        """Whether it may still be begun."""
+        return self.seconds_left > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Timed):
+    """Something that changes an instance's connection."""
+
+    # For a pairing code.
+    phone: str = ""
+
+    @staticmethod
+    def longest() -> float:
+        """As long as linking may take."""
+        return LINK_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Timed):
+    """Something to put on the wire, under one lease only."""
+
+    # Of the lease under which the caller believes the instance to be held.
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

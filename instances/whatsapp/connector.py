@@ -161,7 +161,10 @@ class Connector:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if not self.lease.good:
-                await asyncio.gather(*(session.stand_down() for session in list(self._sessions.values())))
+                sessions = list(self._sessions.values())
+                # All off the air first: letting a client go takes its time.
+                await asyncio.gather(*(session.leave() for session in sessions))
+                await asyncio.gather(*(session.stand_down() for session in sessions))
 
     async def _tick(self, ticks: int) -> None:
         self._ticked_at = self._loop.time()

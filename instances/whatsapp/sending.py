@@ -75,7 +75,7 @@ class Sending:
 
     async def _in_turn(self, order: Order, client: Client, work: Work, begun: asyncio.Event) -> dict[str, Any]:
         async with self._turn:
-            if order.seconds_left <= 0:
+            if not order.in_time:
                 return error_reply(Busy())
             begun.set()
             return await asyncio.get_running_loop().run_in_executor(self._pool, tracing.carried(work), client)
@@ -85,7 +85,7 @@ def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], object],
     """Send a text, and store it as the messages that come in are stored, so that it can be found and pinned."""
     quoted = (order.quoted_id, order.quoted_sender, order.quoted_text) if order.quoted_id else None
     try:
-        sent = client.send_text(order.chat, order.text, quoted, look_up=not order.known)
+        sent = client.send_text(order.chat, order.text, quoted, look_up=not order.known, in_time=lambda: order.in_time)
     except WhatsAppError as error:
         return error_reply(error)
     store([sent])
@@ -96,7 +96,9 @@ def send_pin(order: PinOrder, client: Client) -> dict[str, Any]:
     """Send a pin or an unpin, and record what came of it."""
     attempt, began = UUID(order.attempt), time.monotonic()
     try:
-        stanza_id, at = client.send_pin(order.chat, order.message_id, order.from_me, order.participant, order.duration)
+        stanza_id, at = client.send_pin(
+            order.chat, order.message_id, order.from_me, order.participant, order.duration, lambda: order.in_time
+        )
     except Refused as error:
         _record(attempt, began, Outcome.REFUSED, detail=error.reason)
         return error_reply(error)

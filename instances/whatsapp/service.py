@@ -7,6 +7,7 @@ done now is not done later.
 """
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -22,8 +23,6 @@ log = logging.getLogger(__name__)
 
 # Beyond the deadline an order carries: the time its reply may still travel.
 GRACE_SECONDS = 0.5
-# Linking talks to WhatsApp's server before there is a code to show.
-LINK_SECONDS = 20.0
 # For half a megabyte from the connector's disk.
 PIECE_SECONDS = 20.0
 
@@ -86,7 +85,7 @@ def connect(instance: Instance) -> Link:
     Codes expire within a minute at most; call again for the newest one.
     Raises NotConnected when no connector is up, LinkingFailed with the reason.
     """
-    return Link(**_ask(instance, commands.CONNECT, {}, LINK_SECONDS, _no_answer()))
+    return Link(**_change(instance, commands.CONNECT))
 
 
 def pairing_code(instance: Instance, phone: str) -> str:
@@ -94,18 +93,18 @@ def pairing_code(instance: Instance, phone: str) -> str:
 
     `phone`: the number in international form. Raises as `connect`.
     """
-    code: str = _ask(instance, commands.PAIRING_CODE, {"phone": phone}, LINK_SECONDS, _no_answer())["code"]
+    code: str = _change(instance, commands.PAIRING_CODE, phone=phone)["code"]
     return code
 
 
 def disconnect(instance: Instance) -> None:
     """Take the instance off the air until `connect`; the phone keeps it linked."""
-    _ask(instance, commands.DISCONNECT, {}, LINK_SECONDS)
+    _change(instance, commands.DISCONNECT)
 
 
 def logout(instance: Instance) -> None:
     """Unlink the device, on the phone too where it can be reached, and delete its keys."""
-    _ask(instance, commands.LOGOUT, {}, LINK_SECONDS)
+    _change(instance, commands.LOGOUT)
 
 
 def apply_preferences(instance: Instance) -> None:
@@ -113,7 +112,7 @@ def apply_preferences(instance: Instance) -> None:
 
     Raises NotConnected when no connector holds it: the next one that does goes by them.
     """
-    _ask(instance, commands.PREFERENCES, {}, LINK_SECONDS)
+    _change(instance, commands.PREFERENCES)
 
 
 def announce(instance: Instance) -> None:
@@ -127,6 +126,13 @@ def announce(instance: Instance) -> None:
 def publish(uid: UUID, topic: str, payload: dict[str, Any]) -> None:
     """Tell live pages and webhooks some news of an instance."""
     broker().publish(commands.news_subject(uid, topic), payload)
+
+
+def _change(instance: Instance, verb: str, phone: str = "") -> dict[str, Any]:
+    change = commands.Change(deadline=time.time() + commands.LINK_SECONDS, phone=phone)
+    linking = verb in (commands.CONNECT, commands.PAIRING_CODE)
+    silence = LinkingFailed("WhatsApp did not answer. Try again.") if linking else None
+    return _ask(instance, verb, change.to_payload(), change.seconds_left + GRACE_SECONDS, silence)
 
 
 def _ask(
@@ -145,7 +151,3 @@ def _ask(
         raise silence or NotConfirmed() from error
     commands.raise_if_error(reply)
     return reply
-
-
-def _no_answer() -> LinkingFailed:
-    return LinkingFailed("WhatsApp did not answer. Try again.")

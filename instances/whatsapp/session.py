@@ -16,30 +16,31 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from django.db import transaction
 from django.utils import timezone
 
 from chats.models import Message
 from instances import preferences, proxies
 from instances.leases import Lease
 from instances.models import Instance
-from instances.states import LINKED, State, sentence
+from instances.states import LINKED, State
 from instances.whatsapp import commands, database, keys
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.asking import Asking
 from instances.whatsapp.attending import Attending
-from instances.whatsapp.commands import PinOrder, TextOrder, error_reply
+from instances.whatsapp.commands import Change, PinOrder, TextOrder, error_reply
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import LinkingFailed, NotConnected, WhatsAppError
 from instances.whatsapp.history import History
 from instances.whatsapp.outage import Outage
+from instances.whatsapp.recording import Recording
 from instances.whatsapp.sending import Sending, send_pin, send_text
-from instances.whatsapp.stating import save_state
 from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import metrics, tracing
-from portal.broker import NobodyListens, broker
+from portal.broker import broker
 from portal.pool import Pool
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ RESTART_SECONDS = 60.0
 # So many clients start at once: threads of their own, because they wait for each other and for the network, and
 # the pool's are wanted by those that are connected.
 _STARTERS = Pool(16, "starting")
+# And so many leave the air at once, however many threads of the pool wait for a database.
+_LEAVING = Pool(16, "leaving")
 # The library knows its clients by name, all of the process in one table: one that had the name of another, which is
 # about to end, would be ended in its place.
 _numbers = itertools.count()
@@ -91,6 +94,7 @@ class Session:
         self._generation = 0
         self._events: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
         self._changed = asyncio.Condition()
+        self._record = Recording(instance, self._holds, pool)
         self._sending = Sending(pool)
         self._attending = Attending(instance, pool)
         self._downloads = Downloads(instance, pool)
@@ -128,9 +132,16 @@ class Session:
         for end in self._ending:
             await end()
         self._ending.clear()
-        await self._stop_client()
+        # A client that is being made would be nobody's, and one device with two connections spoils its keys.
+        async with self._starting:
+            await self._stop_client()
         for task in list(self._tasks):
             task.cancel()
+
+    async def leave(self) -> None:
+        """Off the air at once; `stand_down` must follow."""
+        if self._client is not None:
+            await self._loop.run_in_executor(_LEAVING, self._client.leave)
 
     async def stand_down(self) -> None:
         """Another connector may hold the instance soon: off the air, until the lease is good again."""
@@ -147,7 +158,8 @@ class Session:
     @property
     def due(self) -> bool:
         """Whether `tick` has anything to do; asked of each of hundreds once a second."""
-        return self._start_is_due or (self.instance.state == State.CONNECTED and self._attending.due)
+        attending = self.instance.state == State.CONNECTED and self._attending.due
+        return self._start_is_due or self._record.waits or attending
 
     @property
     def _start_is_due(self) -> bool:
@@ -157,12 +169,20 @@ class Session:
         """Once a second: start what is due."""
         if not self._holds():
             return
+        await self._record.write()
         if self._start_is_due and self._outage.may_try():
-            self._start_at = None
-            async with self._changing:
-                await self._start_client()
+            await self._start_what_is_due()
         if self._client is not None and self.instance.state == State.CONNECTED:
             self._attending.tick(self._client)
+
+    async def _start_what_is_due(self) -> None:
+        self._start_at = None
+        try:
+            async with self._changing:
+                await self._start_client()
+        except Exception:
+            log.exception("instance %s could not be started; it is tried again", self.instance.uid)
+            self._start_later()
 
     # --- Commands ---------------------------------------------------------
 
@@ -196,16 +216,21 @@ class Session:
                 return await self._downloads.fetch(payload["message"], client)
             case commands.MEDIA_PIECE:
                 return await self._downloads.piece(**payload)
-        async with self._changing:
-            return await self._change(verb, payload)
+        return await self._change(verb, Change(**payload))
 
-    async def _change(self, verb: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def _change(self, verb: str, change: Change) -> dict[str, Any]:
         """The commands that change the connection, one after the other."""
+        async with self._changing:
+            if not change.in_time or self._leaving or not self._holds():
+                raise NotConnected  # Its caller has heard as much.
+            return await self._changed_by(verb, change)
+
+    async def _changed_by(self, verb: str, change: Change) -> dict[str, Any]:
         match verb:
             case commands.CONNECT:
                 return await self._connect()
             case commands.PAIRING_CODE:
-                return await self._pairing_code(payload["phone"])
+                return await self._pairing_code(change.phone)
             case commands.DISCONNECT:
                 return await self._disconnect()
             case commands.LOGOUT:
@@ -223,7 +248,7 @@ class Session:
         return self._client if ready else None
 
     async def _connect(self) -> dict[str, Any]:
-        await self._save(wanted=True)
+        await self._record.save(wanted=True)
         if self._client is None:
             self._failures = 0
             self._start_at = None
@@ -262,7 +287,7 @@ class Session:
         return {}
 
     async def _disconnect(self) -> dict[str, Any]:
-        await self._save(wanted=False)
+        await self._record.save(wanted=False)
         await self._stop_client()
         await self._set_state(State.PAUSED if self.instance.linked else State.UNLINKED)
         return {}
@@ -279,7 +304,11 @@ class Session:
             except NotConnected:
                 log.warning("WhatsApp could not be told of a logout; the keys are deleted all the same")
         await self._stop_client()
-        await self._forget_keys()
+        try:
+            await self._forget_keys()
+        except Exception:
+            await self._set_state(State.DISCONNECTED, "The keys could not be deleted: log out again.")
+            raise
         detail = (
             "" if told else "Remove this device on the phone too, under Linked devices: WhatsApp could not be told."
         )
@@ -294,33 +323,41 @@ class Session:
         generation = self._generation
         await self._set_state(State.CONNECTING if self.instance.linked else State.LINKING)
 
-        def listen(event: ev.Event) -> None:
-            if isinstance(event, ev.Stored):
-                if self.instance.ignore_groups and ev.of_a_group(event):
-                    return
-                self._writer.put(self.instance, event)
-                if isinstance(event, ev.MessageArrived):
-                    self._attending.arrived(event)
-            elif isinstance(event, ev.Receipt):
-                self._ticks.put(self.instance, event)
-            elif isinstance(event, ev.HistoryArrived):
-                self._history.keep(self.instance, event.payload)
-            else:
-                self._loop.call_soon_threadsafe(self._events.put_nowait, (generation, event))
-
-        def make() -> Client:
-            uid, proxy = self.instance.uid, proxies.address_of(self.instance)
-            custody = Custody(self._is_stored, self._asking.lost)
-            client = Client(keys.prepare(uid), f"{uid.hex}-{next(_numbers)}", listen, self._holds, proxy, custody)
-            client.start()
-            return client
-
         # Its first events must not be dealt with before the client is known.
         try:
             async with self._starting:
-                self._client = await self._loop.run_in_executor(_STARTERS, tracing.carried(make))
+                make = tracing.carried(partial(self._make_client, generation))
+                self._client = await self._loop.run_in_executor(_STARTERS, make)
+                if self._client is None and generation == self._generation:
+                    self._start_at = time.monotonic()
         except proxies.InvalidProxy as error:
             await self._fail(str(error))
+
+    def _make_client(self, generation: int) -> Client | None:
+        """On a thread. None: while it waited for one, somebody else took the instance over, or the session ends."""
+        if self._leaving or generation != self._generation or not self._holds():
+            return None
+        uid, proxy = self.instance.uid, proxies.address_of(self.instance)
+        custody = Custody(self._is_stored, self._asking.lost)
+        listen = partial(self._hear, generation)
+        client = Client(keys.prepare(uid), f"{uid.hex}-{next(_numbers)}", listen, self._holds, proxy, custody)
+        client.start()
+        return client
+
+    def _hear(self, generation: int, event: ev.Event) -> None:
+        """On a thread of a client's."""
+        if isinstance(event, ev.Stored):
+            if self.instance.ignore_groups and ev.of_a_group(event):
+                return
+            self._writer.put(self.instance, event)
+            if isinstance(event, ev.MessageArrived):
+                self._attending.arrived(event)
+        elif isinstance(event, ev.Receipt):
+            self._ticks.put(self.instance, event)
+        elif isinstance(event, ev.HistoryArrived):
+            self._history.keep(self.instance, event.payload)
+        else:
+            self._loop.call_soon_threadsafe(self._events.put_nowait, (generation, event))
 
     async def _stop_client(self) -> None:
         client, self._client = self._client, None
@@ -330,8 +367,20 @@ class Session:
             await self._thread(client.stop)
 
     async def _forget_keys(self) -> None:
-        await self._thread(keys.forget, self.instance.uid)
-        await self._save(jid="", lid="", linked_at=None, key_store="")
+        """Unlinked: delete the keys, unless another connector holds the instance by now and may have new ones."""
+        gone: dict[str, Any] = {"jid": "", "lid": "", "linked_at": None, "key_store": ""}
+
+        def forget() -> None:
+            with transaction.atomic():
+                # Whoever takes the instance over waits for this row.
+                if self._record.mine().update(**gone) and self._holds():
+                    keys.forget(self.instance.uid)
+                else:
+                    log.warning("instance %s is no longer ours: its keys stay", self.instance.uid)
+
+        await self._database(forget)
+        for name, value in gone.items():
+            setattr(self.instance, name, value)
 
     # --- What the client says ---------------------------------------------
 
@@ -354,7 +403,7 @@ class Session:
                 self._qr = text
                 await self._set_state(State.LINKING)
                 # Whoever holds the code can link: it is asked for, never told around.
-                await self._news("qr", {})
+                await self._record.news("qr", {})
             case ev.QrEnded(outcome):
                 self._qr = ""
                 if outcome != "success":
@@ -367,7 +416,7 @@ class Session:
                     await self._thread(self._client.reject_call, event)
                     log.info("instance %s: a call was rejected", self.instance.uid)
             case ev.Disconnected():
-                await self._save(last_seen_at=timezone.now())
+                await self._record.learn(last_seen_at=timezone.now())
                 await self._set_state(State.DISCONNECTED)
                 self._start_at = time.monotonic() + RESTART_SECONDS
             case ev.ConnectFailed(reason) | ev.Stopped(reason):
@@ -380,7 +429,11 @@ class Session:
         await self._stop_client()
         match event:
             case ev.LoggedOut(reason, banned):
-                await self._forget_keys()
+                try:
+                    await self._forget_keys()
+                except Exception:
+                    # WhatsApp says the same to whoever tries with them.
+                    log.exception("instance %s: its keys could not be deleted", self.instance.uid)
                 await self._set_state(State.BANNED if banned else State.LOGGED_OUT, reason)
             case ev.Replaced():
                 await self._set_state(State.REPLACED)
@@ -390,7 +443,7 @@ class Session:
                 self._replaced_at = now
             case ev.Banned(reason, seconds):
                 until = timezone.now() + timedelta(seconds=seconds)
-                await self._save(banned_until=until)
+                await self._record.learn(banned_until=until)
                 await self._set_state(State.BANNED, f"{reason}; until {until:%Y-%m-%d %H:%M} UTC")
                 self._start_at = time.monotonic() + seconds + 1
             case ev.Outdated():
@@ -403,7 +456,7 @@ class Session:
         self._outage.over()
         self._start_at = None
         now = timezone.now()
-        await self._save(
+        await self._record.learn(
             jid=event.jid,
             lid=event.lid,
             push_name=event.push_name[:200],
@@ -422,7 +475,10 @@ class Session:
         if not self.instance.linked:
             await self._set_state(State.UNLINKED, reason)
             return
+        self._start_later()
         await self._set_state(State.DISCONNECTED, reason)
+
+    def _start_later(self) -> None:
         wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
         self._outage.failed()
@@ -452,11 +508,15 @@ class Session:
                 return  # They come again with the next one.
             await self._stop_client()
             try:
-                await self._thread(keys.forget_ratchets, self.instance.uid, lost)
+                await self._thread(self._forget_ratchets, lost)
             except Exception:
                 log.exception("instance %s: its senders could not be asked; it is tried again", self.instance.uid)
                 self._asking.not_asked(lost)
             await self._start_client()
+
+    def _forget_ratchets(self, lost: list[ev.Lost]) -> None:
+        if self._holds():
+            keys.forget_ratchets(self.instance.uid, lost)
 
     async def learn_group(self, jid: str) -> None:
         """Ask WhatsApp what a group is called and who may do what in it."""
@@ -471,28 +531,9 @@ class Session:
 
     async def _set_state(self, state: State, detail: str = "") -> None:
         """Record the state, if it is one, and tell everybody."""
-        if (self.instance.state, self.instance.state_detail) != (state, detail):
-            self.instance.state, self.instance.state_detail = state, detail[:300]
-            self.instance.state_at = timezone.now()
-            event = await self._database(save_state, self.instance)
-            log.info("instance %s: %s", self.instance.uid, state)
-            payload = {"state": state, "sentence": sentence(state, detail)}
-            await self._news("state", payload | {"events": [event.body] if event else []})
+        await self._record.state(state, detail)
         async with self._changed:
             self._changed.notify_all()
-
-    async def _save(self, **fields: Any) -> None:
-        for name, value in fields.items():
-            setattr(self.instance, name, value)
-        rows = Instance.objects.filter(pk=self.instance.pk, epoch=self.instance.epoch)
-        if not await self._database(rows.update, **fields):
-            log.warning("instance %s is no longer ours", self.instance.uid)
-
-    async def _news(self, topic: str, payload: dict[str, Any]) -> None:
-        try:
-            await broker().publish_async(commands.news_subject(self.instance.uid, topic), payload)
-        except NobodyListens:
-            log.debug("news not told: NATS is away")
 
     async def _wait_for(self, ready: Callable[[], bool], seconds: float) -> None:
         async def wait() -> None:

@@ -42,11 +42,13 @@ from instances.whatsapp.adapter.hindrances import Hindrances
 from instances.whatsapp.adapter.library import Neonize
 from instances.whatsapp.adapter.people import People
 from instances.whatsapp.custody import Custody
-from instances.whatsapp.errors import LinkingFailed, NotConnected
+from instances.whatsapp.errors import Busy, LinkingFailed, NotConnected
 
 log = logging.getLogger(__name__)
 
 Listener = Callable[[ev.Event], None]
+# Whether what was ordered may still be sent.
+InTime = Callable[[], bool]
 
 # How long a new client may take until it dials, and from there to its first
 # sign of life; then it has written and read the library's maps long ago.
@@ -99,6 +101,7 @@ class Client:
         self._may_dial = threading.Event()
         self._alive = threading.Event()
         self._stopping = False
+        self._leaving = threading.Lock()
         self._left = threading.Event()
         self._last_event = 0.0
         props = DeviceProps(os="Pin Portal", platformType=DeviceProps.FIREFOX)
@@ -144,6 +147,16 @@ class Client:
         self._made.set()
         self._alive.set()
 
+    def leave(self) -> None:
+        """Off the air, at once; `stop` must follow. A second time it does nothing."""
+        with self._leaving:
+            if self._left.is_set():
+                return
+            gate.passing()
+            self._client.disconnect()
+            self._left.set()
+            self._custody.let_go()
+
     def stop(self) -> None:
         """Close the connection, hand over what has been taken in, and let the client go. Keys stay.
 
@@ -154,10 +167,7 @@ class Client:
         if self._stopping:
             return
         self._stopping = True
-        gate.passing()
-        self._client.disconnect()
-        self._left.set()
-        self._custody.let_go()
+        self.leave()
         limit = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < limit and (self._custody.busy or time.monotonic() < self._last_event + QUIET_SECONDS):
             time.sleep(0.02)
@@ -186,28 +196,28 @@ class Client:
 
     def be_online(self, online: bool) -> bool:
         """Tell contacts that we are here, or no longer. False when WhatsApp has not told us our own name yet."""
-        gate.passing()
         try:
+            self._pass_to_send()
             self._client.send_presence(Presence.AVAILABLE if online else Presence.UNAVAILABLE)
-        except exc.SendPresenceError as error:
+        except (exc.SendPresenceError, NotConnected) as error:
             log.debug("presence: %s", error)
             return False
         return True
 
     def mark_read(self, chat: str, sender: str, message_ids: list[str]) -> None:
         """Tell the sender that these messages of theirs were read. What WhatsApp does with it, it does not say."""
-        gate.passing()
         try:
+            self._pass_to_send()
             self._client.mark_read(*message_ids, chat=jids.of(chat), sender=jids.of(sender), receipt=ReceiptType.READ)
-        except exc.MarkReadError as error:
+        except (exc.MarkReadError, NotConnected) as error:
             log.info("messages were not marked as read: %s", error)
 
     def reject_call(self, call: ev.CallOffered) -> None:
         """Let a caller hear that nobody takes the call."""
-        gate.passing()
         try:
+            self._pass_to_send()
             self._client.reject_call(jids.of(call.caller), call.call_id)
-        except exc.RejectCallError as error:
+        except (exc.RejectCallError, NotConnected) as error:
             log.info("a call was not rejected: %s", error)
 
     @property
@@ -226,12 +236,19 @@ class Client:
             return None
 
     def send_pin(
-        self, chat: str, message_id: str, from_me: bool, participant: str | None, duration: int | None
+        self,
+        chat: str,
+        message_id: str,
+        from_me: bool,
+        participant: str | None,
+        duration: int | None,
+        in_time: InTime,
     ) -> tuple[str, datetime]:
         """Pin (`duration` in seconds) or unpin (None); returns the stanza's id and the time it says.
 
         Blocks until WhatsApp's server acknowledged, at most the library's own
-        75 seconds. Raises NotConnected, NotAllowed or Refused (not sent), NotConfirmed.
+        75 seconds. `in_time` is asked right before the stanza: WhatsApp may have been asked for something first.
+        Raises NotConnected, Busy, NotAllowed or Refused (not sent), NotConfirmed.
         """
         if participant is not None:
             self._hindrances.check_group(chat)
@@ -239,7 +256,7 @@ class Client:
             self._hindrances.check_contact(chat)
         sent_at = datetime.now(UTC)
         message = outgoing.pin(chat, message_id, from_me, participant, duration, sent_at)
-        self._pass_to_send()
+        self._pass_to_send(in_time)
         try:
             response = self._client.send_message(jids.of(chat), message)
         except exc.SendMessageError as error:
@@ -247,7 +264,7 @@ class Client:
         return str(response.ID), sent_at
 
     def send_text(
-        self, chat: str, text: str, quoted: tuple[str, str, str] | None, *, look_up: bool
+        self, chat: str, text: str, quoted: tuple[str, str, str] | None, *, look_up: bool, in_time: InTime
     ) -> ev.MessageArrived:
         """Send a text, quoting (id, author, text) if given; returns it as if it had come in.
 
@@ -259,7 +276,7 @@ class Client:
         is_group = to.Server == "g.us"
         if not is_group:
             self._hindrances.check_contact(jids.text(to))
-        self._pass_to_send()
+        self._pass_to_send(in_time)
         try:
             response = self._client.send_message(to, outgoing.text(text, quoted))
             me = self._client.get_me()
@@ -292,11 +309,16 @@ class Client:
         except exc.DownloadError as error:
             raise refusals.of_a_file(str(error)) from None
 
-    def _pass_to_send(self) -> None:
-        """Last of all before a stanza. Raises NotConnected when another connector may hold the instance by now."""
+    def _pass_to_send(self, in_time: InTime = lambda: True) -> None:
+        """Last of all before a stanza.
+
+        Raises NotConnected when another connector may hold the instance by now, Busy when its time is over.
+        """
         gate.passing()
         if not self._may_send():
             raise NotConnected
+        if not in_time():
+            raise Busy
 
     def _blocklist_changed(self, _: pb.BlocklistEvent) -> None:
         self._hindrances.blocklist_changed()

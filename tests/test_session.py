@@ -1,0 +1,287 @@
+"""A session while the database, the lease or the time fails it; what is the library's and NATS's is played."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+from unittest import mock
+
+import psycopg
+import pytest
+from django.db import OperationalError
+
+from instances.models import Instance
+from instances.states import State
+from instances.whatsapp import commands, database, keys, recording, session
+from instances.whatsapp import events as ev
+from instances.whatsapp.outage import Outage
+from instances.whatsapp.session import Session
+from tests.test_intake import make_instance
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CONNECTED = ev.Connected("5511900000001@s.whatsapp.net", "1001@lid", "Ana")
+
+
+class FakeClient:
+    """neonize's place."""
+
+    made: "list[FakeClient]" = []
+    may_start = threading.Event()
+
+    def __init__(self, *_: Any) -> None:
+        self.left = self.stopped = False
+        self.made.append(self)
+
+    def start(self) -> None:
+        assert self.may_start.wait(10)
+
+    def leave(self) -> None:
+        self.left = True
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class House:
+    """A connector with one instance, whose lease is good until the test says otherwise."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.holds = True
+        self.pool = ThreadPoolExecutor(4)
+        lease = mock.MagicMock()
+        lease.holds = lambda *_: self.holds
+        lease.store = "here"
+        writer, history, ticks = (mock.MagicMock() for _ in range(3))
+        self.session = Session(instance, lease, self.pool, writer, history, ticks, Outage())
+
+    def give_client(self) -> Any:
+        self.session._client = client = cast(Any, FakeClient())
+        return client
+
+    async def ticks(self, until: Callable[[], Any]) -> None:
+        """As the connector does, but quicker."""
+        limit = time.monotonic() + 10
+        while not until():
+            assert time.monotonic() < limit
+            if self.session.due:
+                await self.session.tick()
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    FakeClient.made = []
+    FakeClient.may_start = threading.Event()
+    FakeClient.may_start.set()
+    monkeypatch.setattr(session, "Client", FakeClient)
+    monkeypatch.setattr(session, "BACKOFF_SECONDS", (0.05,))
+    for module in (session, recording):
+        monkeypatch.setattr(module, "broker", lambda: mock.MagicMock(publish_async=told, subscribe=listening))
+    yield
+    FakeClient.may_start.set()
+
+
+async def told(*_: Any) -> None:
+    pass
+
+
+async def listening(*_: Any) -> Callable[[], Awaitable[None]]:
+    return told
+
+
+def run(work: Callable[[House], Awaitable[None]]) -> None:
+    """On a loop, as the connector's."""
+
+    instance = make_instance()
+
+    async def go() -> None:
+        house = House(instance)
+        try:
+            await work(house)
+        finally:
+            await house.session.end()
+            house.pool.shutdown()
+
+    asyncio.run(go())
+
+
+async def until(true: Callable[[], Any]) -> None:
+    limit = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < limit
+        await asyncio.sleep(0.01)
+
+
+def row() -> Any:
+    return Instance.objects.values_list("state", "jid", "key_store").get
+
+
+def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: nothing tried again, and the instance stayed off the air until somebody pressed Connect."""
+    real, failures = keys.prepare, [psycopg.OperationalError("the database is away")] * 2
+
+    def prepare(uid: Any) -> str:
+        if failures:
+            raise failures.pop()
+        return real(uid)
+
+    monkeypatch.setattr(keys, "prepare", prepare)
+
+    async def work(house: House) -> None:
+        house.session._start_at = time.monotonic()
+        await house.ticks(lambda: house.session._client)
+        assert len(FakeClient.made) == 1
+
+    run(work)
+
+
+def test_what_is_known_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: the state was never written, and every pin was refused although the client was connected."""
+    real, away = database.call, True
+
+    def call(work: Any, *args: Any, **fields: Any) -> Any:
+        if away:
+            raise OperationalError("away")
+        return real(work, *args, **fields)
+
+    monkeypatch.setattr(database, "call", call)
+
+    async def work(house: House) -> None:
+        nonlocal away
+        client = house.give_client()
+        await house.session._on(CONNECTED)
+        assert house.session._ready_for(house.instance.epoch) is client
+        assert house.session.due
+        away = False
+        await house.ticks(lambda: not house.session.due)
+        stored = await asyncio.to_thread(row())
+        assert stored == (State.CONNECTED, CONNECTED.jid, "here")
+
+    run(work)
+
+
+def test_a_client_that_gave_up_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(house: House) -> None:
+        with mock.patch.object(database, "call", side_effect=OperationalError("away")):
+            await house.session._on(ev.Stopped("gone"))
+        await house.ticks(lambda: house.session._client)
+
+    run(work)
+
+
+def test_a_session_that_ends_while_its_client_starts() -> None:
+    """Was red: nobody stopped the client, and one device had two connections."""
+
+    async def work(house: House) -> None:
+        FakeClient.may_start.clear()
+        house.session._start_at = time.monotonic()
+        starting = asyncio.create_task(house.session.tick())
+        await until(lambda: FakeClient.made)
+        ending = asyncio.create_task(house.session.end())
+        await asyncio.sleep(0.1)
+        assert not ending.done()
+        FakeClient.may_start.set()
+        await asyncio.gather(starting, ending)
+        assert [client.stopped for client in FakeClient.made] == [True]
+
+    run(work)
+
+
+@pytest.mark.parametrize("lost", ["the lease", "the session"])
+def test_a_client_that_waits_for_its_turn_to_start(monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    """Was red: it dialled when its turn came, whoever held the instance by then."""
+    busy = threading.Event()
+    starters = ThreadPoolExecutor(1)
+    starters.submit(busy.wait, 10)
+    monkeypatch.setattr(session, "_STARTERS", starters)
+
+    async def work(house: House) -> None:
+        house.session._start_at = time.monotonic()
+        starting = asyncio.create_task(house.session.tick())
+        await until(house.session._starting.locked)
+        if lost == "the lease":
+            house.holds = False
+        else:
+            house.session._leaving = True
+        busy.set()
+        await starting
+        assert not FakeClient.made
+        assert house.session._start_at is not None, "it is due as soon as the lease is good again"
+
+    run(work)
+
+
+@pytest.mark.parametrize(("epoch", "deleted"), [(0, True), (1, False)])
+def test_keys_that_may_be_another_owners(monkeypatch: pytest.MonkeyPatch, epoch: int, deleted: bool) -> None:
+    """Was red: who woke up deleted the keys that had been made anew meanwhile."""
+    forgotten: list[Any] = []
+    monkeypatch.setattr(keys, "forget", forgotten.append)
+
+    async def work(house: House) -> None:
+        await asyncio.to_thread(Instance.objects.update, epoch=epoch)
+        await house.session._on(ev.LoggedOut(""))
+        assert bool(forgotten) is deleted
+        assert bool((await asyncio.to_thread(row()))[1]) is not deleted
+
+    run(work)
+
+
+def test_keys_without_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[Any] = []
+    monkeypatch.setattr(keys, "forget", forgotten.append)
+
+    async def work(house: House) -> None:
+        house.holds = False
+        await house.session._on(ev.LoggedOut(""))
+        assert not forgotten
+
+    run(work)
+
+
+@pytest.mark.parametrize("verb", [commands.CONNECT, commands.LOGOUT, commands.DISCONNECT, commands.PREFERENCES])
+def test_a_change_whose_caller_has_given_up(verb: str) -> None:
+    """Was red: it waited for its turn, and was carried out after its caller had heard that it failed."""
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+        payload = commands.Change(deadline=time.time() + 0.2).to_payload()
+        async with house.session._changing:
+            asked = asyncio.create_task(house.session._command(f"instance.x.{verb}", payload))
+            await asyncio.sleep(0.4)
+        assert await asked == {"error": "NotConnected", "text": "WhatsApp client is not connected"}
+        assert not client.stopped
+        assert len(FakeClient.made) == 1
+
+    run(work)
+
+
+def test_a_change_in_time() -> None:
+    async def work(house: House) -> None:
+        payload = commands.Change(deadline=time.time() + 5).to_payload()
+        assert (await house.session._command(f"instance.x.{commands.CONNECT}", payload) or {})["linked"]
+        assert len(FakeClient.made) == 1
+
+    run(work)
+
+
+def test_a_state_that_another_owner_wrote_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: live readers heard "disconnected" of an instance that is connected elsewhere."""
+    heard: list[Any] = []
+
+    async def publish(*given: Any) -> None:
+        heard.append(given)
+
+    monkeypatch.setattr(recording, "broker", lambda: mock.MagicMock(publish_async=publish))
+
+    async def work(house: House) -> None:
+        await house.session._set_state(State.CONNECTED)
+        assert len(heard) == 1
+        await asyncio.to_thread(Instance.objects.update, epoch=7)
+        await house.session._set_state(State.DISCONNECTED)
+        assert len(heard) == 1
+
+    run(work)
