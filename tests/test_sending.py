@@ -17,11 +17,11 @@ from instances.whatsapp.sending import Sending
 
 pytestmark = pytest.mark.sqlite_only
 
-PIN: dict[str, Any] = {"attempt": "0" * 32, "chat": "1002@lid", "message_id": "3EB0", "from_me": False, "participant": None}
+PIN: dict[str, Any] = {"attempt": "0" * 32, "chat": "1002@lid", "message_id": "3EB0", "from_me": False}
 
 
 def order(seconds: float) -> PinOrder:
-    return PinOrder(**PIN, duration=86_400, deadline=time.time() + seconds, epoch=1)
+    return PinOrder(**PIN, participant=None, duration=86_400, deadline=time.time() + seconds, epoch=1)
 
 
 class Asked(Client):

@@ -30,6 +30,8 @@ BATCH = 200
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 # How often a batch that the database refuses is tried as it is.
 SAME_AGAIN = 2
+# And how often one for which there is no memory: half a minute.
+SHORT_OF_MEMORY = 8
 
 
 class Ending(Exception):
@@ -116,9 +118,10 @@ class Writer:
                 with self._turn:
                     taken = database.call(take_in, instance, events, live=live)
             except (OperationalError, InterfaceError, MemoryError) as error:
-                if isinstance(error, MemoryError) and len(events) > 1:
-                    return self._one_by_one(instance, events, live)
-                if self._wait_again(attempt):
+                # One for which memory never suffices must not hold up all others for good.
+                if isinstance(error, MemoryError) and (len(events) > 1 or attempt >= SHORT_OF_MEMORY):
+                    return self._refused(instance, events, live)
+                if self._wait_again(attempt, error):
                     return False
             except Exception:
                 # A fault of ours must not end the thread. And another process may have made the same chat at the same
@@ -130,10 +133,11 @@ class Writer:
                 return True
         return False
 
-    def _wait_again(self, attempt: int) -> bool:
+    def _wait_again(self, attempt: int, error: Exception) -> bool:
         """Locked, full, gone, or no memory: nothing is lost by waiting, all by giving up. True: the process ends."""
         wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-        log.exception("the database does not take messages; trying again in %s s", wait)
+        what = "there is no memory for messages" if isinstance(error, MemoryError) else "the database takes no messages"
+        log.exception("%s; trying again in %s s", what, wait)
         return self._ending.wait(wait)
 
     def _refused(self, instance: Instance, events: list[Stored], live: bool) -> bool:
