@@ -100,6 +100,16 @@ class Following(SearchTestCase):
         search.catch_up()
         self.assert_finds("the last", "last")
 
+    def test_a_change_noted_across_two_batches_of_what_is_at_hand(self) -> None:
+        # Its old key ends one batch, its new key begins the next: once in each, as if it were as it was inserted.
+        message = self.say("before")
+        search.catch_up()
+        stored = [message, *(self.say(f"filler {number}") for number in range(BATCH - 1))]
+        Message.objects.filter(pk=message.pk).update(text="after")
+        assert search.catch_up(stored) == BATCH + 1
+        self.assert_finds("after", "after")
+        self.assert_finds_nothing("before")
+
     def test_a_rebuild(self) -> None:
         self.say("hello")
         self.found("hello")

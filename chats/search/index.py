@@ -1,7 +1,7 @@
 """Keeping the index like the messages' table: triggers note what changed, this carries it out."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from operator import attrgetter
 
 from django.db import connection, transaction
@@ -37,7 +37,7 @@ def catch_up(stored: Iterable[Message] = (), batches: int | None = None) -> int:
 
 
 @transaction.atomic(savepoint=False)
-def _one_batch(at_hand: Mapping[int, Message]) -> int:
+def _one_batch(at_hand: dict[int, Message]) -> int:
     index = backend()
     pending = index.take_pending(BATCH)
     if not pending:
@@ -47,6 +47,9 @@ def _one_batch(at_hand: Mapping[int, Message]) -> int:
     times = Counter(map(pk_of, pending))
     known = {pk for pk, count in times.items() if count == 1 and pk in at_hand}
     rows = [Row._make(_fields(at_hand[pk])) for pk in known]
+    # What a later batch notes again has changed, even if it stands there only once.
+    for pk in times:
+        at_hand.pop(pk, None)
     if len(known) < len(times):
         there = Message.objects.filter(pk__in=times.keys() - known, deleted_at=None).exclude(kind__in=Message.ACTIONS)
         rows.extend(map(Row._make, there.values_list(*Row._fields)))
