@@ -1,6 +1,10 @@
 """What is found by which words."""
 
-from chats.models import Contact, Message
+from unittest.mock import patch
+
+from chats import search
+from chats.models import Contact, Message, Pin
+from chats.search import plan
 from tests.test_search_base import ANA, SALES, SearchTestCase
 
 
@@ -188,6 +192,39 @@ class People(SearchTestCase):
         assert self.found(message.message_id) == ["talking about " + message.message_id, "hello"]
         assert len(self.found(message.message_id.lower())) == 2
         assert self.found(message.message_id, self.stall) == []
+
+    def test_by_message_id_and_more(self) -> None:
+        message = self.say("hello there", chat=SALES, sender=ANA)
+        self.say("hello there, too")
+        named = message.message_id
+        day = f"{message.sent_at:%Y-%m-%d}"
+        for more in (
+            "instance:shop", "type:text", f"in:{SALES}", f"from:{ANA}", "there", '"hello there"', "hel*",
+            "-nothing", "-type:image", f"on:{day}", "instance:shop type:text hello",
+        ):  # fmt: skip
+            self.assert_finds("hello there", f"{named} {more}", f"{more} {named.lower()}")
+        for more in ("instance:desk", "type:image", f"in:{ANA}", "from:me", "bye", "-hello", f"before:{day}"):
+            self.assert_finds_nothing(f"{named} {more}")
+        self.assert_finds_nothing(f"{named} is:pinned")
+        Pin.objects.create(message=message, state=Pin.State.PINNED)
+        self.assert_finds("hello there", f"{named} is:pinned")
+        self.assert_finds_nothing(f"{named} -is:pinned", f"{named} {message.message_id}1")
+
+    def test_by_message_id_in_a_wide_scope(self) -> None:
+        named = self.say("hello").message_id
+        with patch.object(plan, "_is_narrow", return_value=False):
+            self.assert_finds("hello", named, f"{named} type:text", f"{named} hello")
+            self.assert_finds_nothing(f"{named} type:image")
+
+    def test_an_id_page_by_page(self) -> None:
+        named = self.say("hello").message_id
+        self.say(f"see {named}")
+        first = self.page(f"{named} type:text", limit=1)
+        assert [hit.message.text for hit in first.hits] == [f"see {named}"]
+        second = self.page(f"{named} type:text", before=first.next, limit=1)
+        assert ([hit.message.text for hit in second.hits], second.next) == (["hello"], None)
+        (batch,) = search.walk([self.shop.pk], search.parse(f"{named} type:text"))
+        assert [message.text for message in batch] == [f"see {named}", "hello"]
 
     def test_file_names_and_captions(self) -> None:
         self.say("Contrato_Final-v2.docx", kind=Message.Kind.DOCUMENT)

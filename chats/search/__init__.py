@@ -11,9 +11,9 @@ from chats.models import Message
 from chats.search.backends import backend
 from chats.search.hits import messages
 from chats.search.index import catch_up, rebuild, tidy
-from chats.search.keys import Cursor, key_of, pk_of
+from chats.search.keys import Cursor, pk_of
 from chats.search.page import Hit, Page
-from chats.search.plan import Plan, ids_named, looks_like_id, make_plan
+from chats.search.plan import Plan, make_plan
 from chats.search.query import Filter, Query, Term, parse
 from chats.search.retention import forget_old
 from chats.search.snippet import snippets
@@ -49,7 +49,7 @@ def search(scope: Collection[int], query: Query, before: Cursor | None = None, l
     limit = min(max(limit, 1), MAX_LIMIT)
     scope = frozenset(scope)
     plan = make_plan(scope, query, before)
-    keys = _keys(plan, query, limit + 1)
+    keys = _keys(plan, limit + 1)
     page = keys[:limit]
     cut = snippets(query)
     hits = [Hit(message, cut(message.text)) for message in messages(scope, page)]
@@ -67,28 +67,28 @@ def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:
     walk has come to.
     """
     rows = Message.objects.filter(instance__in=list(scope), deleted_at=None).select_related("chat").defer("data")
-    before: Cursor | None = None
-    while keys := _keys(make_plan(scope, query, before), query, MAX_LIMIT):
+    for keys in _all_keys(make_plan(scope, query, None), MAX_LIMIT):
         there = rows.in_bulk([pk_of(key) for key in keys])
         yield [there[pk_of(key)] for key in keys if pk_of(key) in there]
-        before = Cursor(keys[-1])
 
 
 def count(scope: Collection[int], query: Query) -> int:
     """How many hits there are; their keys are read for it, ten thousand at a time."""
-    total = 0
-    before: Cursor | None = None
-    while keys := _keys(make_plan(scope, query, before), query, COUNTED_AT_ONCE):
-        total += len(keys)
-        before = Cursor(keys[-1])
-    return total
+    return sum(map(len, _all_keys(make_plan(scope, query, None), COUNTED_AT_ONCE)))
 
 
-def _keys(plan: Plan | None, query: Query, limit: int) -> list[int]:
+def _all_keys(plan: Plan | None, limit: int) -> Iterator[list[int]]:
+    """Those of all hits, so many at a time; who is meant by a name is found out once, for all of them."""
+    while plan is not None and (keys := _keys(plan, limit)):
+        yield keys
+        plan = plan.before(Cursor(keys[-1]))
+
+
+def _keys(plan: Plan | None, limit: int) -> list[int]:
     if plan is None or plan.hopeless:
         return []
     keys = backend().find(plan, limit)
-    if text := looks_like_id(query):
-        named = (key_of(row.sent_at, row.pk) for row in ids_named(plan.scope, text))
-        keys = sorted({*keys, *(key for key in named if plan.first <= key <= plan.last)}, reverse=True)[:limit]
+    for other in plan.named:
+        if not other.hopeless:
+            keys = sorted({*keys, *backend().find(other, limit)}, reverse=True)[:limit]
     return keys

@@ -2,15 +2,15 @@
 
 import re
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from django.db import connection
 
 from chats.models import Message
 from chats.search import people
 from chats.search.documents import MINE, chat_mark, instance_mark, kind_mark, sender_mark, single_mark
-from chats.search.keys import LARGEST, SMALLEST, Cursor, first_key
+from chats.search.keys import LARGEST, SMALLEST, Cursor, first_key, key_of
 from chats.search.query import TYPES, Query, Term, between
 from chats.search.tokens import fold, pieces
 
@@ -24,6 +24,8 @@ COUNTED_EVERY = 10.0
 # By database: when, and how many instances.
 _counted: dict[str, tuple[float, int]] = {}
 MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
+# The phones' ids have 16 characters and more, digits among them.
+_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9._:=/+-]{12,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Phrase:
 
     tokens: tuple[str, ...]
     prefix: bool = False
+
+
+# "All but these words" needs something to take them from: every message has a type.
+EVERYTHING = tuple(Phrase((kind_mark(kind),)) for kind in sorted(TYPES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,14 @@ class Plan:
     # Only these keys, or all but these.
     only: frozenset[int] | None = None
     but: frozenset[int] = frozenset()
+    # What is found as well: a word may be a message's id.
+    named: tuple["Plan", ...] = ()
+
+    def before(self, cursor: Cursor) -> "Plan":
+        """The same for what is older."""
+        return replace(
+            self, last=min(self.last, cursor.key - 1), named=tuple(other.before(cursor) for other in self.named)
+        )
 
     @property
     def hopeless(self) -> bool:
@@ -55,7 +69,8 @@ class Plan:
 
 def make_plan(scope: Collection[int], query: Query, before: Cursor | None) -> Plan | None:
     """The plan; None when there is nothing to look for."""
-    required = [phrases for term in query.terms if not term.excluded and (phrases := _phrases(scope, term)) is not None]
+    terms = [term for term in query.terms if not term.excluded and phrase_of(term) is not None]
+    required = [_phrases(scope, term) or () for term in terms]
     excluded = [phrase for term in query.terms if term.excluded for phrase in _phrases(scope, term) or ()]
     if not required and not excluded and not query.filters:
         return None
@@ -72,11 +87,10 @@ def make_plan(scope: Collection[int], query: Query, before: Cursor | None) -> Pl
     if _is_narrow(allowed):
         required.append(tuple(Phrase((instance_mark(pk),)) for pk in sorted(allowed)))
     elif not required:
-        # "All but these words" needs something to take them from: every message has a type.
-        required.append(tuple(Phrase((kind_mark(kind),)) for kind in sorted(TYPES)))
-    first, last = _span(query, before)
+        required.append(EVERYTHING)
+    first, last = _span(query)
     pinned = people.pinned_keys(allowed) if _mentions_pins(query) else frozenset()
-    return Plan(
+    plan = Plan(
         allowed,
         tuple(required),
         tuple(excluded),
@@ -85,6 +99,24 @@ def make_plan(scope: Collection[int], query: Query, before: Cursor | None) -> Pl
         only=pinned if "pinned" in query.values("is") else None,
         but=pinned if "pinned" in query.values("is", excluded=True) else frozenset(),
     )
+    if not plan.hopeless:
+        plan = replace(plan, named=tuple(_named(plan, terms)))
+    return plan if before is None else plan.before(before)
+
+
+def _named(plan: Plan, terms: list[Term]) -> Iterator[Plan]:
+    """For each term that is the id of messages: these, and of the plan all but that term."""
+    for place, term in enumerate(terms):
+        keys = _keys_named(plan.scope, term.text) if looks_like_id(term) else frozenset()
+        if keys:
+            required = (*plan.required[:place], *plan.required[place + 1 :])
+            yield replace(
+                plan,
+                required=required or (EVERYTHING,),
+                first=max(plan.first, min(keys)),
+                last=min(plan.last, max(keys)),
+                only=keys if plan.only is None else keys & plan.only,
+            )
 
 
 def _is_narrow(scope: frozenset[int]) -> bool:
@@ -169,23 +201,18 @@ def phrase_of(term: Term) -> Phrase | None:
     return Phrase((*found, *(last[at : at + 2] for at in range(len(last) - 1))))
 
 
-def _span(query: Query, before: Cursor | None) -> tuple[int, int]:
+def _span(query: Query) -> tuple[int, int]:
     since, until = between(query)
-    first = first_key(since) if since else SMALLEST
-    last = first_key(until) - 1 if until else LARGEST
-    return first, min(last, before.key - 1) if before else last
+    return first_key(since) if since else SMALLEST, first_key(until) - 1 if until else LARGEST
 
 
-def looks_like_id(query: Query) -> str:
-    """The one word of a query that may be a message's id; else empty."""
-    if len(query.terms) != 1 or query.filters or query.terms[0].excluded or query.terms[0].prefix:
-        return ""
-    text = query.terms[0].text
-    # The phones' ids have 16 characters and more, digits among them.
-    return text if re.fullmatch(r"(?=.*[0-9])[A-Za-z0-9._:=/+-]{12,128}", text) else ""
+def looks_like_id(term: Term) -> bool:
+    """Whether a term may be a message's id."""
+    return not term.prefix and _ID.fullmatch(term.text) is not None
 
 
-def ids_named(scope: Collection[int], text: str) -> list[Message]:
-    """Messages whose id this is; the phones write ids in capitals."""
+def _keys_named(scope: Collection[int], text: str) -> frozenset[int]:
+    """Of messages whose id this is; the phones write ids in capitals."""
     rows = Message.objects.filter(instance__in=scope, message_id__in={text, text.upper()}, deleted_at=None)
-    return list(rows.exclude(kind__in=Message.ACTIONS).order_by("-sent_at", "-pk")[:100])
+    rows = rows.exclude(kind__in=Message.ACTIONS).order_by("-sent_at", "-pk")
+    return frozenset(key_of(at, pk) for at, pk in rows.values_list("sent_at", "pk")[:100])
