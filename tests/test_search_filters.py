@@ -9,6 +9,7 @@ from chats import search
 from chats.models import Chat, Contact, Message, Pin
 from chats.search import plan
 from chats.search.backends import backend
+from chats.search.backends.sqlite import SqliteBackend
 from chats.search.documents import instance_mark
 from chats.search.keys import pk_of
 from tests.test_search_base import ANA, SALES, SearchTestCase
@@ -66,6 +67,21 @@ class Scope(SearchTestCase):
         search.catch_up()
         Message.objects.filter(text="mine").update(instance=self.stall)
         assert search.search([self.shop.pk], search.parse("mine")).hits == []
+
+
+class Many(SearchTestCase):
+    """More than a tree of an index's language may be deep."""
+
+    def test_very_many_that_are_not_meant(self) -> None:
+        chats = [Chat(instance=self.shop, jid=f"{number}@g.us", kind="group", name="Team") for number in range(300)]
+        Chat.objects.bulk_create(chats)
+        self.say("one")
+        self.say("two", chat="7@g.us")
+        self.assert_finds("one", "-in:team", "-in:team -from:nobody -words")
+        made = plan.make_plan([self.shop.pk], search.parse("-in:team -in:nobody -some -words"), None)
+        assert made is not None
+        if isinstance(index := backend(), SqliteBackend):
+            assert index.expression(made).count(" NOT ") == 1
 
 
 class Filters(SearchTestCase):

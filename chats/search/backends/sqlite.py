@@ -157,8 +157,9 @@ class SqliteBackend(Backend):
     def expression(self, plan: Plan) -> str:
         """The plan in FTS5's language. Tokens hold neither quotes nor blanks, and stand in quotes."""
         required = " AND ".join("(" + " OR ".join(map(self._phrase, group)) + ")" for group in plan.required)
-        excluded = "".join(f" NOT {self._phrase(phrase)}" for phrase in plan.excluded)
-        return f"({required}){excluded}" if excluded else required
+        # One NOT of them all: a chain of NOTs is as deep as it is long, and newer FTS5 refuses trees deeper than 256.
+        excluded = " OR ".join(map(self._phrase, plan.excluded))
+        return f"({required}) NOT ({excluded})" if excluded else required
 
     def _phrase(self, phrase: Phrase) -> str:
         if not phrase.prefix:
