@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from chats import search
 from chats.models import Chat, Contact, Message, Pin
-from chats.search import plan
+from chats.search import planning
 from chats.search.backends import backend
 from chats.search.backends.sqlite import SqliteBackend
 from chats.search.documents import instance_mark
@@ -51,8 +51,8 @@ class Scope(SearchTestCase):
     def test_the_index_itself_keeps_to_a_wide_scope(self) -> None:
         # Without the instances' marks, as for a scope that is most of all there is.
         search.catch_up()
-        with patch.object(plan, "_is_narrow", return_value=False):
-            made = plan.make_plan([self.shop.pk], search.parse("mine"), None)
+        with patch.object(planning, "_is_narrow", return_value=False):
+            made = planning.make_plan([self.shop.pk], search.parse("mine"), None)
         assert made is not None
         keys = backend().find(made, 50)
         assert [Message.objects.get(pk=pk_of(key)).text for key in keys] == ["mine"]
@@ -78,7 +78,7 @@ class Many(SearchTestCase):
         self.say("one")
         self.say("two", chat="7@g.us")
         self.assert_finds("one", "-in:team", "-in:team -from:nobody -words")
-        made = plan.make_plan([self.shop.pk], search.parse("-in:team -in:nobody -some -words"), None)
+        made = planning.make_plan([self.shop.pk], search.parse("-in:team -in:nobody -some -words"), None)
         assert made is not None
         if isinstance(index := backend(), SqliteBackend):
             assert index.expression(made).count(" NOT ") == 1

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from chats import search
 from chats.models import Chat, Message
-from chats.search import plan
+from chats.search import planning
 from chats.search.backends import postgres
 from tests.test_search_base import ANA, START, SearchTestCase
 
@@ -54,7 +54,7 @@ class RandomSearches(SearchTestCase):
                 self.compare(rounds=25)
 
     def test_without_the_instances_marks(self) -> None:
-        with patch.object(plan, "_is_narrow", return_value=False):
+        with patch.object(planning, "_is_narrow", return_value=False):
             self.compare(rounds=40)
 
     def compare(self, rounds: int) -> None:

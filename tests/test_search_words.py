@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 from chats import search
 from chats.models import Contact, Message, Pin
-from chats.search import plan
+from chats.search import planning
 from tests.test_search_base import ANA, SALES, SearchTestCase
 
 
@@ -212,7 +212,7 @@ class People(SearchTestCase):
 
     def test_by_message_id_in_a_wide_scope(self) -> None:
         named = self.say("hello").message_id
-        with patch.object(plan, "_is_narrow", return_value=False):
+        with patch.object(planning, "_is_narrow", return_value=False):
             self.assert_finds("hello", named, f"{named} type:text", f"{named} hello")
             self.assert_finds_nothing(f"{named} type:image")
 

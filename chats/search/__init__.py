@@ -8,12 +8,13 @@ brings the index up to date and belongs at the end of whatever writes messages.
 from collections.abc import Collection, Iterator
 
 from chats.models import Message
-from chats.search.backends import backend
+from chats.search.crowd import find
 from chats.search.hits import messages
 from chats.search.index import catch_up, rebuild, tidy
 from chats.search.keys import Cursor, pk_of
 from chats.search.page import Hit, Page
-from chats.search.plan import Plan, make_plan
+from chats.search.plan import Plan
+from chats.search.planning import make_plan
 from chats.search.query import Filter, Query, Term, parse
 from chats.search.retention import forget_old
 from chats.search.snippet import snippets
@@ -49,14 +50,12 @@ def search(scope: Collection[int], query: Query, before: Cursor | None = None, l
     limit = min(max(limit, 1), MAX_LIMIT)
     scope = frozenset(scope)
     plan = make_plan(scope, query, before)
-    keys = _keys(plan, limit + 1)
-    page = keys[:limit]
+    keys, more = _newest(plan, limit)
     cut = snippets(query)
-    hits = [Hit(message, cut(message.text)) for message in messages(scope, page)]
-    more = Cursor(page[-1]) if len(keys) > limit else None
-    if page or before is not None or plan is None or plan.hopeless:
+    hits = [Hit(message, cut(message.text)) for message in messages(scope, keys)]
+    if keys or more or before is not None or plan is None or plan.hopeless:
         return Page(hits, more)
-    return Page(hits, more, suggestion(query, plan, lambda other: len(backend().find(other, limit))))
+    return Page(hits, more, suggestion(query, plan, lambda other: len(_newest(other, limit)[0])))
 
 
 def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:
@@ -79,16 +78,22 @@ def count(scope: Collection[int], query: Query) -> int:
 
 def _all_keys(plan: Plan | None, limit: int) -> Iterator[list[int]]:
     """Those of all hits, so many at a time; who is meant by a name is found out once, for all of them."""
-    while plan is not None and (keys := _keys(plan, limit)):
-        yield keys
-        plan = plan.before(Cursor(keys[-1]))
+    while plan is not None:
+        keys, more = _newest(plan, limit)
+        if keys:
+            yield keys
+        plan = plan.before(more) if more else None
 
 
-def _keys(plan: Plan | None, limit: int) -> list[int]:
+def _newest(plan: Plan | None, limit: int) -> tuple[list[int], Cursor | None]:
+    """Up to `limit` keys, largest first, and where to go on, if there may be more."""
     if plan is None or plan.hopeless:
-        return []
-    keys = backend().find(plan, limit)
-    for other in plan.named:
-        if not other.hopeless:
-            keys = sorted({*keys, *backend().find(other, limit)}, reverse=True)[:limit]
-    return keys
+        return [], None
+    answers = [find(one, limit + 1) for one in (plan, *plan.others)]
+    # Below where one of them has stopped looking, the others' are not all there are.
+    down_to = max((down_to for _, down_to in answers if down_to is not None), default=None)
+    found = {key for keys, _ in answers for key in keys if down_to is None or key >= down_to}
+    keys = sorted(found, reverse=True)
+    if len(keys) > limit:
+        return keys[:limit], Cursor(keys[limit - 1])
+    return keys, None if down_to is None else Cursor(down_to)

@@ -60,6 +60,14 @@ def single_mark(char: str) -> str:
     return SINGLE + char
 
 
+def marks_of(chat: int, sender: str, kind: str, from_me: bool) -> list[str]:
+    """All but its instance's and those of single characters."""
+    marks = [chat_mark(chat), sender_mark(sender), kind_mark(kind)]
+    if from_me:
+        marks.append(MINE)
+    return marks
+
+
 class Row(NamedTuple):
     """What of a message goes into its document; the fields are Message's."""
 
@@ -89,9 +97,7 @@ def _document(row: Row, sender_name: str) -> Document:
     # A mark between text and name: no phrase reaches from one into the other.
     words.append(instance)
     words += name
-    marks = [chat_mark(row.chat_id), sender_mark(row.sender), kind_mark(row.kind)]
-    if row.from_me:
-        marks.append(MINE)
+    marks = marks_of(row.chat_id, row.sender, row.kind, row.from_me)
     if singles or name_singles:
         marks += map(single_mark, singles | name_singles)
     return Document(key, row.instance_id, words, [*marks, *phone_digits(row.text)])

@@ -1,27 +1,20 @@
 """Who is meant by a name, a number or a JID: chats, senders and instances, within the scope.
 
-A name is found as the database finds it (which on SQLite means: without regard
-to the case of A to Z), and where that finds nobody once more without accents,
-among the first LOOK of them.
+All of them, however many: `from:ana` means Ana, Mariana and Juliana. A name is
+found without regard to case and accents, as words are.
 """
 
 import re
-from collections.abc import Collection, Iterable
-from typing import TypeVar
+from collections.abc import Collection, Iterator
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import BooleanField, Func, Q, QuerySet
 from django.utils import timezone
 
 from chats.models import Chat, Contact, Pin
 from chats.search.keys import key_of
 from chats.search.tokens import fold
 from instances.models import Instance
-
-Name = TypeVar("Name", int, str)
-
-# More people than this are not meant by one name.
-MEANT = 50
-LOOK = 20_000
 
 
 def instances(scope: Collection[int], wanted: list[str], unwanted: list[str]) -> frozenset[int]:
@@ -41,24 +34,22 @@ def instances(scope: Collection[int], wanted: list[str], unwanted: list[str]) ->
 def chats(scope: Collection[int], text: str) -> set[int]:
     """Chats by JID, number or a part of their name."""
     mine = Chat.objects.filter(instance__in=scope)
-    if "@" in text and (exact := set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("pk", flat=True)[:MEANT])):
+    if "@" in text and (exact := set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("pk", flat=True))):
         return exact
     if (number := _number(text)) and (numbered := chats_of_number(scope, number)):
         return numbered
-    named = set(mine.filter(name__icontains=text).values_list("pk", flat=True)[:MEANT])
-    return named or _alike(mine.exclude(name="").values_list("pk", "name")[:LOOK], text)
+    return set(_called(mine, "pk", "name", text))
 
 
 def senders(scope: Collection[int], text: str) -> set[str]:
     """People's JIDs by JID, number or a part of the name they gave themselves."""
     mine = Contact.objects.filter(instance__in=scope)
     if "@" in text:
-        exact = set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("jid", flat=True)[:MEANT])
+        exact = set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("jid", flat=True))
         return exact or {text}
     if (number := _number(text)) and (numbered := numbers(scope, number)):
         return numbered
-    named = set(mine.filter(push_name__icontains=text).values_list("jid", flat=True)[:MEANT])
-    return named or _alike(mine.exclude(push_name="").values_list("jid", "push_name")[:LOOK], text)
+    return set(_called(mine, "jid", "push_name", text))
 
 
 def numbers(scope: Collection[int], number: str) -> set[str]:
@@ -66,7 +57,7 @@ def numbers(scope: Collection[int], number: str) -> set[str]:
     mine = Contact.objects.filter(instance__in=scope)
     own = Instance.objects.filter(pk__in=scope, jid__startswith=number).values_list("jid", flat=True)
     for match in _number_matches(number):
-        if found := set(mine.filter(match).values_list("jid", flat=True)[:MEANT]):
+        if found := set(mine.filter(match).values_list("jid", flat=True)):
             return found | set(own)
     return set(own)
 
@@ -75,7 +66,7 @@ def chats_of_number(scope: Collection[int], number: str) -> set[int]:
     """Chats whose phone number begins with, else contains, these digits."""
     mine = Chat.objects.filter(instance__in=scope)
     for match in _number_matches(number):
-        if found := set(mine.filter(match).values_list("pk", flat=True)[:MEANT]):
+        if found := set(mine.filter(match).values_list("pk", flat=True)):
             return found
     return set()
 
@@ -87,6 +78,32 @@ def pinned_keys(scope: Collection[int]) -> frozenset[int]:
     return frozenset(key_of(at, pk) for at, pk in pins.values_list("message__sent_at", "message_id"))
 
 
+class _BeyondAscii(Func):
+    """Whether a text has characters beyond ASCII: only these have accents, and a case that not every database knows."""
+
+    output_field = BooleanField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(%(expressions)s GLOB '*[^ -~]*')", **more)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = "(octet_length(%(expressions)s) > char_length(%(expressions)s))"
+        return self.as_sql(compiler, connection, template=template, **more)
+
+
+def _called(rows: QuerySet[Any], who: str, column: str, text: str) -> Iterator[Any]:
+    """`who` of each of the rows in whose name the text stands. The database leaves out most, `fold` decides."""
+    wanted = fold(text)
+    if not wanted:
+        return
+    perhaps = Q(_BeyondAscii(column))
+    if wanted.isascii():
+        perhaps |= Q(**{f"{column}__icontains": wanted})
+    for found, name in rows.filter(perhaps).values_list(who, column):
+        if wanted in fold(name):
+            yield found
+
+
 def _number_matches(number: str) -> tuple[Q, Q]:
     # A range of names is read from the index; LIKE looks at every one.
     return Q(jid__gte=number, jid__lt=number + ":"), Q(jid__contains=number)
@@ -95,8 +112,3 @@ def _number_matches(number: str) -> tuple[Q, Q]:
 def _number(text: str) -> str:
     digits = re.sub(r"[().+/\s-]", "", text)
     return digits if re.fullmatch(r"[0-9]{5,20}", digits) else ""
-
-
-def _alike(rows: Iterable[tuple[Name, str]], text: str) -> set[Name]:
-    wanted = fold(text)
-    return {name for name, called in rows if wanted in fold(called)}

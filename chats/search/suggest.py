@@ -30,7 +30,7 @@ def suggestion(query: Query, plan: Plan, found: Callable[[Plan], int]) -> str:
     def look(phrases: tuple[tuple[Phrase, ...], ...]) -> int:
         nonlocal looks
         looks -= 1
-        return found(replace(plan, required=(*phrases, *filters)))
+        return found(replace(plan, required=(*phrases, *filters), others=()))
 
     for place, term in enumerate(terms):
         word = _word(term)

@@ -47,6 +47,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
     before = Cursor.parse(request.GET.get("before", ""))
     found = search(scope.keys(), query, before, PAGE) if query else None
     hits = found.hits if found else []
+    # One look for what a crowd wrote may end before its first hit; then the page goes on by itself (`search.crowd`).
+    empty = not hits and (before is None or "empty" in request.GET)
     views = pins.views_of([hit.message for hit in hits]) if hits else {}
     rows = []
     for hit in hits:
@@ -58,9 +60,12 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "several": len(scope) > 1,
         "next": found.next if found else None,
-        "next_url": _url(text, before=str(found.next)) if found and found.next else "",
+        "next_url": _url(text, before=str(found.next), **({"empty": "1"} if empty else {}))
+        if found and found.next
+        else "",
         "continued": before is not None,
-        "export_urls": _export_urls(text, scope.values()) if hits else [],
+        "nothing": empty and found is not None and found.next is None,
+        "export_urls": _export_urls(text, scope.values()) if found and (hits or found.next) else [],
         "suggestion": getattr(found, "suggestion", "") if found else "",
         "suggestion_url": _url(getattr(found, "suggestion", "")) if found else "",
     }

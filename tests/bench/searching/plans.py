@@ -8,7 +8,8 @@ from django.db import connection
 
 from chats.search import parse
 from chats.search.backends import backend
-from chats.search.plan import Plan, make_plan
+from chats.search.plan import Plan
+from chats.search.planning import make_plan
 from tests.bench.searching.queries import Question
 
 LISTEN = (

@@ -10,7 +10,7 @@ from django.db import connection
 from chats.models import Chat, Message
 from chats.search import parse, search
 from chats.search.backends import backend
-from chats.search.plan import make_plan
+from chats.search.planning import make_plan
 from chats.selectors import conversation
 from chats.selectors.places import Place
 from tests.bench.searching.load import MADE
