@@ -5,6 +5,7 @@ from unittest.mock import patch
 from chats import search
 from chats.models import Contact, Message, Pin
 from chats.search import planning
+from chats.search.spelling import distance, one_away
 from tests.test_search_base import ANA, SALES, SearchTestCase
 
 
@@ -239,6 +240,31 @@ class Suggestions(SearchTestCase):
         self.say("the invoice is here")
         for typo in ("invoce", "invoicee", "invoise", "invocie", "nivoice", "ibvoice", "invoic"):
             assert self.suggested(typo) == "invoice", typo
+
+    def test_short_words(self) -> None:
+        self.say("my cat has a card")
+        for typo, meant in {
+            "cst": "cat", "catt": "cat", "xat": "cat", "cta": "cat", "ct": "", "czt": "cat", "cá": "",
+            "crad": "card", "cxrd": "card", "czard": "card", "crd": "card", "acrd": "card", "carx": "card",
+        }.items():  # fmt: skip
+            assert self.suggested(typo) == meant, typo
+
+    def test_short_words_of_other_alphabets(self) -> None:
+        self.say("мой кот; γάτος; החתול")
+        for typo, meant in {"кит": "кот", "мйо": "мои", "кто": "кот", "γχτος": "γατοσ", "החטול": "החתול"}.items():
+            assert self.suggested(typo) == meant, typo
+
+    def test_one_away(self) -> None:
+        near = set(one_away("cart"))
+        for other in ("art", "crt", "car", "acrt", "catr", "carxt", "cart5", "xart", "caxt", "scart"):
+            assert other in near
+            assert distance("cart", other, 1) == 1
+        assert all(distance("cart", other, 1) <= 1 for other in near)
+        assert len(set(one_away("informacion"))) < 1_000
+
+    def test_what_is_no_word_of_any_language(self) -> None:
+        self.say("hello")
+        assert self.suggested("".join(chr(code) for code in range(0xE0, 0x3000, 0x80) if chr(code).isalpha())) == ""
 
     def test_nothing_is_suggested_when_something_is_found(self) -> None:
         self.say("the invoice is here")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from chats.search.backends import backend
 from chats.search.plan import Phrase, Plan, phrase_of
 from chats.search.query import Query, Term
+from chats.search.spelling import distance
 from chats.search.tokens import is_name
 
 # A page may ask the database so often on behalf of what was misspelled; filters have had questions of their own.
@@ -39,12 +40,12 @@ def suggestion(query: Query, plan: Plan, found: Callable[[Plan], int]) -> str:
             continue
         best, most = "", 0
         reach = 99
-        for distance, candidate in _candidates(word):
-            if distance > reach or looks < 1:
+        for away, candidate in _candidates(word):
+            if away > reach or looks < 1:
                 break
             count = look((*plan.required[:place], (Phrase((candidate,)),), *plan.required[place + 1 : len(terms)]))
             if count > most:
-                best, most, reach = str(query.with_term(term, Term(candidate))), count, distance
+                best, most, reach = str(query.with_term(term, Term(candidate))), count, away
         if best:
             return best
     return ""
@@ -63,21 +64,3 @@ def _candidates(word: str) -> list[tuple[int, str]]:
     allowed = 1 if len(word) <= 4 else 2
     near = ((distance(word, other, allowed), other) for other in backend().neighbours(word) if other != word)
     return sorted((away, other) for away, other in near if away <= allowed)
-
-
-def distance(one: str, other: str, limit: int) -> int:
-    """Letters added, left out, changed or swapped with their neighbour; limit + 1 for anything beyond `limit`."""
-    if abs(len(one) - len(other)) > limit or len(set(one) ^ set(other)) > 2 * limit:
-        return limit + 1
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
-        earlier, before, row = before, row, [i]
-        for j, against in enumerate(other, start=1):
-            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != against))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, earlier[j - 2] + 1)
-            row.append(cost)
-        if min(row) > limit:
-            return limit + 1
-    return row[-1]

@@ -19,6 +19,7 @@ from chats.models import Message
 from chats.search.documents import Document
 from chats.search.keys import ID_BITS, LAST_SECOND, START_SECONDS
 from chats.search.plan import Plan
+from chats.search.spelling import one_away
 
 # Words of one length either side are looked at for a suggestion.
 MAX_NEIGHBOURS = 20_000
@@ -78,10 +79,12 @@ class Backend(ABC):
         return found if len(found) <= MAX_SPELLED_OUT else None
 
     def neighbours(self, word: str) -> list[str]:
-        """Words of the vocabulary that begin or end as `word` does, of about its length."""
+        """Words of the vocabulary next to `word`, and of about its length those that begin or end as it does."""
         length = (len(word) - 2, len(word) + 2, MAX_NEIGHBOURS)
-        parts: list[str] = []
-        parameters: list[str | int] = []
+        # One by one, as short words often have neither their first nor their last two letters in common: cst, cat.
+        near = list(one_away(word))
+        parts = [f"SELECT word FROM chats_searchword WHERE word IN ({', '.join(['%s'] * len(near))})"]
+        parameters: list[str | int] = [*near]
         for column, start in (("word", word[:2]), ("backwards", word[::-1][:2])):
             parts.append(
                 f"SELECT word FROM (SELECT word FROM chats_searchword WHERE {column} >= %s AND {column} < %s"
