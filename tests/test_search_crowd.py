@@ -15,7 +15,7 @@ OWN = "5511800000000@s.whatsapp.net"
 
 def no_marks() -> AbstractContextManager[object]:
     """Every name is a crowd."""
-    return patch.multiple(planning, MAX_MARKS=0, FEW_MARKS=0)
+    return patch.multiple(planning, MAX_MARKS=0, MAX_EXCLUDED=0, FEW_MARKS=0)
 
 
 def number(of: int) -> str:
@@ -57,7 +57,7 @@ class Names(SearchTestCase):
 
     def test_all_of_many(self) -> None:
         self.known(*(f"Mariana {place}" for place in range(120)), "Zoë", "Ana")
-        with patch.object(planning, "MAX_MARKS", 500):
+        with patch.multiple(planning, MAX_MARKS=500, MAX_EXCLUDED=500):
             self.all_of_many()
         with patch.object(planning, "MAX_MARKS", 100):
             self.all_of_many()

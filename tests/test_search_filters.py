@@ -69,11 +69,12 @@ class Scope(SearchTestCase):
         assert search.search([self.shop.pk], search.parse("mine")).hits == []
 
 
+@patch.object(planning, "MAX_EXCLUDED", 500)
 class Many(SearchTestCase):
     """More than a tree of an index's language may be deep."""
 
     def test_very_many_that_are_not_meant(self) -> None:
-        chats = [Chat(instance=self.shop, jid=f"{number}@g.us", kind="group", name="Team") for number in range(300)]
+        chats = [Chat(instance=self.shop, jid=f"{number}@g.us", kind="group", name="Team") for number in range(400)]
         Chat.objects.bulk_create(chats)
         self.say("one")
         self.say("two", chat="7@g.us")

@@ -16,7 +16,10 @@ SOMEBODY = "5511900000009@s.whatsapp.net"
 class LongLook(PageTestCase):
     def setUp(self) -> None:
         super().setUp()
-        for patched in (patch.multiple(planning, MAX_MARKS=0, FEW_MARKS=0), patch.object(crowd, "LOOKED_AT", 26)):
+        for patched in (
+            patch.multiple(planning, MAX_MARKS=0, MAX_EXCLUDED=0, FEW_MARKS=0),
+            patch.object(crowd, "LOOKED_AT", 26),
+        ):
             patched.start()
             self.addCleanup(patched.stop)
         senders = {self.make_message(f"M{place}").sender for place in range(60)}

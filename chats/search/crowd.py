@@ -1,8 +1,8 @@
 """Names that very many bear: those people's and chats' marks are too many for an index, so the rows are asked.
 
-Each mark is one more list for an index to open (45 µs in FTS5), and GIN compares
-every row it looks at with all of them. A few hundred are asked for in the
-index. Of more, the rest of the plan is asked for, newest first, and each
+Each mark is one more list for an index to open (50 µs in FTS5), and PostgreSQL
+compares every row it looks at with all of them. A few hundred are asked for in
+the index. Of more, the rest of the plan is asked for, newest first, and each
 message's own row says whose it is. As they are many, so are their messages.
 """
 
@@ -15,7 +15,7 @@ from chats.search.keys import Cursor, pk_of
 from chats.search.plan import Plan
 from portal.prepared import Integers, IsOneOf, Prepared
 
-# So many are asked for at once, and so many looked at for one page: a tenth of a second.
+# So many are asked for at once, and so many looked at for one page: one or two tenths of a second.
 PORTION = 2_000
 LOOKED_AT = 20_000
 

@@ -22,8 +22,10 @@ MOST = 1 / 4
 COUNTED_EVERY = 10.0
 # By database: when, and how many instances.
 _counted: dict[str, tuple[float, int]] = {}
-# So many people and chats are asked for in the index in one search; what goes beyond is a crowd (`crowd.py`).
-MAX_MARKS = 250
+# So many people and chats are asked for in the index in one search, 50 µs each; more are a crowd (`crowd.py`).
+MAX_MARKS = 500
+# Of those who are not meant fewer: most messages are not theirs, which the rows say sooner.
+MAX_EXCLUDED = 50
 # A type or one person is no crowd, whatever else is asked for.
 FEW_MARKS = 8
 # "All but these words" needs something to take them from: every message has a type.
@@ -141,7 +143,7 @@ def _excluded(
     for entry in query.filters:
         if entry.excluded:
             marks |= marks_of_filter(scope, entry.name, [entry.value]) or frozenset()
-    if room.takes(marks):
+    if len(marks) <= MAX_EXCLUDED and room.takes(marks):
         return [*excluded, *phrases(marks)], frozenset()
     return excluded, frozenset(marks)
 
