@@ -12,6 +12,7 @@ from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
 from instances.states import State, sentence
 
 __all__ = [
+    "MOST_KEEP_DAYS",
     "NAME_PATTERN",
     "Account",
     "Attempt",
@@ -27,6 +28,8 @@ __all__ = [
 # A name stands in URLs and file names of integrators, so no slash, no control
 # character, and no blank at either end.
 NAME_PATTERN = r"^[\w.-](?:[\w .-]{0,62}[\w.-])?\Z"
+# A hundred years: no message is as old, and a date that many days back can still be reckoned.
+MOST_KEEP_DAYS = 36_500
 valid_name = RegexValidator(NAME_PATTERN, "Use up to 64 letters, digits, dots, hyphens, underscores and inner spaces.")
 
 
@@ -72,6 +75,7 @@ class Instance(models.Model):
     linked_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True, help_text="When WhatsApp last said something.")
 
+    # From 1 to MOST_KEEP_DAYS; any other number deletes nothing.
     keep_days = models.PositiveIntegerField(
         null=True, blank=True, help_text="Messages older than this many days are deleted. Empty: they are kept."
     )

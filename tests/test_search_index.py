@@ -1,15 +1,19 @@
 """The index follows the messages' table, whoever writes it."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from django.db import connection
 from django.utils import timezone
 
 from chats import search
 from chats.models import Message
+from chats.search import retention
 from chats.search.backends import backend
 from chats.search.index import BATCH
 from chats.search.keys import key_of
+from chats.search.retention import count_older
+from instances.models import MOST_KEEP_DAYS, Instance
 from tests.test_search_base import ANA, SALES, START, SearchTestCase
 
 
@@ -165,6 +169,32 @@ class Retention(SearchTestCase):
     def test_without_a_limit_everything_is_kept(self) -> None:
         self.say("word", sent_at=timezone.now() - timedelta(days=9_000))
         assert search.forget_old() == 0
+
+    def test_a_limit_that_is_none(self) -> None:
+        """Was red: 0 deleted everything within a minute, and 740,000 days were an error that held up all others."""
+        self.say("word", sent_at=timezone.now() - timedelta(days=9_000))
+        self.say("word", sent_at=timezone.now() - timedelta(days=31), instance=self.desk)
+        Instance.objects.filter(pk=self.desk.pk).update(keep_days=30)
+        for days in (0, MOST_KEEP_DAYS + 1, 740_000, 2_147_483_647):
+            Instance.objects.filter(pk=self.shop.pk).update(keep_days=days)
+            assert search.forget_old() == (1 if days == 0 else 0), "the desk's alone"
+            assert self.found("word", self.shop, self.desk) == ["word"]
+
+    def test_the_longest_and_the_shortest_limit(self) -> None:
+        self.say("word", sent_at=timezone.now() - timedelta(hours=25))
+        Instance.objects.filter(pk=self.shop.pk).update(keep_days=MOST_KEEP_DAYS)
+        assert search.forget_old() == 0
+        Instance.objects.filter(pk=self.shop.pk).update(keep_days=1)
+        assert search.forget_old() == 1
+
+    def test_how_many_would_go(self) -> None:
+        now = timezone.now()
+        for days in (10, 31, 32):
+            self.say("word", sent_at=now - timedelta(days=days))
+        self.say("word", sent_at=now - timedelta(days=31), instance=self.desk)
+        assert [count_older(self.shop, days) for days in (9, 30, 31, 90)] == [3, 2, 1, 0]
+        with patch.object(retention, "COUNTED", 1):
+            assert count_older(self.shop, 9) == 2
 
     def test_in_batches(self) -> None:
         for _ in range(5):

@@ -4,17 +4,20 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from chats.models import Message
 from chats.search.index import catch_up
-from instances.models import Instance
+from instances.models import MOST_KEEP_DAYS, Instance
 from portal import clock
 
 # Small enough that nobody who wants to write meanwhile waits for long.
 BATCH = 1_000
 # Nobody holds all of them while the portal is down: then others come next time.
 OF_NOBODY = 1_000
+# Who asks how many would go waits for no more than this to be counted.
+COUNTED = 100_000
 QUIET = timedelta(days=7)
 # Of these the latest counts: a history comes in newest first.
 NEWEST = 1_000
@@ -61,22 +64,31 @@ def forget_old(holder: str = "", limit: int = 20 * BATCH) -> int:
     Pins of the messages and what the index knows of them go with them; what was planned for them is reported.
     """
     gone = 0
-    mine = Instance.objects.filter(owner=holder).exclude(keep_days=None).values_list("pk", "keep_days")
+    # A number that is no limit, whoever wrote it, is no reason to delete what nobody brings back.
+    limited = Instance.objects.filter(owner=holder, keep_days__range=(1, MOST_KEEP_DAYS))
+    mine = limited.values_list("pk", "keep_days")
     for instance, days in mine if holder else mine.order_by("?")[:OF_NOBODY]:
         while gone < limit:
-            batch = _forget(instance, days or 0, min(BATCH, limit - gone))
+            batch = _forget(instance, days or MOST_KEEP_DAYS, min(BATCH, limit - gone))
             gone += batch
             if batch < BATCH:
                 break
     return gone
 
 
+def count_older(instance: Instance, days: int) -> int:
+    """How many messages a limit of so many days would delete by now; COUNTED + 1 when there are more than COUNTED."""
+    return _older(instance.pk, days)[: COUNTED + 1].count()
+
+
+def _older(instance: int, days: int) -> QuerySet[Message]:
+    # By way of the chats: their messages are indexed by time.
+    return Message.objects.filter(chat__instance=instance, sent_at__lt=timezone.now() - timedelta(days=days))
+
+
 @transaction.atomic
 def _forget(instance: int, days: int, limit: int) -> int:
-    end = timezone.now() - timedelta(days=days)
-    # By way of the chats: their messages are indexed by time.
-    old = Message.objects.filter(chat__instance=instance, sent_at__lt=end)
-    keys = list(old.values_list("pk", flat=True)[:limit])
+    keys = list(_older(instance, days).values_list("pk", flat=True)[:limit])
     if keys:
         # Schedules read messages, and those this package: loaded when it is needed.
         from chats.schedule.losing import lose

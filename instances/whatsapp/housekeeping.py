@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from chats import pinbook
 from chats.media import cache
@@ -60,5 +59,6 @@ def run(tick: int, fleet: int = 1) -> None:
         try:
             if done := job():
                 log.info("%s: %d", name, done)
-        except DatabaseError:
+        except Exception:
+            # Whatever it was: it may come each time, and those behind it would never have their turn.
             log.exception("%s was not done; it is tried again", name)
