@@ -190,9 +190,9 @@ class Retention(SearchTestCase):
     def test_how_many_would_go(self) -> None:
         now = timezone.now()
         for days in (10, 31, 32):
-            self.say("word", sent_at=now - timedelta(days=days))
+            self.say("word", sent_at=now - timedelta(days=days, hours=1))
         self.say("word", sent_at=now - timedelta(days=31), instance=self.desk)
-        assert [count_older(self.shop, days) for days in (9, 30, 31, 90)] == [3, 2, 1, 0]
+        assert [count_older(self.shop, days) for days in (9, 30, 32, 90)] == [3, 2, 1, 0]
         with patch.object(retention, "COUNTED", 1):
             assert count_older(self.shop, 9) == 2
 
