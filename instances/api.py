@@ -63,8 +63,9 @@ class NewInstance(ApiView):
             raise ApiError(409, f"Instance {name} exists already") from None
         except lifecycle.TokenTaken:
             raise ApiError(409, "This token is in use already: choose another one, or leave it out") from None
+        words = preferences.in_words(instance, wanted)
         preferences.change(instance, wanted)
-        audit.record_token(self.token, "instance created", instance.name)
+        audit.record_token(self.token, "instance created", instance.name, detail=words)
         return Response(
             {
                 "success": True,

@@ -1,6 +1,6 @@
 """The endpoints of instances, described for OpenAPI."""
 
-from instances.models import NAME_PATTERN
+from instances.models import MOST_KEEP_DAYS, NAME_PATTERN
 from portal.rest.openapi import (
     FLAG,
     MAYBE,
@@ -41,9 +41,20 @@ SWITCHES = {
     "keepOnline": {**FLAG, "description": "Contacts see the number online; the phone then shows fewer notifications."},
     "readMessages": {**FLAG, "description": "What comes in is marked as read at once."},
 }
+KEEP_DAYS = {
+    "type": ["integer", "null"],
+    "minimum": 1,
+    "maximum": MOST_KEEP_DAYS,
+    "description": "Messages older than so many days are deleted, and cannot be brought back; null: kept for ever.",
+}
 PROXY = shape(url=STRING, hasPassword=FLAG)
 PREFERENCES = shape(
-    success=SUCCESS, message=STRING, instanceName=STRING, **SWITCHES, proxy={"oneOf": [PROXY, {"type": "null"}]}
+    success=SUCCESS,
+    message=STRING,
+    instanceName=STRING,
+    **SWITCHES,
+    keepDays=KEEP_DAYS,
+    proxy={"oneOf": [PROXY, {"type": "null"}]},
 )
 AS_SAVED = {
     "success": True,
@@ -53,10 +64,12 @@ AS_SAVED = {
     "ignoreGroups": False,
     "keepOnline": False,
     "readMessages": False,
+    "keepDays": 365,
     "proxy": {"url": "socks5://shop@proxy.example.com:1080", "hasPassword": True},
 }
 PREFERENCES_SENT = {
     **SWITCHES,
+    "keepDays": KEEP_DAYS,
     "proxy": {
         **MAYBE,
         "description": "http, https or socks5://user:password@host:port; empty for none. The password is never shown.",
@@ -148,15 +161,29 @@ DELETE = described(
     errors=UNREACHABLE,
 )
 
-SETTINGS = described("What an instance does by itself", answer=PREFERENCES, example=AS_SAVED)
+SETTINGS = described(
+    "What an instance does by itself",
+    parameters=[
+        parameter(
+            "keepDays",
+            "Answers with `wouldDelete` as well: how many messages that are there now such a limit would delete, "
+            "100001 for more than 100,000.",
+            schema={**NUMBER, "minimum": 1, "maximum": MOST_KEEP_DAYS},
+        )
+    ],
+    answer={"allOf": [PREFERENCES, shape(optional={"wouldDelete": {**NUMBER, "minimum": 0}})]},
+    example=AS_SAVED,
+    errors=((400, f"Invalid parameter: keepDays must be a whole number from 1 to {MOST_KEEP_DAYS}"),),
+)
 CHANGE_SETTINGS = described(
     "Change what an instance does by itself; applied at once, without a new code",
     body=shape(optional=PREFERENCES_SENT),
-    sent={"rejectCalls": True, "proxy": "socks5://shop:secret@proxy.example.com:1080"},
+    sent={"rejectCalls": True, "keepDays": 365, "proxy": "socks5://shop:secret@proxy.example.com:1080"},
     answer={"allOf": [PREFERENCES, shape(applied=FLAG)]},
     example={**AS_SAVED, "message": "Settings saved successfully", "applied": True},
     errors=(
         (400, "Invalid request body: rejectCalls must be true or false, not a string"),
+        (400, f"Invalid request body: keepDays must be a whole number from 1 to {MOST_KEEP_DAYS}"),
         (
             400,
             "Invalid request body: proxy: The proxy's host 10.0.0.1 is in a private network: "

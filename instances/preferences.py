@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from instances import proxies
+from instances import keeping, proxies
 from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.errors import WhatsAppError
@@ -14,6 +14,7 @@ SWITCHES = {
     "keepOnline": "keep_online",
     "readMessages": "read_automatically",
 }
+# What the connection goes by.
 FIELDS = [*SWITCHES.values(), "proxy_url", "proxy_password"]
 
 
@@ -28,11 +29,27 @@ def change(instance: Instance, changes: dict[str, Any]) -> bool:
     for name, value in changes.items():
         setattr(instance, name, value)
     instance.save(update_fields=list(changes))
+    # How long messages are kept is none of the connection's business: the housekeeping looks it up.
+    if not any(name in FIELDS for name in changes):
+        return True
     try:
         service.apply_preferences(instance)
     except WhatsAppError:
         return False
     return True
+
+
+def in_words(instance: Instance, changes: dict[str, Any]) -> str:
+    """What is about to be changed, for the audit.
+
+    Names alone: what a proxy's address says is nobody else's. But of the days
+    that messages are kept both numbers: it is what explains why some are gone.
+    """
+    names = [name for name in changes if name not in ("proxy_password", "keep_days")]
+    if "keep_days" in changes:
+        before, after = keeping.in_words(instance.keep_days), keeping.in_words(changes["keep_days"])
+        names.append(f"keep_days: {before} → {after}" if before != after else f"keep_days: {after}")
+    return ", ".join(names)
 
 
 def proxy_changes(instance: Instance, text: str, password: str | None = None) -> dict[str, Any]:
@@ -58,4 +75,5 @@ def proxy_changes(instance: Instance, text: str, password: str | None = None) ->
 def shown(instance: Instance) -> dict[str, Any]:
     """As the API shows them; of the proxy's password, only that there is one."""
     proxy = {"url": instance.proxy_url, "hasPassword": bool(instance.proxy_password)} if instance.proxy_url else None
-    return {**{name: getattr(instance, field) for name, field in SWITCHES.items()}, "proxy": proxy}
+    switches = {name: getattr(instance, field) for name, field in SWITCHES.items()}
+    return {**switches, "keepDays": instance.keep_days, "proxy": proxy}

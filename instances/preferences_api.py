@@ -5,11 +5,12 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instances import described, preferences, proxies
+from instances import described, keeping, preferences, proxies
 from instances.models import Instance
 from portal import audit
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import BUSY, ApiError, InvalidBody
+from portal.rest.query import Parameters
 from portal.rest.views import InstanceView
 
 # Seconds. A name's server that does not answer is given up after ten, about.
@@ -23,17 +24,18 @@ class Settings(InstanceView):
 
     @described.SETTINGS
     def get(self, request: Request, name: str) -> Response:
-        """Answer with all of them."""
-        return self._answer("Settings found")
+        """Answer with all of them; `?keepDays=` asks what such a limit would delete."""
+        days = Parameters(request).number("keepDays", 0, keeping.MOST_KEEP_DAYS)
+        would = {"wouldDelete": keeping.would_delete(self.instance, days)} if days else {}
+        return self._answer("Settings found", **would)
 
     @described.CHANGE_SETTINGS
     def post(self, request: Request, name: str) -> Response:
         """Change what is sent; the rest stays."""
         changes = changes_in(read_fields(request._request), self.instance)
+        words = preferences.in_words(self.instance, changes)
         applied = preferences.change(self.instance, changes)
-        # Names alone: what a proxy's address says is nobody else's.
-        names = ", ".join(field for field in changes if field != "proxy_password")
-        audit.record_token(self.token, "instance settings changed", self.instance.name, detail=names)
+        audit.record_token(self.token, "instance settings changed", self.instance.name, detail=words)
         return self._answer("Settings saved successfully", applied=applied)
 
     def _answer(self, message: str, **more: Any) -> Response:
@@ -47,6 +49,8 @@ def changes_in(fields: Fields, instance: Instance) -> dict[str, Any]:
     for name, field in preferences.SWITCHES.items():
         if name in fields:
             changes[field] = fields.flag(name, "true or false")
+    if "keepDays" in fields:
+        changes["keep_days"] = fields.number("keepDays", 0, keeping.MOST_KEEP_DAYS) or None
     if "proxy" in fields:
         try:
             changes.update(preferences.proxy_changes(instance, fields.text("proxy").strip()))

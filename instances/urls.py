@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from instances.views import actions, detail, listing, settings, webhooks
+from instances.views import actions, detail, keeping, listing, settings, webhooks
 
 urlpatterns = [
     path("instances/", listing.listing, name="instances"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("instances/<uuid:uid>/connect/", detail.connect, name="instance-connect"),
     path("instances/<uuid:uid>/pairing-code/", detail.pairing_code, name="instance-pairing-code"),
     path("instances/<uuid:uid>/settings/", settings.settings, name="instance-settings"),
+    path("instances/<uuid:uid>/keeping/", keeping.keep, name="instance-keeping"),
     path("instances/<uuid:uid>/disconnect/", actions.disconnect, name="instance-disconnect"),
     path("instances/<uuid:uid>/log-out/", actions.log_out, name="instance-log-out"),
     path("instances/<uuid:uid>/delete/", actions.delete, name="instance-delete"),

@@ -18,7 +18,8 @@ from tests.page_base import PageTestCase
 
 PATH = "/api/instance/settings/shop"
 PROXY = "socks5://shop:s3cret@127.0.0.1:1080"
-OFF = {"rejectCalls": False, "ignoreGroups": False, "keepOnline": False, "readMessages": False, "proxy": None}
+SWITCHED_OFF = {"rejectCalls": False, "ignoreGroups": False, "keepOnline": False, "readMessages": False}
+OFF = {**SWITCHED_OFF, "keepDays": None, "proxy": None}
 
 
 class Api(ApiTestCase):

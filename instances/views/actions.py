@@ -33,7 +33,7 @@ def disconnect(request: HttpRequest, uid: UUID) -> HttpResponse:
 def log_out(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Unlink the phone and delete the keys; messages stay."""
     instance = access.find_instance(request.user, uid, manage=True)
-    if not _confirmed(request, instance.name):
+    if not confirmed(request, instance.name):
         return redirect("instance", uid=uid)
     try:
         service.logout(instance)
@@ -49,7 +49,7 @@ def log_out(request: HttpRequest, uid: UUID) -> HttpResponse:
 def delete(request: HttpRequest, uid: UUID) -> HttpResponse:
     """The instance and all that is stored of it."""
     instance = access.find_instance(request.user, uid, manage=True)
-    if not _confirmed(request, instance.name):
+    if not confirmed(request, instance.name):
         return redirect("instance", uid=uid)
     try:
         lifecycle.delete(instance)
@@ -61,7 +61,7 @@ def delete(request: HttpRequest, uid: UUID) -> HttpResponse:
     return redirect("instances")
 
 
-def _confirmed(request: HttpRequest, name: str) -> bool:
+def confirmed(request: HttpRequest, name: str) -> bool:
     """Whether the name was typed, as what cannot be undone asks for."""
     if request.POST.get("name", "").strip() == name:
         return True

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from instances import access, qr
 from instances.models import Instance
 from instances.states import SENTENCES, State
+from instances.views import keeping
 from instances.whatsapp import service
 from instances.whatsapp.errors import WhatsAppError
 from portal import audit
@@ -38,7 +39,10 @@ def context_of(instance: Instance) -> dict[str, object]:
 def detail(request: HttpRequest, uid: UUID) -> HttpResponse:
     """The page."""
     instance = access.find_instance(request.user, uid)
-    return render(request, "instances/detail.html", {**context_of(instance), **_code(instance)})
+    context = {**context_of(instance), **_code(instance)}
+    if context["manages"]:
+        context |= keeping.context_of(request, instance)
+    return render(request, "instances/detail.html", context)
 
 
 @require_safe

@@ -29,9 +29,9 @@ def settings(request: HttpRequest, uid: UUID) -> HttpResponse:
         messages.error(request, _("Nothing was saved: %(reason)s") % {"reason": error})
         return redirect("instance", uid=uid)
     changes = {field: value for field, value in wanted.items() if getattr(instance, field) != value}
+    words = preferences.in_words(instance, changes)
     applied = preferences.change(instance, changes)
-    names = ", ".join(field for field in changes if field != "proxy_password")
-    audit.record(request.user, "instance settings changed", instance.name, account=instance.account, detail=names)
+    audit.record(request.user, "instance settings changed", instance.name, account=instance.account, detail=words)
     if applied:
         messages.success(request, _("The settings are saved."))
     else:

@@ -66,6 +66,7 @@ PAGES: Mapping[str, tuple[str, Row]] = {
     "/instances/<uuid:uid>/webhooks/<uuid:hook>/act/": ("POST", _so(MANAGE, 302)),
     "/instances/<uuid:uid>/disconnect/": ("POST", _so(MANAGE, 302)),
     "/instances/<uuid:uid>/settings/": ("POST", _so(MANAGE, 302)),
+    "/instances/<uuid:uid>/keeping/": ("POST", _so(MANAGE, 302)),
     "/instances/<uuid:uid>/log-out/": ("POST", _so(MANAGE, 302)),
     "/instances/<uuid:uid>/delete/": ("POST", _so(MANAGE, 302)),
     "/chats/": ("GET", MEMBER),
