@@ -3,15 +3,21 @@
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
+from urllib.request import Request
 
+from click.testing import CliRunner, Result
 from django.http import HttpResponse
 from django.utils import timezone
 
 from chats import search
 from chats.models import Message
 from chats.search import retention
+from instances import keeping
 from instances.models import Instance
 from instances.whatsapp.errors import NotConnected
+from portal.cli import instances as terminal
+from portal.cli.api import Api as CliApi
+from portal.cli.command import main
 from portal.models import AuditLine
 from tests.base import ApiTestCase, BaseTestCase
 from tests.page_base import PageTestCase
@@ -177,17 +183,13 @@ class Api(Aged, ApiTestCase):
         assert self.kept() == 30
 
     def test_what_does_not_fit(self) -> None:
-        for wrong in (0, -1, 36_501, 1.5, 740_000, 2**70):
-            words = "Invalid request body: keepDays must be a whole number from 1 to 36500"
-            self.assert_error(self.change(keepDays=wrong, rejectCalls=True), 400, words)
-        for wrong in ("30", True, [], {}):
-            assert self.change(keepDays=wrong).status_code == 400
-        for wrong in ("0", "36501", "x", "9" * 5_000):
-            self.assert_error(
-                self.asked(f"keepDays={wrong}"),
-                400,
-                "Invalid parameter: keepDays must be a whole number from 1 to 36500",
-            )
+        fit = "keepDays must be a whole number from 1 to 36500"
+        for number in (0, -1, 36_501, 1.5, 740_000, 2**70):
+            self.assert_error(self.change(keepDays=number, rejectCalls=True), 400, f"Invalid request body: {fit}")
+        for value in ("30", True, [], {}):
+            assert self.change(keepDays=value).status_code == 400
+        for text in ("0", "36501", "x", "9" * 5_000):
+            self.assert_error(self.asked(f"keepDays={text}"), 400, f"Invalid parameter: {fit}")
         assert not Instance.objects.filter(reject_calls=True).exists()
         assert self.kept() is None
 
@@ -202,3 +204,48 @@ class Api(Aged, ApiTestCase):
         for token, status in ((self.charlie_stall, 403), (self.bob_desk, 403), (self.charlie, 200)):
             assert self.post(API, {"keepDays": 30}, token=token).status_code == status
         assert self.kept() is None
+
+
+class Terminal(Aged, ApiTestCase):
+    """`portal-cli instances keep`, against the API itself."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(patch.object(CliApi, "_send", self.send))
+
+    def send(self, request: Request) -> tuple[int, bytes]:
+        path = request.full_url.removeprefix("http://localhost:8000")
+        answer = self.call(request.get_method(), path, request.data or b"", token=self.alice)
+        return answer.status_code, answer.content
+
+    def keep(self, *arguments: str, typed: str = "") -> Result:
+        environment = {"PORTAL_TOKEN": self.alice, "PORTAL_URL": "http://localhost:8000"}
+        return CliRunner().invoke(main, ["instances", "keep", "shop", *arguments], typed, environment)
+
+    def test_it_works(self) -> None:
+        assert self.keep().stdout == "forever\n"
+        asked = self.keep("30", typed="n\n")
+        assert (asked.exit_code, asked.stdout) == (1, "")
+        assert "older than 30 days (2 of the messages that are there now)? This cannot be undone." in asked.stderr
+        assert self.kept() is None
+        assert self.keep("30", typed="y\n").stdout == "30 days\n"
+        assert self.kept() == 30
+        assert self.keep().stdout == "30 days\n"
+
+    def test_it_asks_only_where_something_would_go(self) -> None:
+        assert self.keep("500").stdout == "500 days\n"
+        assert self.keep("30", "--yes").stdout == "30 days\n"
+        assert self.keep("forever").stdout == "forever\n"
+        assert self.kept() is None
+
+    def test_very_many(self) -> None:
+        with patch.object(keeping, "count_older", return_value=keeping.COUNTED + 1):
+            assert "(more than 100,000 of the messages" in self.keep("30", typed="n\n").stderr
+
+    def test_what_does_not_fit(self) -> None:
+        for wrong in ("0", "36501", "x", "never"):
+            assert self.keep(wrong).exit_code == 2
+        assert self.kept() is None
+
+    def test_the_bounds_are_those_of_the_portal(self) -> None:
+        assert (terminal.MOST_KEEP_DAYS, terminal.COUNTED) == (keeping.MOST_KEEP_DAYS, keeping.COUNTED)

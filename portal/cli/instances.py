@@ -21,7 +21,7 @@ LINK_PATIENCE_SECONDS = 30.0
 
 @click.group()
 def instances() -> None:
-    """List, make, link, log out and delete instances."""
+    """List, make, link, log out and delete instances; say for how long they keep messages."""
 
 
 @instances.command("list")
@@ -145,6 +145,51 @@ def _pause(limit: float) -> None:
     if time.monotonic() > limit:
         raise Failure("No phone came in time; nothing is linked. Run the command again for a new code.", FAILED)
     time.sleep(LOOK_SECONDS)
+
+
+FOR_EVER = "forever"
+# As the portal has them (`instances.models`), which is not loaded here.
+MOST_KEEP_DAYS = 36_500
+COUNTED = 100_000
+
+
+def _days(text: str) -> int | str:
+    """A number of days, or FOR_EVER."""
+    if text == FOR_EVER:
+        return text
+    if text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= MOST_KEEP_DAYS:
+        return int(text)
+    raise click.BadParameter(f"a whole number from 1 to {MOST_KEEP_DAYS}, or {FOR_EVER}")
+
+
+@instances.command()
+@INSTANCE
+@click.argument("days", type=_days, required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_house
+def keep(house: House, instance: str, days: int | str | None, yes: bool) -> None:
+    """Show for how many DAYS messages are kept, or change it: a number, or "forever".
+
+    What is older is deleted from the portal, with its files, pins and plans, and cannot be brought back.
+    """
+    path = f"instance/settings/{segment(instance)}"
+    if days is None:
+        return _kept(house, house.api.get(path))
+    if isinstance(days, int) and not yes and (older := house.api.get(path, keepDays=days)["wouldDelete"]):
+        number = f"more than {COUNTED:,}" if older > COUNTED else f"{older:,}"
+        click.confirm(
+            f"Delete what is older than {days} days ({number} of the messages that are there now)? "
+            "This cannot be undone.",
+            abort=True,
+            err=True,
+        )
+    # Not `post`, which leaves out what is None.
+    return _kept(house, house.api.call("POST", path, {"keepDays": days if isinstance(days, int) else None}))
+
+
+def _kept(house: House, answer: dict[str, Any]) -> None:
+    days = answer["keepDays"]
+    house.tell(answer, FOR_EVER if days is None else f"{days} days")
 
 
 @instances.command()
