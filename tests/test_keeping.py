@@ -186,7 +186,8 @@ class Api(Aged, ApiTestCase):
         fit = "keepDays must be a whole number from 1 to 36500"
         for number in (0, -1, 36_501, 1.5, 740_000, 2**70):
             self.assert_error(self.change(keepDays=number, rejectCalls=True), 400, f"Invalid request body: {fit}")
-        for value in ("30", True, [], {}):
+        others: tuple[Any, ...] = ("30", True, [], {})
+        for value in others:
             assert self.change(keepDays=value).status_code == 400
         for text in ("0", "36501", "x", "9" * 5_000):
             self.assert_error(self.asked(f"keepDays={text}"), 400, f"Invalid parameter: {fit}")
