@@ -42,8 +42,8 @@ def shared(settings: Any, tmp_path: Path) -> Callable[[str], None]:
     return on
 
 
-def piece(message_id: str = "3EB01") -> bytes:
-    made = HistorySync(syncType=HistorySync.RECENT, progress=100)
+def piece(message_id: str = "3EB01", progress: int | None = 100) -> bytes:
+    made = HistorySync(syncType=HistorySync.RECENT, progress=progress)
     past = made.conversations.add(ID="5522@s.whatsapp.net").messages.add().message
     past.key.ID, past.messageTimestamp, past.message.conversation = message_id, 1_700_000_000, "long ago"
     return bytes(made.SerializeToString())
@@ -65,6 +65,24 @@ def test_whoever_takes_over_has_them(instance: Instance, shared: Callable[[str],
         history.resume(instance)
         wait(lambda: not HistoryPiece.objects.exists())
     assert Message.objects.get().text == "long ago"
+    instance.refresh_from_db()
+    assert instance.history_percent == 100
+
+
+def test_a_piece_that_does_not_say_how_far_it_is_sets_nothing_back(
+    instance: Instance, shared: Callable[[str], None]
+) -> None:
+    """Was red: it counted as 0 %, and the page said so until the next piece."""
+    told: list[int | None] = []
+    writer = Writer(Journal(journal.place()), lambda *_: None)
+    history = History(writer, lambda at: told.append(at.history_percent))
+    for number, progress in enumerate((None, 40, None, 0, 100, None)):
+        history.keep(instance, piece(f"3EB0{number}", progress))
+    wait(lambda: len(told) == 6)
+    history.close()
+    writer.close()
+    assert told == [None, 40, 40, 0, 100, 100], "0 that was said is 0"
+    assert Message.objects.count() == 6
     instance.refresh_from_db()
     assert instance.history_percent == 100
 

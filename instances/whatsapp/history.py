@@ -104,8 +104,11 @@ class History:
         self._note(instance, percent)
         return True
 
-    def _note(self, instance: Instance, percent: int) -> None:
-        instance.history_percent, instance.history_at = min(percent, 100), timezone.now()
+    def _note(self, instance: Instance, percent: int | None) -> None:
+        # Not each piece says how far the phone is: then what was said before holds.
+        new = {"history_at": timezone.now()} | ({} if percent is None else {"history_percent": min(percent, 100)})
+        for name, value in new.items():
+            setattr(instance, name, value)
         rows = Instance.objects.filter(pk=instance.pk, epoch=instance.epoch)
-        database.call(rows.update, history_percent=instance.history_percent, history_at=instance.history_at)
+        database.call(rows.update, **new)
         self._on_progress(instance)

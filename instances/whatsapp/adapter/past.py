@@ -16,8 +16,8 @@ from instances.whatsapp.adapter import content, mending, messages
 log = logging.getLogger(__name__)
 
 
-def read_history(payload: bytes, own: ev.Party) -> tuple[int, Iterator[ev.Stored]]:
-    """Open a piece of history: how far along the phone says it is (percent), and what it tells.
+def read_history(payload: bytes, own: ev.Party) -> tuple[int | None, Iterator[ev.Stored]]:
+    """Open a piece of history: how far along the phone says it is (percent; not each piece says), and what it tells.
 
     `own`: our two names. Raises ValueError when it is no history at all; a
     message in it that cannot be read is skipped and logged.
@@ -31,7 +31,7 @@ def read_history(payload: bytes, own: ev.Party) -> tuple[int, Iterator[ev.Stored
         except (DecodeError, ValueError):
             raise ValueError("this is no history of WhatsApp's") from error
         log.warning("of a piece of history, what is nested too deep was left out")
-    return history.progress, _told(history, own)
+    return history.progress if history.HasField("progress") else None, _told(history, own)
 
 
 def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
