@@ -1,5 +1,6 @@
 """The instances' pages."""
 
+import re
 from unittest import mock
 
 from django.utils import timezone
@@ -24,6 +25,19 @@ class InstancePageTest(PageTestCase):
         page = self.open("alice", "/instances/").content.decode()
         assert "shop" in page
         assert "Not linked" in page
+
+    def test_how_much_of_the_history_is_here(self) -> None:
+        """On the panel, which listens for news of it; nothing before the phone has sent any."""
+        self.link()
+        for percent, shown in ((None, []), (0, ["0 %"]), (62, ["62 %"]), (100, ["100 %"])):
+            Instance.objects.filter(pk=self.shop.pk).update(history_percent=percent)
+            for path in (self.base, f"{self.base}panel/"):
+                page = self.open("vera", path).content.decode()
+                assert re.findall(r"<dt>History</dt><dd>(.*?)</dd>", page) == shown
+        panel = re.search(r'<section id="panel"[^>]*>', page)
+        assert panel
+        assert 'data-live="state history"' in panel[0]
+        assert f'data-instance="{self.shop.uid.hex}"' in panel[0]
 
     def test_linking_shows_a_qr_code_and_not_its_text(self) -> None:
         def connect(instance: Instance) -> service.Link:
