@@ -60,12 +60,27 @@ class House:
         """Link the phone, unless a test did it already."""
         if self._linked:
             return
+        self._scan(self.shop, self.phone)
+        self._linked = True
+
+    def link_another(self, name: str, phone: Account) -> str:
+        """Make a further instance of Alice's, and link this phone to it; the instance's uid comes back."""
+        uid: str = self.python(f"""
+            import json
+            from instances.models import Instance
+            shop = Instance.objects.get(uid="{self.shop}")
+            print("RESULT", json.dumps(str(Instance.objects.create(account=shop.account, name="{name}").uid)))
+        """)
+        self._scan(uid, phone)
+        return uid
+
+    def _scan(self, uid: str, phone: Account) -> None:
         self.python(f"""
             import time
             from instances.models import Instance
             from instances.whatsapp import service
             from instances.whatsapp.errors import NotConnected
-            instance = Instance.objects.get(uid="{self.shop}")
+            instance = Instance.objects.get(uid="{uid}")
             for _ in range(100):
                 try:
                     link = service.connect(instance)
@@ -76,21 +91,18 @@ class House:
         """)
         text = (Path(self.portal.data_dir) / "qr.txt").read_text()
         if text:
-            self.phone.scan(text)
-        self._wait_connected()
-
-    def _wait_connected(self) -> None:
+            phone.scan(text)
         # In one process: to start Django takes longer than to link.
-        self._linked = self.python(f"""
+        connected = self.python(f"""
             import time
             from instances.models import Instance
             for _ in range(200):
-                if connected := Instance.objects.get(uid="{self.shop}").state == "connected":
+                if connected := Instance.objects.get(uid="{uid}").state == "connected":
                     break
                 time.sleep(0.1)
             print("RESULT", str(connected).lower())
         """)
-        assert self._linked, "not connected"
+        assert connected, "not connected"
 
     def later(self, **span: float) -> None:
         """Move the clock on, as a timedelta has it: what is planned, pinned and told of is so much nearer or older.

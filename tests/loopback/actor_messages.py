@@ -165,32 +165,42 @@ def app_state_key(to: str, args: Args) -> Any:
 
 def history(to: str, args: Args) -> Any:
     """A history sync of this one chat, its payload inside the message itself: no download."""
-    messages = [
-        _past(args["chat"], one["id"], one["text"], one["from_me"], one["timestamp"], one.get("push_name", ""))
-        for one in args["messages"]
-    ]
+    messages = []
+    for one in args["messages"]:
+        content = Message(conversation=one["text"])
+        name = one.get("push_name", "")
+        messages.append(_past(args["chat"], one["id"], content, one["from_me"], one["timestamp"], name))
     return _synced([Conversation(ID=args["chat"], name=args.get("name", ""), messages=messages)], 100)
 
 
 def large_history(to: str, args: Args) -> Any:
-    """A piece of a large account's history: ``chats`` chats from number ``first`` on, ``messages`` in each."""
+    """A piece of a large account's history: ``chats`` chats from number ``first`` on, ``messages`` in each.
+
+    Every tenth chat is a group, in which fifty people write in turn; every fifth message is a picture with a caption,
+    every third our own.
+    """
     conversations = []
     for number in range(args["first"], args["first"] + args["chats"]):
-        chat = f"55118{number:08}@s.whatsapp.net"
+        group = number % 10 == 9
+        chat = f"12036311{number:010}@g.us" if group else f"55118{number:08}@s.whatsapp.net"
+        messages = []
         # Phones tell the newest first.
-        messages = [
-            _past(chat, f"LARGE{number:05}{at:05}", f"number {at} of {number}", at % 3 == 0, LONG_AGO + at, "Eva")
-            for at in reversed(range(args["messages"]))
-        ]
-        conversations.append(Conversation(ID=chat, messages=messages))
+        for at in reversed(range(args["messages"])):
+            text, ours = f"number {at} of {number}", at % 3 == 0
+            content = image(to, {"caption": text}) if at % 5 == 4 else Message(conversation=text)
+            past = _past(chat, f"LARGE{number:05}{at:05}", content, ours, LONG_AGO + at, "Eva")
+            if group and not ours:
+                past.message.key.participant = f"55117{at % 50:08}@s.whatsapp.net"
+            messages.append(past)
+        conversations.append(Conversation(ID=chat, name=f"Group {number}" if group else None, messages=messages))
     return _synced(conversations, args["progress"])
 
 
-def _past(chat: str, message_id: str, text: str, from_me: bool, timestamp: int, push_name: str) -> HistorySyncMsg:
+def _past(chat: str, message_id: str, content: Any, from_me: bool, timestamp: int, push_name: str) -> HistorySyncMsg:
     return HistorySyncMsg(
         message=WebMessageInfo(
             key=MessageKey(remoteJID=chat, fromMe=from_me, ID=message_id),
-            message=Message(conversation=text),
+            message=content,
             messageTimestamp=timestamp,
             pushName=push_name,
         )
