@@ -64,6 +64,14 @@ def below(page: Page) -> None:
     page.locator("#by-itself").evaluate("heading => heading.closest('section').scrollIntoView()")
 
 
+def keeping(page: Page) -> None:
+    """What is asked before messages are deleted."""
+    instance(page)
+    page.get_by_label("Days").fill("30")
+    page.locator("#keeping").get_by_role("button", name="Save").click()
+    page.wait_for_selector("#keeping [role=alert]")
+
+
 def webhooks(page: Page) -> None:
     instance(page)
     page.get_by_role("link", name="Webhooks").click()
@@ -212,6 +220,7 @@ PAGES: list[tuple[str, str, Callable[[Page], None]]] = [
     ("instances", "/instances/", nothing),
     ("instance", "/instances/", instance),
     ("instance-settings", "/instances/", below),
+    ("instance-keeping", "/instances/", keeping),
     ("webhooks", "/instances/", webhooks),
     ("webhook", "/instances/", webhook),
     ("webhook-given-up", "/instances/", given_up),
