@@ -108,6 +108,142 @@ def test_keys_between_devices_are_not_kept() -> None:
     assert read(message) is None
 
 
+# --- Edits -------------------------------------------------------------------------------
+
+
+def edit_of(message_id: str = "3EB01") -> Message:
+    """An edit whose new content is still to be filled in."""
+    made = Message()
+    made.protocolMessage.type = made.protocolMessage.MESSAGE_EDIT
+    made.protocolMessage.key.ID, made.protocolMessage.key.fromMe = message_id, True
+    return made
+
+
+def test_an_edited_caption_in_an_envelope() -> None:
+    """Was red: the document was left with no text at all, and found by nobody."""
+    message = edit_of()
+    enveloped = message.protocolMessage.editedMessage.documentWithCaptionMessage.message
+    enveloped.documentMessage.caption = "the offer, mended"
+    arrived = read(message)
+    assert (arrived.kind, arrived.text, arrived.data) == ("edit", "the offer, mended", {})
+    message = edit_of()
+    message.protocolMessage.editedMessage.groupMentionedMessage.message.conversation = "@all: mended"
+    assert read(message).text == "@all: mended"
+
+
+def test_a_caption_that_was_taken_away() -> None:
+    message = edit_of()
+    message.protocolMessage.editedMessage.imageMessage.mimetype = "image/jpeg"
+    arrived = read(message)
+    assert (arrived.kind, arrived.text, arrived.data) == ("edit", "", {})
+
+
+@pytest.mark.parametrize(
+    "field", ["secretEncryptedMessage", "pinInChatMessage", "messageContextInfo", "protocolMessage"]
+)
+def test_an_edit_to_what_cannot_be_read_says_so(field: str) -> None:
+    message = edit_of()
+    getattr(message.protocolMessage.editedMessage, field).SetInParent()
+    arrived = read(message)
+    assert (arrived.kind, arrived.text, arrived.data) == ("edit", "", {"unread": True})
+
+
+# --- Messages of businesses ----------------------------------------------------------------
+
+
+def test_a_template_with_buttons() -> None:
+    message = Message()
+    rows = message.templateMessage.hydratedTemplate
+    rows.hydratedTitleText, rows.hydratedContentText, rows.hydratedFooterText = "Your order", "It is on its way", "Shop"
+    rows.hydratedButtons.add().urlButton.displayText = "Track"
+    rows.hydratedButtons.add().callButton.displayText = "Call us"
+    rows.hydratedButtons.add().quickReplyButton.displayText = "Stop"
+    arrived = read(message)
+    assert (arrived.kind, arrived.text) == ("text", "Your order\nIt is on its way\nShop\nTrack\nCall us\nStop")
+
+
+def test_a_template_above_which_a_file_stands() -> None:
+    message = Message()
+    rows = message.templateMessage.hydratedFourRowTemplate
+    rows.hydratedContentText = "Your invoice of May"
+    rows.documentMessage.fileName, rows.documentMessage.directPath = "invoice-5.pdf", "/v/t62"
+    arrived = read(message)
+    assert (arrived.kind, arrived.text) == ("document", "Your invoice of May\ninvoice-5.pdf")
+    assert (arrived.data["fileName"], arrived.data["path"]) == ("invoice-5.pdf", "/v/t62")
+
+
+def test_templates_of_older_forms() -> None:
+    message = Message()
+    rows = message.templateMessage.fourRowTemplate
+    rows.content.hydratedHsm.hydratedTemplate.hydratedContentText = "Your code is 1234"
+    rows.footer.params.append("Shop")
+    rows.buttons.add().quickReplyButton.displayText.params.append("Resend")
+    assert read(message).text == "Your code is 1234\nShop\nResend"
+    message = Message()
+    message.highlyStructuredMessage.params.extend(["Ana", "order 7"])
+    assert (read(message).kind, read(message).text) == ("text", "Ana\norder 7")
+
+
+def test_buttons() -> None:
+    message = Message()
+    asked = message.buttonsMessage
+    asked.text, asked.contentText, asked.footerText = "Appointment", "Does Monday suit you?", "The surgery"
+    asked.buttons.add().buttonText.displayText = "Yes"
+    asked.buttons.add().nativeFlowInfo.paramsJSON = '{"display_text": "Another day", "id": "7"}'
+    arrived = read(message)
+    assert (arrived.kind, arrived.text) == ("text", "Appointment\nDoes Monday suit you?\nThe surgery\nYes\nAnother day")
+
+
+def test_a_list() -> None:
+    message = Message()
+    choice = message.listMessage
+    choice.title, choice.description, choice.footerText, choice.buttonText = "Menu", "Today", "Until 3", "Choose"
+    section = choice.sections.add(title="Soups")
+    section.rows.add(title="Caldo verde", description="with chouriço")
+    choice.contextInfo.stanzaID = "3EB00"
+    arrived = read(message)
+    assert (arrived.kind, arrived.quoted_id) == ("text", "3EB00")
+    assert arrived.text == "Menu\nToday\nUntil 3\nChoose\nSoups\nCaldo verde\nwith chouriço"
+
+
+def test_an_interactive_message_and_its_answer() -> None:
+    message = Message()
+    asked = message.interactiveMessage
+    asked.header.title, asked.body.text, asked.footer.text = "Visit", "When may we come?", "Gas works"
+    asked.nativeFlowMessage.buttons.add(name="quick_reply", buttonParamsJSON='{"display_text":"Morning","id":"1"}')
+    rows = '{"title":"More","sections":[{"title":"Next week","rows":[{"id":"2","title":"Tuesday"}]}]}'
+    asked.nativeFlowMessage.buttons.add(name="single_select", buttonParamsJSON=rows)
+    asked.nativeFlowMessage.buttons.add(name="broken", buttonParamsJSON="[" * 100_000)
+    arrived = read(message)
+    assert arrived.text == "Visit\nWhen may we come?\nGas works\nMorning\nMore\nNext week\nTuesday"
+    message = Message()
+    message.interactiveResponseMessage.body.text = "Tuesday"
+    assert (read(message).kind, read(message).text) == ("text", "Tuesday")
+
+
+def test_cards_side_by_side() -> None:
+    message = Message()
+    shown = message.templateMessage.interactiveMessageTemplate
+    shown.body.text = "New in"
+    shown.carouselMessage.cards.add().body.text = "Blue jug"
+    card = shown.carouselMessage.cards.add()
+    card.body.text, card.header.imageMessage.caption = "Red jug", "seen from above"
+    assert read(message).text == "New in\nBlue jug\nseen from above\nRed jug"
+
+
+def test_things_for_sale_and_orders() -> None:
+    message = Message()
+    message.productMessage.product.title, message.productMessage.product.description = "Jug", "holds a litre"
+    message.productMessage.body = "As you asked"
+    assert (read(message).kind, read(message).text) == ("other", "Jug\nholds a litre\nAs you asked")
+    message = Message()
+    message.orderMessage.orderTitle, message.orderMessage.message = "Maria's shop", "two jugs, please"
+    assert (read(message).kind, read(message).text) == ("other", "Maria's shop\ntwo jugs, please")
+    message = Message()
+    message.templateMessage.SetInParent()
+    assert (read(message).kind, read(message).text) == ("other", "")
+
+
 @pytest.mark.parametrize("field", [field.name for field in Message.DESCRIPTOR.fields])
 def test_every_kind_of_message_is_read(field: str) -> None:
     """WhatsApp's protocol knows a hundred kinds; none may be an error, and each is a kind we store."""
@@ -275,6 +411,64 @@ def test_history_of_a_direct_chat() -> None:
     assert (first.chat, first.sender, first.text) == (names.person, names.person, "long ago")
     assert first.sent_at.timestamp() == 1_700_000_000
     assert (second.sender, second.from_me) == (OWN, True)
+
+
+def edited_past(stanza: str = "3EB0E") -> tuple[HistorySync, Any, Any]:
+    """An edited message as a history has it: the edit stands in the message's own place."""
+    made, chat = history(ID="1002@lid")
+    past = chat.messages.add().message
+    past.key.ID, past.messageTimestamp = stanza, 1_700_000_000
+    edit = past.message.editedMessage.message.protocolMessage
+    edit.CopyFrom(edit_of().protocolMessage)
+    edit.timestampMS = 1_700_000_060_500
+    return made, past, edit.editedMessage
+
+
+def test_history_of_an_edited_message() -> None:
+    """Was red: there was but an edit, that waited for a message which never came."""
+    made, past, text = edited_past()
+    text.extendedTextMessage.text = "at nine, not at eight"
+    text.extendedTextMessage.contextInfo.stanzaID = "3EB00"
+    past.pinInChat.type, past.pinInChat.senderTimestampMS = past.pinInChat.PIN_FOR_ALL, 1_700_000_100_000
+    message, edit, pin = told(made)
+    assert (message.message_id, message.kind, message.text, message.target) == (
+        "3EB01", "text", "at nine, not at eight", None,
+    )  # fmt: skip
+    assert (message.sent_at.timestamp(), message.quoted_id) == (1_700_000_000, "3EB00")
+    assert (edit.message_id, edit.kind, edit.text) == ("3EB0E", "edit", "at nine, not at eight")
+    assert (edit.target.message_id, edit.sent_at.timestamp()) == ("3EB01", 1_700_000_060.5)
+    assert pin.target.message_id == "3EB01"
+
+
+def test_history_of_an_edited_message_under_its_own_id() -> None:
+    made, _, text = edited_past("3EB01")
+    text.conversation = "mended"
+    message, edit = told(made)
+    assert (message.message_id, edit.message_id) == ("3EB01", "edit-3EB01-1700000060500")
+
+
+def test_history_of_an_edited_file() -> None:
+    made, _, document = edited_past()
+    document.documentWithCaptionMessage.message.documentMessage.fileName = "offer.pdf"
+    message, _ = told(made)
+    assert (message.kind, message.text, message.data["fileName"]) == ("document", "offer.pdf", "offer.pdf")
+
+
+def test_history_of_what_was_edited_to_something_unknown() -> None:
+    made, _, _ = edited_past()
+    message, edit = told(made)
+    assert (message.message_id, message.kind, edit.data) == ("3EB01", "unreadable", {"unread": True})
+
+
+def test_history_tells_what_the_phone_calls_people() -> None:
+    """Was red: a direct chat's name was left out."""
+    made, _ = history(ID="5522@s.whatsapp.net", name="Bob the plumber")
+    made.conversations.add(ID="5533@s.whatsapp.net", name="+55 33 (0) 1234\u20115678")
+    made.conversations.add(ID="5544@s.whatsapp.net", displayName="Carla")
+    assert told(made) == [
+        PersonKnown(Party("5522@s.whatsapp.net"), name="Bob the plumber"),
+        PersonKnown(Party("5544@s.whatsapp.net"), name="Carla"),
+    ]
 
 
 def test_history_of_a_group() -> None:

@@ -60,7 +60,7 @@ def killed(book: Journal) -> None:
 
 
 @settings(deadline=None)
-@given(messages | groups | st.builds(PersonKnown, parties, texts))
+@given(messages | groups | st.builds(PersonKnown, parties, texts, texts))
 def test_a_line_says_all_of_an_event(event: Stored) -> None:
     line = encode(UID, event)
     assert line.count(b"\n") == 1
@@ -203,8 +203,9 @@ GOLDEN: list[tuple[str, Stored]] = [
     ),
     (
         '{"uid": "9f0c1f6e3c5b4a6d8e7f001122334455", "is": "PersonKnown", '
-        '"person": {"jid": "5511900000001@s.whatsapp.net", "alt": "1001@lid"}, "push_name": "Bob"}',
-        PersonKnown(Party(A, B), "Bob"),
+        '"person": {"jid": "5511900000001@s.whatsapp.net", "alt": "1001@lid"}, "push_name": "Bob", '
+        '"name": "Bob the plumber"}',
+        PersonKnown(Party(A, B), "Bob", "Bob the plumber"),
     ),
 ]  # fmt: skip
 

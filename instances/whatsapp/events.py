@@ -162,10 +162,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class PersonKnown:
-    """A person's two names and what they call themselves, from the phone's address book or history."""
+    """A person's two JIDs and what they are called, as the phone's history tells it; empty where it says nothing."""
 
     person: Party
+    # What they call themselves.
     push_name: str = ""
+    # What the phone calls the chat with them: the name in its address book, if they are there.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import KEEP_FOR_ALL, Message, ProtocolMessage
 
-# Kind, searchable text, what else to keep.
-Content = tuple[str | None, str, dict[str, Any]]
+from instances.whatsapp.adapter import business
+from instances.whatsapp.adapter.parts import Content, lines, media, place, says
 
 
 def read(message: Message) -> Content:
@@ -23,60 +23,37 @@ def read(message: Message) -> Content:
 
 
 KEYS_ALONE = {"senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMessage", "messageContextInfo"}
+# What acts on another message instead of saying something.
+ACTING = ("pin", "keep", "edit", "delete", "reaction", "poll_vote")
 
 
-def _says(kind: str, *fields: str) -> Callable[[Any], Content]:
-    """A reader for what says something in one or more text fields."""
-    return lambda part: (kind, _lines(*(getattr(part, field) for field in fields)), {})
+def unwrapped(message: Message, depth: int = 5) -> Message:
+    """The message inside its envelopes; whatsmeow leaves those of an album's pictures, mentions and newer polls."""
+    for field, value in message.ListFields():
+        if depth and field.message_type is not None and field.message_type.name == "FutureProofMessage":
+            return unwrapped(value.message, depth - 1)
+    return message
 
 
-def _lines(*texts: str) -> str:
-    return "\n".join(filter(None, texts))
-
-
-def _poll(poll: Any) -> Content:
-    options = [option.optionName for option in poll.options]
-    return "poll", _lines(poll.name, *options), {"options": options}
-
-
-def _place(*fields: str) -> Callable[[Any], Content]:
-    def reader(place: Any) -> Content:
-        where = {"latitude": place.degreesLatitude, "longitude": place.degreesLongitude}
-        return "location", _lines(*(getattr(place, field) for field in fields)), where
-
-    return reader
-
-
-def _contacts(contacts: Any) -> Content:
-    return "contact", _lines(*(one.displayName for one in contacts)), {"vcards": [one.vcard for one in contacts]}
-
-
-def _media(kind: str, media: Any) -> Content:
-    """Media is kept as a reference with its key; nothing is downloaded here."""
-    fields = {field.name for field, _ in media.ListFields()}
-    if kind == "audio" and media.PTT:
-        kind = "voice"
-    data: dict[str, Any] = {"mimetype": media.mimetype, "length": media.fileLength}
-    data["path"] = media.directPath
-    for name, field in (("key", "mediaKey"), ("sha256", "fileSHA256"), ("encrypted_sha256", "fileEncSHA256")):
-        data[name] = getattr(media, field).hex()
-    for field in ("fileName", "title", "seconds", "width", "height", "viewOnce"):
-        if field in fields:
-            data[field] = getattr(media, field)
-    caption = media.caption if "caption" in fields else ""
-    name = data.get("fileName") or data.get("title") or ""
-    return kind, _lines(caption, name), data
-
-
-# Which field of a message a file is fetched as; its key is derived by the name of that.
+def edited(edit: ProtocolMessage) -> tuple[Message, tuple[str, str, dict[str, Any]]] | None:
+    """What a message says from this edit on; None when that cannot be read here."""
+    # An edit within an edit is none of WhatsApp's, and may be nested without end.
+    inner = unwrapped(edit.editedMessage)
+    if inner.HasField("protocolMessage"):
+        return None
+    kind, text, data = read(inner)
+    if kind is None or kind in ACTING or (kind == "other" and not text):
+        return None
+    return inner, (kind, text, data)
 
 
 def _protocol(message: ProtocolMessage) -> Content:
     if message.type == ProtocolMessage.REVOKE and message.HasField("key"):
         return "delete", "", {}
     if message.type == ProtocolMessage.MESSAGE_EDIT:
-        _, text, _ = read(message.editedMessage)
-        return "edit", text, {}
+        found = edited(message)
+        # Empty is a text too, under a picture: what could not be read says so, and takes away nothing.
+        return ("edit", found[1][1], {}) if found else ("edit", "", {"unread": True})
     if message.type == ProtocolMessage.EPHEMERAL_SETTING:
         seconds = message.ephemeralExpiration
         words = f"Disappearing messages: {seconds // 3600} hours" if seconds else "Disappearing messages: off"
@@ -84,30 +61,48 @@ def _protocol(message: ProtocolMessage) -> Content:
     return None, "", {}  # Keys, history notices and the like: between devices.
 
 
+def _poll(poll: Any) -> Content:
+    options = [option.optionName for option in poll.options]
+    return "poll", lines(poll.name, *options), {"options": options}
+
+
+def _contacts(contacts: Any) -> Content:
+    return "contact", lines(*(one.displayName for one in contacts)), {"vcards": [one.vcard for one in contacts]}
+
+
 # Which field of a message makes it what it is, in the order they are looked for.
 _READERS: dict[str, Callable[[Any], Content]] = {
     "conversation": lambda text: ("text", text, {}),
-    "extendedTextMessage": _says("text", "text"),
-    "imageMessage": partial(_media, "image"),
-    "videoMessage": partial(_media, "video"),
-    "ptvMessage": partial(_media, "video"),
-    "documentMessage": partial(_media, "document"),
-    "stickerMessage": partial(_media, "sticker"),
-    "audioMessage": partial(_media, "audio"),
+    "extendedTextMessage": says("text", "text"),
+    "imageMessage": partial(media, "image"),
+    "videoMessage": partial(media, "video"),
+    "ptvMessage": partial(media, "video"),
+    "documentMessage": partial(media, "document"),
+    "stickerMessage": partial(media, "sticker"),
+    "audioMessage": partial(media, "audio"),
     **{f"pollCreationMessage{version}": _poll for version in ("", "V2", "V3", "V5", "V6")},
-    "reactionMessage": _says("reaction", "text"),
-    "encReactionMessage": _says("reaction"),
-    "pinInChatMessage": _says("pin"),
+    "reactionMessage": says("reaction", "text"),
+    "encReactionMessage": says("reaction"),
+    "pinInChatMessage": says("pin"),
     "keepInChatMessage": lambda keep: ("keep", "", {"kept": keep.keepType == KEEP_FOR_ALL}),
     "protocolMessage": _protocol,
-    "pollUpdateMessage": _says("poll_vote"),
-    "locationMessage": _place("name", "address", "comment"),
-    "liveLocationMessage": _place("caption"),
+    "pollUpdateMessage": says("poll_vote"),
+    "locationMessage": place("name", "address", "comment"),
+    "liveLocationMessage": place("caption"),
     "contactMessage": lambda contact: _contacts([contact]),
     "contactsArrayMessage": lambda several: _contacts(several.contacts),
-    "eventMessage": _says("event", "name", "description"),
-    "groupInviteMessage": _says("other", "groupName", "caption"),
-    "templateButtonReplyMessage": _says("text", "selectedDisplayText"),
-    "buttonsResponseMessage": _says("text", "selectedDisplayText"),
-    "listResponseMessage": _says("text", "title"),
+    "eventMessage": says("event", "name", "description"),
+    "groupInviteMessage": says("other", "groupName", "caption"),
+    "templateButtonReplyMessage": says("text", "selectedDisplayText"),
+    "buttonsResponseMessage": says("text", "selectedDisplayText"),
+    "listResponseMessage": says("text", "title", "description"),
+    "templateMessage": business.template,
+    "highlyStructuredMessage": business.structured,
+    "buttonsMessage": business.buttons,
+    "listMessage": business.choice,
+    "interactiveMessage": business.interactive,
+    "interactiveResponseMessage": business.answer,
+    "productMessage": business.product,
+    "orderMessage": says("other", "orderTitle", "message"),
+    "invoiceMessage": says("other", "note"),
 }

@@ -13,7 +13,7 @@ from instances.whatsapp.adapter import content, jids
 
 def read(event: pb.Message) -> ev.MessageArrived | None:
     """A message that has come in; None for what is none to people."""
-    info, message = event.Info, unwrapped(event.Message)
+    info, message = event.Info, content.unwrapped(event.Message)
     kind, text, data = content.read(message)
     if kind is None:
         return None
@@ -34,21 +34,10 @@ def about_others(kind: str, message: Message) -> dict[str, Any]:
         pinning = message.pinInChatMessage.type == PinInChatMessage.PIN_FOR_ALL
         # A pin without a duration is WhatsApp's default of seven days.
         found["pin_duration"] = (seconds or 604_800) if pinning else None
-    if context is not None and context.expiration and kind not in _ACTING:
+    # What acts on another message does not disappear by itself.
+    if context is not None and context.expiration and kind not in content.ACTING:
         found["disappears_after"] = context.expiration
     return found
-
-
-# What acts on another message does not disappear by itself.
-_ACTING = ("pin", "keep", "edit", "delete", "reaction", "poll_vote")
-
-
-def unwrapped(message: Message, depth: int = 5) -> Message:
-    """The message inside its envelopes; whatsmeow leaves those of an album's pictures, mentions and newer polls."""
-    for field, value in message.ListFields():
-        if depth and field.message_type is not None and field.message_type.name == "FutureProofMessage":
-            return unwrapped(value.message, depth - 1)
-    return message
 
 
 def carried(event: Any) -> tuple[str, bool]:

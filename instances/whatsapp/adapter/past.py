@@ -1,12 +1,14 @@
 """A piece of the phone's history."""
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from google.protobuf.message import DecodeError
-from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import ProtocolMessage
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversation, HistorySync
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo
 
 from chats import harmless
@@ -48,13 +50,19 @@ def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
         group = conversation.ID.endswith("@g.us")
         if group and conversation.name:
             yield ev.GroupChanged(conversation.ID, datetime.now(UTC), name=conversation.name)
-        elif not group and chat.alt:
-            yield ev.PersonKnown(chat)
+        elif not group and (chat.alt or _name(conversation)):
+            yield ev.PersonKnown(chat, name=_name(conversation))
         for wrapped in conversation.messages:
             try:
                 yield from _past(wrapped.message, chat, group, own)
             except Exception:
                 log.exception("a message of the history could not be read")
+
+
+def _name(conversation: Conversation) -> str:
+    """What the phone calls a person; nothing when that is only their number."""
+    name: str = conversation.name or conversation.displayName
+    return "" if re.fullmatch(r"[+0-9\s().\u00a0\u2010-\u2015-]*", name) else name
 
 
 # WebMessageInfo's: acknowledged by the server, by the other side's device, read, played.
@@ -67,8 +75,8 @@ _STATUSES = {
 
 
 def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> Iterator[ev.Stored]:
-    """A message of the past, and its pin if it has one."""
-    message = messages.unwrapped(past.message)
+    """A message of the past, its last edit if it was edited, and its pin if it has one."""
+    message = content.unwrapped(past.message)
     kind, text, data = content.read(message)
     if kind is None or not past.key.ID:
         return
@@ -86,9 +94,35 @@ def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> I
         status=_STATUSES.get(past.status) if past.key.fromMe else None,
         data=data,
     )
-    yield replace(arrived, **messages.about_others(kind, message))
+    arrived = replace(arrived, **messages.about_others(kind, message))
+    if kind == "edit" and arrived.target is not None:
+        edit, arrived = arrived, _edited(arrived, arrived.target.message_id, message.protocolMessage)
+        yield arrived
+        yield _past_edit(edit, arrived.message_id, message.protocolMessage)
+    else:
+        yield arrived
     if past.HasField("pinInChat"):
         yield _past_pin(arrived, past.pinInChat, own)
+
+
+def _edited(edit: ev.MessageArrived, original: str, protocol: ProtocolMessage) -> ev.MessageArrived:
+    """The message that was edited, as it is now: the edit stands in its place, and it comes in no other form."""
+    plain = replace(edit, message_id=original, kind="unreadable", text="", data={}, target=None)
+    found = content.edited(protocol)
+    if found is None:
+        return plain
+    message, (kind, text, data) = found
+    return replace(plain, kind=kind, text=text, data=data, **messages.about_others(kind, message))
+
+
+def _past_edit(edit: ev.MessageArrived, original: str, protocol: ProtocolMessage) -> ev.MessageArrived:
+    """The edit itself, for whom the message has come to in its first form, or will.
+
+    The time is its own, which its author's clock says: between the message's and now. Its name is its own too.
+    """
+    at = harmless.moment(protocol.timestampMS / 1000) if protocol.timestampMS else edit.sent_at
+    edit = replace(edit, sent_at=max(edit.sent_at, min(at, datetime.now(UTC))), status=None)
+    return edit if edit.message_id != original else replace(edit, message_id=f"edit-{original}-{protocol.timestampMS}")
 
 
 def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.MessageArrived:
