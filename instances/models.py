@@ -142,6 +142,9 @@ class HistoryPiece(models.Model):
 
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="+")
     payload = models.BinaryField()
+    # Who was linked when it came. Empty: an earlier version of the portal did not say.
+    own_jid = models.CharField(max_length=64, default="", db_default="")
+    own_lid = models.CharField(max_length=64, default="", db_default="")
     damaged = models.BooleanField(default=False)
 
     def __str__(self) -> str:

@@ -13,9 +13,10 @@ import pytest
 from django.db import DatabaseError
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
-from chats.models import Message
+from chats.models import Contact, Message
 from instances.models import Account, HistoryPiece, Instance
 from instances.whatsapp import journal, pieces
+from instances.whatsapp.events import Party
 from instances.whatsapp.history import History
 from instances.whatsapp.journal import Journal
 from instances.whatsapp.writer import Writer
@@ -40,6 +41,16 @@ def shared(settings: Any, tmp_path: Path) -> Callable[[str], None]:
 
     on("one")
     return on
+
+
+OWN = "5511900000001@s.whatsapp.net"
+
+
+def ours() -> bytes:
+    """A piece with a message that was written on the linked phone."""
+    made = HistorySync.FromString(piece())
+    made.conversations[0].messages[0].message.key.fromMe = True
+    return bytes(made.SerializeToString())
 
 
 def piece(message_id: str = "3EB01", progress: int | None = 100) -> bytes:
@@ -132,6 +143,43 @@ def test_one_that_failed_is_found_again(instance: Instance, shared: Callable[[st
         history.resume(instance)
         wait(lambda: not HistoryPiece.objects.exists())
     assert Message.objects.count() == 1
+
+
+@pytest.mark.parametrize("shared_keys", [True, False])
+@pytest.mark.parametrize("then", ["", "5511900000009@s.whatsapp.net"])
+def test_a_piece_is_read_as_the_phones_that_sent_it(
+    instance: Instance, shared: Callable[[str], None], settings: Any, shared_keys: bool, then: str
+) -> None:
+    """Was red: after a logout our own messages were nobody's, and after another phone was linked, that one's."""
+    settings.SESSION_DATABASE_URL = settings.SESSION_DATABASE_URL if shared_keys else ""
+    pieces.keep(instance, ours())
+    instance.jid, instance.lid = then, ""
+    with connector() as history:
+        history.resume(instance)
+        wait(lambda: not history._queued and not list(pieces.waiting([instance])))
+    message = Message.objects.get()
+    assert (message.sender, message.from_me) == (OWN, True)
+    assert not Contact.objects.filter(jid="").exists()
+    instance.refresh_from_db()
+    assert instance.history_percent is None, "it is another phone's"
+
+
+@pytest.mark.parametrize("shared_keys", [True, False])
+def test_a_piece_of_an_earlier_version_waits_until_a_phone_is_linked(
+    instance: Instance, shared: Callable[[str], None], settings: Any, shared_keys: bool
+) -> None:
+    settings.SESSION_DATABASE_URL = settings.SESSION_DATABASE_URL if shared_keys else ""
+    linked, instance.jid, instance.lid = instance.jid, "", ""
+    pieces.keep(instance, ours())
+    ((_, kept),) = pieces.waiting([instance])
+    assert kept.own == Party("")
+    with connector() as history:
+        assert not history._take_in(instance, kept)
+        assert not Message.objects.exists()
+        instance.jid = linked
+        history.resume(instance)
+        wait(lambda: not history._queued and not list(pieces.waiting([instance])))
+    assert Message.objects.get().sender == OWN
 
 
 def test_anothers_are_left_alone(instance: Instance, shared: Callable[[str], None]) -> None:

@@ -3,6 +3,7 @@
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from chats.intake import Taken, take_in
 from chats.models import Message
 from instances.models import Instance
 from instances.whatsapp import journal, writer
-from instances.whatsapp.events import MessageArrived, Stored
+from instances.whatsapp.events import MessageArrived, Party, Stored
 from instances.whatsapp.journal import Journal, encode, left_behind
 from instances.whatsapp.waiting import Waiting
 from instances.whatsapp.writer import Writer
-from tests.test_intake import arrived, make_instance
+from tests.test_intake import OWN_LID, OWN_PHONE, arrived, make_instance, own
 from tests.worker_process import wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +55,21 @@ class Away:
         if self.away:
             raise OperationalError("the database is away")
         return take_in(instance, events, live=live)
+
+
+# --- Whose it is -------------------------------------------------------------------------
+
+
+def test_our_own_that_wait_while_the_phone_is_unlinked(
+    desk: Writer, instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was red: by the LID alone, which then was nobody's, they were another's than those the phone tells anew."""
+    database = Away(monkeypatch)
+    desk.put(instance, replace(own("M1"), sender=Party(OWN_LID)))
+    instance.jid = instance.lid = ""
+    database.away = False
+    wait(Message.objects.exists)
+    assert Message.objects.get().sender == OWN_PHONE
 
 
 # --- The queue --------------------------------------------------------------------------

@@ -84,12 +84,16 @@ class History:
             log.exception("what waits of the history is looked for again")
 
     def _take_in(self, instance: Instance, piece: Piece) -> bool:
-        """Read one piece; False when the process ends before it is through."""
+        """Read one piece; False when it stays: the process ends before it is through, or nobody knows whose it is."""
+        own = piece.own if piece.own.jid else Party(instance.jid, instance.lid)
+        if not own.jid:
+            # By now nobody is linked, or it is only being noted who is: it is looked for again.
+            return False
         payload = piece.read()
         if payload is None:
             return True
         try:
-            percent, events = read_history(payload, Party(instance.jid, instance.lid))
+            percent, events = read_history(payload, own)
         except ValueError:
             log.exception("a piece of history is damaged")
             piece.put_aside()
@@ -101,7 +105,9 @@ class History:
             if not self._writer.write_now(instance, batch, live=False):
                 return False
             time.sleep(PAUSE_SECONDS)
-        self._note(instance, percent)
+        # A phone's that was linked before says nothing of the present one's.
+        if own.jid == instance.jid:
+            self._note(instance, percent)
         return True
 
     def _note(self, instance: Instance, percent: int | None) -> None:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.conf import settings
 
 from instances.models import HistoryPiece, Instance
 from instances.whatsapp import database
+from instances.whatsapp.events import Party
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ class Piece:
     """One piece that waits: a file's path or a row's key."""
 
     place: Path | int
+    # Who was linked when it came: its own messages are theirs, whoever is linked when it is read. Empty: not known.
+    own: Party = field(default=Party(""), compare=False)
 
     def read(self) -> bytes | None:
         """What it holds; None when it was taken in meanwhile."""
@@ -76,10 +79,10 @@ def waiting(instances: Iterable[Instance]) -> Iterator[tuple[Instance, Piece]]:
     for instance in by_key.values():
         _adopt(folder(instance.uid))
         for path in sorted(folder(instance.uid).glob("*.history")):
-            yield instance, Piece(path)
+            yield instance, Piece(path, _own_in(path))
     rows = HistoryPiece.objects.filter(instance__in=list(by_key), damaged=False).order_by("pk")
-    for pk, owner in database.call(list, rows.values_list("pk", "instance")):
-        yield by_key[owner], Piece(pk)
+    for pk, owner, jid, lid in database.call(list, rows.values_list("pk", "instance", "own_jid", "own_lid")):
+        yield by_key[owner], Piece(pk, Party(jid, lid))
 
 
 def folder(uid: UUID) -> Path:
@@ -89,17 +92,26 @@ def folder(uid: UUID) -> Path:
 
 
 def _put_down(instance: Instance, payload: bytes) -> Piece:
+    own = Party(instance.jid, instance.lid)
     if settings.SESSION_DATABASE_URL:
+        row = {"instance": instance, "payload": payload, "own_jid": own.jid, "own_lid": own.alt}
         try:
-            return Piece(database.call(HistoryPiece.objects.create, instance=instance, payload=payload).pk)
+            return Piece(database.call(HistoryPiece.objects.create, **row).pk, own)
         except Exception:
             log.exception("the database does not take a piece of history; it goes to the disk")
-    return Piece(_write(instance.uid, payload))
+    return Piece(_write(instance.uid, own, payload), own)
 
 
-def _write(uid: UUID, payload: bytes) -> Path:
+def _own_in(path: Path) -> Party:
+    """Who was linked, by the file's name; empty where an earlier version wrote it, or nobody was yet."""
+    names = path.stem.split(",")
+    return Party(names[1], names[2]) if len(names) == 3 else Party("")
+
+
+def _write(uid: UUID, own: Party, payload: bytes) -> Path:
     """Raises OSError, and leaves nothing half written."""
-    path = folder(uid) / f"{time.time_ns():020}.history"
+    names = f",{own.jid},{own.alt}" if own.jid else ""
+    path = folder(uid) / f"{time.time_ns():020}{names}.history"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".part")
     try:

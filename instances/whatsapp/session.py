@@ -455,7 +455,7 @@ class Session:
         self._failures = 0
         self._outage.over()
         self._start_at = None
-        now = timezone.now()
+        now, first = timezone.now(), not self.instance.linked
         await self._record.learn(
             jid=event.jid,
             lid=event.lid,
@@ -465,6 +465,9 @@ class Session:
             last_seen_at=now,
             banned_until=None,
         )
+        if first:
+            # What came before it was known whose it is waits for that.
+            self._history.resume(self.instance)
         self._attending.connected()
         await self._set_state(State.CONNECTED)
 

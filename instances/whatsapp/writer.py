@@ -7,6 +7,7 @@ does not reach it; a full queue holds the library up, which holds WhatsApp up.
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from chats.intake import Taken, take_in
 from instances.models import Instance
 from instances.whatsapp import database
-from instances.whatsapp.events import Stored
+from instances.whatsapp.events import MessageArrived, Party, Stored
 from instances.whatsapp.journal import Journal, LeftFile, Page, encode, left_behind
 from instances.whatsapp.waiting import Waiting
 
@@ -53,6 +54,7 @@ class Writer:
 
     def put(self, instance: Instance, event: Stored) -> None:
         """Hand an event over; when this returns a kill does not lose it. Waits while disk or queue are full."""
+        event = _under_both_names(instance, event)
         line = encode(instance.uid, event)
         self._queue.put((instance, event, self._journal.note(line)), len(line))
 
@@ -171,3 +173,12 @@ class Writer:
             self._on_taken(instance, taken, live)
         except Exception:
             log.exception("stored, but not told")
+
+
+def _under_both_names(instance: Instance, event: Stored) -> Stored:
+    """A message of our own by our number too: when it is stored, nobody may be linked any more, or somebody else."""
+    if not isinstance(event, MessageArrived) or not event.from_me:
+        return event
+    if instance.jid and event.sender == Party(instance.lid):
+        return replace(event, sender=Party(instance.lid, instance.jid))
+    return event
