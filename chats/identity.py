@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q
 
-from chats.models import Chat, Contact, Message
+from chats import pinbook, twins
+from chats.models import Chat, Contact, Message, Rule
 from instances.models import Instance
 from instances.whatsapp.events import Party
 
@@ -46,12 +47,17 @@ class Directory:
     """
 
     instance: Instance
+    # Whether it happens now. What history tells of is older than what is known, and comes newest first.
+    live: bool = True
     _contacts: dict[str, Contact] = field(default_factory=dict)
     _chats: dict[str, Chat] = field(default_factory=dict)
     # What is stored of those a batch is about, under each of their names.
     _foreseen: dict[str, Chat] = field(default_factory=dict)
     # Groups seen for the first time: their names must be asked for.
     new_groups: list[Chat] = field(default_factory=list)
+    # People of whom something may be stored, and who had no name until now.
+    named: set[str] = field(default_factory=set)
+    _made: set[int] = field(default_factory=set)
 
     def foresee(self, parties: Iterable[Party]) -> None:
         """Read at once what is known of those a batch is about; without it, each is asked for when met."""
@@ -91,18 +97,41 @@ class Directory:
         for party in others:
             self.person(party)
 
-    def person(self, party: Party, push_name: str = "") -> str:
-        """The name to file a person under; learns their other name and their push name on the way."""
+    def person(self, party: Party, push_name: str = "", name: str = "") -> str:
+        """The name to file a person under; learns their other name and what they are called on the way.
+
+        `push_name`: as they call themselves; `name`: as the phone's address book does.
+        """
         own = self.own_jid(party)
         if own is not None:
             return own
         if kind_of(party.jid) != Chat.Kind.DIRECT:
             return party.jid  # A group's own news have no person behind them.
         contact = self._contact(*_names(party))
-        if push_name and contact.push_name != push_name:
-            contact.push_name = push_name[:200]
-            contact.save(update_fields=["push_name"])
+        if not self.live and contact.push_name:
+            push_name = ""
+        if (push_name and contact.push_name != push_name) or (name and contact.name != name):
+            self._call(contact, push_name, name)
         return contact.jid
+
+    def ourselves(self, party: Party) -> str:
+        """The name to file our own message under: that of the number linked when it came, not of one linked since."""
+        if not party.jid or (not self.instance.lid and _names(party)[0] == ""):
+            # It does not say, or by a LID of which we do not know yet that it is ours.
+            return self.instance.jid or party.jid
+        return self.person(party)
+
+    def _call(self, contact: Contact, push_name: str, name: str) -> None:
+        """Somebody has a name now, or another one, and the chat with them."""
+        if not contact.called and contact.pk not in self._made:
+            self.named.add(contact.jid)
+        contact.push_name = push_name[:200] or contact.push_name
+        contact.name = name[:200] or contact.name
+        contact.save(update_fields=["push_name", "name"])
+        Chat.objects.filter(instance=self.instance, jid=contact.jid).update(name=contact.called)
+        for chat in (*self._chats.values(), *self._foreseen.values()):
+            if chat.jid == contact.jid:
+                chat.name = contact.called
 
     def chat(self, party: Party) -> Chat:
         """The chat's row, made if there is none."""
@@ -127,23 +156,23 @@ class Directory:
             if made and kind == Chat.Kind.GROUP:
                 self.new_groups.append(chat)
             return chat
-        own = self.own_jid(party)
+        own, name = self.own_jid(party), ""
         if own is not None:
             jid, lid = own, self.instance.lid or None
         else:
             contact = self._contact(*_names(party))
-            jid, lid = contact.jid, contact.lid
+            jid, lid, name = contact.jid, contact.lid, contact.called
         foreseen = self._foreseen.get(jid)
         if foreseen is not None and (foreseen.jid, foreseen.lid) == (jid, lid):
-            return foreseen
+            return _called(foreseen, name)
         wanted = Q(jid=jid) | (Q(lid=lid) if lid else Q())
         found = Chat.objects.filter(wanted, instance=self.instance).order_by("pk").first()
         if found is None:
-            return Chat.objects.create(instance=self.instance, jid=jid, lid=lid, kind=kind)
+            return Chat.objects.create(instance=self.instance, jid=jid, lid=lid, kind=kind, name=name)
         if (found.jid, found.lid) != (jid, lid):
             found.jid, found.lid = jid, lid
             found.save(update_fields=["jid", "lid"])
-        return found
+        return _called(found, name)
 
     def _contact(self, phone: str, lid: str) -> Contact:
         key = lid or phone
@@ -161,7 +190,9 @@ class Directory:
         by_phone = mine.filter(jid=phone).first() if phone or not lid else None
         contact = by_phone or by_lid
         if contact is None:
-            return Contact.objects.create(instance=self.instance, jid=phone or lid, lid=lid or None)
+            contact = Contact.objects.create(instance=self.instance, jid=phone or lid, lid=lid or None)
+            self._made.add(contact.pk)
+            return contact
         if phone and lid and (contact.jid, contact.lid) != (phone, lid):
             self._learn(contact, by_lid, phone, lid)
         return contact
@@ -170,11 +201,12 @@ class Directory:
         """It has just become known that `phone` and `lid` are one person."""
         if by_lid is not None and by_lid.pk != contact.pk:
             contact.push_name = contact.push_name or by_lid.push_name
+            contact.name = contact.name or by_lid.name
             by_lid.delete()
         contact.jid, contact.lid = phone, lid
         contact.save()
         _refile_messages(self.instance, lid, phone)
-        _merge_chats(self.instance, lid, phone)
+        _merge_chats(self.instance, lid, phone, contact.called)
         self._chats.clear()
         self._contacts.clear()
         self._foreseen.clear()
@@ -187,38 +219,41 @@ def _names(party: Party) -> tuple[str, str]:
     return phone, lid
 
 
+def _called(chat: Chat, name: str) -> Chat:
+    """The chat under the name of its person, if they have one."""
+    if name and chat.name != name:
+        chat.name = name
+        chat.save(update_fields=["name"])
+    return chat
+
+
 def _refile_messages(instance: Instance, lid: str, phone: str) -> None:
     """File what came under the LID under the phone number; a message that came under both stays once."""
     under_lid = Message.objects.filter(instance=instance, sender=lid)
-    twice = Message.objects.filter(instance=instance, sender=phone).values_list("chat_id", "message_id")
-    keys = set(twice) if under_lid.exists() else set()
-    for message in under_lid.iterator():
-        if (message.chat_id, message.message_id) in keys:
-            message.delete()
+    if not under_lid.exists():
+        return
+    under_phone = Message.objects.filter(instance=instance, sender=phone)
+    twins.join(under_phone, under_lid, ("chat_id", "message_id"))
     under_lid.update(sender=phone)
 
 
-def _merge_chats(instance: Instance, lid: str, phone: str) -> None:
+def _merge_chats(instance: Instance, lid: str, phone: str, called: str) -> None:
     """One chat for both names, with all messages of both."""
     mine = Chat.objects.filter(instance=instance)
     old = mine.filter(Q(jid=lid) | Q(lid=lid)).exclude(jid=phone).first()
     new = mine.filter(jid=phone).first()
-    if old is None:
-        if new is not None and new.lid != lid:
-            new.lid = lid
-            new.save(update_fields=["lid"])
+    if old is None or new is None:
+        chat = old or new
+        if chat is not None:
+            chat.jid, chat.lid, chat.name = phone, lid, called or chat.name
+            chat.save(update_fields=["jid", "lid", "name"])
         return
-    if new is None:
-        old.jid, old.lid = phone, lid
-        old.save(update_fields=["jid", "lid"])
-        return
-    there = set(new.messages.values_list("sender", "message_id"))
-    for message in old.messages.iterator():
-        if (message.sender, message.message_id) in there:
-            message.delete()
+    twins.join(new.messages.all(), old.messages.all(), ("sender", "message_id"))
     old.messages.update(chat=new)
-    new.name = new.name or old.name
+    Rule.objects.filter(chat=old).update(chat=new)
+    new.name = called or new.name or old.name
     new.last_message_at = max(filter(None, (new.last_message_at, old.last_message_at)), default=None)
     old.delete()
     new.lid = lid
     new.save()
+    pinbook.chats_joined(new)

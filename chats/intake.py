@@ -66,7 +66,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
 
     `live`: it happens now, so that rules look at it and others are told; not so the phone's history.
     """
-    directory = Directory(instance)
+    directory = Directory(instance, live)
     taken = Taken()
     events = [harmless.event(event) for event in events]
     # All names first: a later event may tell that two chats are one, and rows
@@ -85,6 +85,8 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     taken.messages = fresh
     _apply_changes(instance, fresh, taken)
     _note_last_message(fresh)
+    if directory.named:
+        search.note_nameless(instance, directory.named, live=live)
     # In the same transaction: a message and its place in the index come into being together.
     search.catch_up(fresh)
     taken.unknown_groups.update(chat.jid for chat in directory.new_groups if not chat.name)
@@ -118,11 +120,14 @@ def _parties(events: Sequence[Stored]) -> Iterator[Party]:
 
 def _meet(directory: Directory, event: Stored) -> None:
     if isinstance(event, MessageArrived):
-        directory.person(event.sender)
+        if event.from_me:
+            directory.ourselves(event.sender)
+        else:
+            directory.person(event.sender)
         directory.chat(event.chat)
         return
     if isinstance(event, PersonKnown):
-        directory.person(event.person, harmless.name(event.push_name))
+        directory.person(event.person, harmless.name(event.push_name), harmless.name(event.name))
         return
     directory.people(event.people)
 
@@ -131,13 +136,7 @@ def _row(directory: Directory, event: MessageArrived) -> Message:
     chat = directory.chat(event.chat)
     name = harmless.name(event.push_name)
     sent_at = harmless.when(event.sent_at)
-    if event.from_me:
-        sender = directory.instance.jid or directory.person(event.sender)
-    else:
-        sender = directory.person(event.sender, name)
-        if chat.kind == Chat.Kind.DIRECT and name and chat.name != name:
-            chat.name = name
-            chat.save(update_fields=["name"])
+    sender = directory.ourselves(event.sender) if event.from_me else directory.person(event.sender, name)
     data = dict(harmless.data(event.data))
     if len(event.text) > harmless.LONGEST_TEXT:
         data["cut"] = len(event.text)
@@ -232,10 +231,9 @@ def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
 def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> None:
     """Carry out the edits, deletions and pins that now have their target, oldest first."""
     actions = [row for row in fresh if row.kind in CHANGING]
-    told = {row.message_id for row in fresh if row.kind not in Message.ACTIONS}
     new = {id(row) for row in actions}
     there = {action.pk for action in actions}
-    actions += [row for row in _WAITING.rows(instance=instance.pk, ids=told) if row.pk not in there] if told else []
+    actions += [row for row in _waiting_for(instance, fresh) if row.pk not in there]
     if taken.judged:
         open_ones = Message.objects.filter(chat__in=taken.judged, kind__in=CHANGING, data__waits=True)
         actions += [row for row in open_ones if row.pk not in there]
@@ -258,6 +256,14 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
         else:
             if action.data.get("waits"):
                 _wait_for_admins(action, False)
+
+
+def _waiting_for(instance: Instance, fresh: list[Message]) -> list[Message]:
+    """What was done to messages before they came."""
+    told = {(row.chat_id, row.message_id) for row in fresh if row.kind not in Message.ACTIONS}
+    rows = _WAITING.rows(instance=instance.pk, ids={message_id for _, message_id in told}) if told else []
+    # An id may stand in several chats: what was done to another chat's message is done already.
+    return [row for row in rows if (row.chat_id, row.target_id) in told]
 
 
 def _choose(action: Message, candidates: list[Message]) -> Message | None:
@@ -294,9 +300,18 @@ def _change(target: Message, action: Message) -> bool:
         return False
     if target.edited_at is not None and target.edited_at > action.sent_at:
         return False
-    target.text, target.edited_at = action.text, action.sent_at
+    if action.data.get("unread"):
+        return False  # What it says now nobody here can tell; what it said before is more than nothing.
+    target.text, target.edited_at = _with_file_name(action.text, target), action.sent_at
     target.save(update_fields=["text", "edited_at"])
     return True
+
+
+def _with_file_name(text: str, target: Message) -> str:
+    """A file's new caption; its name, which is found by the same search, stays below (`adapter.parts.media`)."""
+    name = harmless.text(str(target.data.get("fileName") or target.data.get("title") or ""))
+    said = text.split("\n")
+    return text if not name or said[-1] == name else "\n".join(filter(None, (text, name)))
 
 
 class _AdminsUnknown(Exception):

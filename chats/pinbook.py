@@ -239,6 +239,31 @@ def message_kept(message: Message) -> None:
         news.pin_changed(pin, line)
 
 
+@transaction.atomic
+def moved(goes: Message, stays: Message) -> None:
+    """Bring a pin and its history to another row of the same message, before the row that goes is deleted.
+
+    If both have one, the state that came last counts, and the history is that of both.
+    """
+    _lock(lambda: Chat.objects.filter(pk__in=(goes.chat_id, stays.chat_id)).order_by("pk"))
+    brought, pin = _OF_MESSAGE.first(message=goes.pk), _OF_MESSAGE.first(message=stays.pk)
+    if brought is not None and pin is not None:
+        _join(brought, pin)
+    pin = pin or brought
+    if pin is None:
+        return
+    pin.message = stays
+    save(pin)
+    _find_its_place(pin)
+
+
+@transaction.atomic
+def chats_joined(chat: Chat) -> None:
+    """Note which pins WhatsApp no longer shows, now that those of two chats are in one."""
+    _lock(lambda: Chat.objects.filter(pk=chat.pk))
+    _hide_the_fourth(chat.pk)
+
+
 def over(now: datetime) -> Q:
     """Pins with an attempt that nobody settled in time."""
     return clock.passed("attempt_until", now, LONGEST)
@@ -377,13 +402,41 @@ def _find_its_place(pin: Pin) -> None:
     if pin.message.deleted_at is not None and pin.state in (Pin.State.PINNED, Pin.State.UNKNOWN):
         pin.duration = pin.pinned_at = pin.expires_at = None
         _end(pin, Pin.State.UNPINNED, PinEvent.Kind.DELETED, pin.message.deleted_at)
-    if pin.state != Pin.State.PINNED:
-        return
+    if pin.state == Pin.State.PINNED:
+        _hide_the_fourth(pin.message.chat_id)
+
+
+def _hide_the_fourth(chat: int) -> None:
     now = timezone.now()
-    shown = _SHOWN.rows(chat=pin.message.chat_id, now=now)
+    shown = _SHOWN.rows(chat=chat, now=now)
     hidden = [pin.pk for pin in shown[SHOWN_A_CHAT:]]
     for old in Pin.objects.select_related("message__instance", "message__chat").filter(pk__in=hidden) if hidden else ():
         _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
+
+
+# What a pin is; the rest is the attempt under way.
+_STATE = ("state", "duration", "pinned_at", "expires_at", "actor", "changed_at", "asked_at")
+_ATTEMPT = ("attempt", "attempt_at", "attempt_until", "attempt_duration", "attempt_actor")
+
+
+def _join(brought: Pin, pin: Pin) -> None:
+    """Let one pin be what two of the same message were. It is not saved yet; the other is no more."""
+    if brought.attempt is not None and pin.attempt is not None:
+        # A pin has one attempt. If this one is acknowledged yet, that counts as it does after any other long wait.
+        _close(brought, Outcome.UNCONFIRMED, timezone.now(), detail="its message was known twice")
+    if pin.state == Pin.State.REQUESTED or (
+        brought.state != Pin.State.REQUESTED and pin.changed_at < brought.changed_at
+    ):
+        _take_over(pin, brought, _STATE)
+    if pin.attempt is None:
+        _take_over(pin, brought, _ATTEMPT)
+    PinEvent.objects.filter(pin=brought).update(pin=pin)
+    brought.delete()
+
+
+def _take_over(pin: Pin, brought: Pin, fields: tuple[str, ...]) -> None:
+    for name in fields:
+        setattr(pin, name, getattr(brought, name))
 
 
 def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime) -> None:

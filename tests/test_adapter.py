@@ -429,6 +429,7 @@ def test_history_of_an_edited_message() -> None:
     made, past, text = edited_past()
     text.extendedTextMessage.text = "at nine, not at eight"
     text.extendedTextMessage.contextInfo.stanzaID = "3EB00"
+    text.extendedTextMessage.contextInfo.expiration = 86_400
     past.pinInChat.type, past.pinInChat.senderTimestampMS = past.pinInChat.PIN_FOR_ALL, 1_700_000_100_000
     message, edit, pin = told(made)
     assert (message.message_id, message.kind, message.text, message.target) == (
@@ -437,7 +438,8 @@ def test_history_of_an_edited_message() -> None:
     assert (message.sent_at.timestamp(), message.quoted_id) == (1_700_000_000, "3EB00")
     assert (edit.message_id, edit.kind, edit.text) == ("3EB0E", "edit", "at nine, not at eight")
     assert (edit.target.message_id, edit.sent_at.timestamp()) == ("3EB01", 1_700_000_060.5)
-    assert pin.target.message_id == "3EB01"
+    assert (pin.target.message_id, pin.quoted_id, pin.disappears_after) == ("3EB01", "", 0)
+    assert (message.disappears_after, edit.disappears_after) == (86_400, 0)
 
 
 def test_history_of_an_edited_message_under_its_own_id() -> None:

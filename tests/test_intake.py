@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
+from chats import pinbook
 from chats.intake import take_in
-from chats.models import Chat, Contact, Message, Pin
+from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Rule, RuleHit, Schedule
+from chats.pinbook import Asker, Outcome, Wish
 from instances.models import Account, Instance
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, Target
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored, Target
 
 OWN_PHONE, OWN_LID = "5511900000001@s.whatsapp.net", "1001@lid"
 BOB_PHONE, BOB_LID = "5511900000002@s.whatsapp.net", "1002@lid"
@@ -134,6 +137,168 @@ def test_instances_do_not_share_people(instance: Instance) -> None:
     assert (Message.objects.count(), Chat.objects.count(), Contact.objects.count()) == (2, 2, 2)
 
 
+# --- One message under two names ---------------------------------------------------
+
+
+UNDER_LID: dict[str, Any] = {"chat": Party(BOB_LID), "sender": Party(BOB_LID)}
+UNDER_PHONE: dict[str, Any] = {"chat": Party(BOB_PHONE), "sender": Party(BOB_PHONE)}
+KNOWN = PersonKnown(Party(BOB_PHONE, BOB_LID))
+BOTH = pytest.mark.parametrize("first", [UNDER_LID, UNDER_PHONE], ids=["lid", "phone"])
+# The two copies in two chats; or, under two senders, in one.
+PLACES = pytest.mark.parametrize("place", [{}, {"chat": Party(GROUP), "is_group": True}], ids=["direct", "group"])
+
+
+@BOTH
+@PLACES
+def test_what_hangs_on_one_copy_of_a_message_stays(instance: Instance, first: Any, place: Any) -> None:
+    """Was red: pin, history, plans and the place in a batch went with the copy under the LID."""
+    take_in(instance, [arrived(**first | place), action("pin", "3EB01", 5, pin_duration=604_800, **first | place)])
+    message = Message.objects.get(kind="text")
+    Schedule.objects.create(message=message, actor="Ana", step="unpin")
+    batch = Batch.objects.create(instance=instance, action="pin", digest="d", actor="Ana")
+    BatchItem.objects.create(batch=batch, message=message, called="3EB01")
+    rule = Rule.objects.create(instance=instance, name="offers", trigger="message", actor="Ana", chat=message.chat)
+    RuleHit.objects.create(rule=rule, instance=instance, message=message, called="3EB01")
+    second = UNDER_PHONE if first is UNDER_LID else UNDER_LID
+    take_in(instance, [arrived(**second | place)])
+    take_in(instance, [KNOWN])
+    message = Message.objects.get(kind="text")
+    assert (message.sender, message.pin.state) == (BOB_PHONE, "pinned")
+    assert set(message.pin.events.values_list("stanza_id", flat=True)) == {"pin-3EB01-5"}
+    assert [row.message for row in (Schedule.objects.get(), BatchItem.objects.get(), RuleHit.objects.get())] == [
+        message, message, message,
+    ]  # fmt: skip
+    assert Rule.objects.get().chat == message.chat
+
+
+@BOTH
+@PLACES
+def test_an_edit_and_a_deletion_of_one_copy_stay(instance: Instance, first: Any, place: Any) -> None:
+    of_first = first | place
+    second = (UNDER_PHONE if first is UNDER_LID else UNDER_LID) | place
+    take_in(instance, [arrived(**of_first), action("edit", "3EB01", 5, "mended", **of_first)])
+    take_in(instance, [arrived("3EB02", **of_first), action("delete", "3EB02", 6, **of_first)])
+    take_in(instance, [arrived("3EB03", **of_first | {"kind": "unreadable", "text": ""})])
+    take_in(instance, [arrived(message_id, **second) for message_id in ("3EB01", "3EB02", "3EB03")])
+    take_in(instance, [KNOWN])
+    edited, deleted, readable = Message.objects.exclude(kind__in=Message.ACTIONS).order_by("message_id")
+    assert (edited.text, edited.edited_at) == ("mended", START + timedelta(seconds=5))
+    assert deleted.deleted_at == START + timedelta(seconds=6)
+    assert (readable.kind, readable.text) == ("text", "hello")
+
+
+@BOTH
+def test_pins_of_both_copies_become_one(instance: Instance, first: Any) -> None:
+    second = UNDER_PHONE if first is UNDER_LID else UNDER_LID
+    take_in(instance, [arrived(**first), action("pin", "3EB01", 5, pin_duration=604_800, **first)])
+    take_in(instance, [arrived(**second), action("pin", "3EB01", 9, pin_duration=86_400, **second)])
+    take_in(instance, [KNOWN])
+    pin = Pin.objects.get()
+    assert (pin.state, pin.duration, pin.events.count()) == ("pinned", 86_400, 2)
+
+
+@BOTH
+def test_attempts_of_both_copies_are_settled(instance: Instance, first: Any) -> None:
+    second = UNDER_PHONE if first is UNDER_LID else UNDER_LID
+    until = timezone.now() + timedelta(seconds=30)
+    attempts = []
+    for names in (first, second):
+        take_in(instance, [arrived(**names)])
+        message = Message.objects.latest("pk")
+        attempts.append(pinbook.open_attempt(message, Wish(86_400), Asker("Ana"), until).attempt)
+    take_in(instance, [KNOWN])
+    for attempt in attempts:
+        assert attempt is not None
+        pinbook.settle(attempt, Outcome.ACKNOWLEDGED)
+    pin = Pin.objects.get()
+    assert (pin.state, pin.attempt) == ("pinned", None)
+    assert pin.events.filter(kind="acknowledged").count() == 2
+
+
+def test_one_chat_shows_no_more_pins_than_whatsapp(instance: Instance) -> None:
+    now = timezone.now().replace(microsecond=0)
+    for number in range(6):
+        names, message_id = (UNDER_LID if number % 2 else UNDER_PHONE), f"3EB0{number}"
+        pin = replace(action("pin", message_id, 5, pin_duration=604_800, **names), sent_at=now + timedelta(0, number))
+        take_in(instance, [arrived(message_id, **names), pin])
+    take_in(instance, [KNOWN])
+    shown = Pin.objects.filter(state="pinned").values_list("message__message_id", flat=True)
+    assert sorted(shown) == ["3EB03", "3EB04", "3EB05"]
+
+
+# --- Our own, of the number linked then ---------------------------------------------------
+
+
+@pytest.mark.parametrize("sender", [Party(OWN_LID, OWN_PHONE), Party(OWN_PHONE), Party(OWN_PHONE, OWN_LID)])
+def test_our_own_messages_before_and_after_a_logout_are_one_row(instance: Instance, sender: Party) -> None:
+    """Under whichever of our names at the time they came."""
+    Instance.objects.update(jid="", lid="")
+    instance.refresh_from_db()
+    take_in(instance, [replace(own("3EB02"), sender=sender)], live=False)
+    instance.jid, instance.lid = OWN_PHONE, OWN_LID
+    take_in(instance, [own("3EB02")], live=False)
+    assert Message.objects.get().sender == OWN_PHONE
+
+
+def test_what_another_number_wrote_stays_its_own(instance: Instance) -> None:
+    """Was red: it was filed as the new number's."""
+    instance.jid, instance.lid = "5511900000009@s.whatsapp.net", "1009@lid"
+    take_in(instance, [own("3EB02")])
+    message = Message.objects.get()
+    assert (message.sender, message.from_me) == (OWN_PHONE, True)
+
+
+def test_our_own_by_a_lid_that_is_not_known_yet(instance: Instance) -> None:
+    instance.lid = ""
+    take_in(instance, [replace(own("3EB02"), sender=Party(OWN_LID))])
+    assert Message.objects.get().sender == OWN_PHONE
+    assert list(Contact.objects.values_list("jid", flat=True)) == [BOB_PHONE]
+
+
+def test_nobody_has_no_name(instance: Instance) -> None:
+    instance.jid = instance.lid = ""
+    take_in(instance, [replace(own("3EB02"), sender=Party(""))])
+    assert not Contact.objects.filter(jid="").exists()
+
+
+# --- What people are called -----------------------------------------------------------------
+
+
+def test_the_phones_name_for_a_person_is_the_chats(instance: Instance) -> None:
+    """Was red: a chat of the history was called by its number until its person wrote again."""
+    take_in(instance, [PersonKnown(Party(BOB_PHONE, BOB_LID), name="Bob the plumber")], live=False)
+    take_in(instance, [arrived(push_name="")], live=False)
+    assert Chat.objects.get().name == "Bob the plumber"
+    take_in(instance, [arrived("3EB02")])
+    contact = Contact.objects.get()
+    assert (Chat.objects.get().name, contact.push_name, contact.name) == ("Bob the plumber", "Bob", "Bob the plumber")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_name_in_a_piece_of_its_own_is_the_chats(instance: Instance, turned: bool) -> None:
+    pieces: list[list[Stored]] = [[arrived(push_name="")], [PersonKnown(Party(BOB_PHONE), "Bob")]]
+    for piece in pieces[::-1] if turned else pieces:
+        take_in(instance, piece, live=False)
+    take_in(instance, [KNOWN], live=False)
+    assert Chat.objects.get().name == "Bob"
+
+
+def test_history_puts_no_old_name_over_a_newer_one(instance: Instance) -> None:
+    take_in(instance, [arrived()])
+    take_in(instance, [arrived("3EB00", push_name="Robert"), PersonKnown(Party(BOB_LID), "Robert")], live=False)
+    assert (Chat.objects.get().name, Contact.objects.get().push_name) == ("Bob", "Bob")
+    assert Message.objects.get(message_id="3EB00").sender_name == "Robert", "as it was then"
+    take_in(instance, [arrived("3EB02", push_name="Bobby", **IN_GROUP)])
+    assert Chat.objects.get(kind="direct").name == "Bobby"
+
+
+def test_names_when_two_chats_become_one(instance: Instance) -> None:
+    take_in(instance, [PersonKnown(Party(BOB_PHONE), name="Bob the plumber")], live=False)
+    take_in(instance, [arrived(**UNDER_LID), arrived("3EB02", **UNDER_PHONE | {"push_name": ""})])
+    take_in(instance, [KNOWN])
+    assert Chat.objects.get().name == "Bob the plumber"
+
+
 # --- Edits, deletions, pins ---------------------------------------------------------
 
 
@@ -142,6 +307,42 @@ def test_an_edit_changes_the_text(instance: Instance) -> None:
     message = Message.objects.get(kind="text")
     assert (message.text, message.edited_at) == ("hello, Ana", START + timedelta(seconds=5))
     assert taken.changed == {message.pk}
+
+
+@pytest.mark.parametrize("live_first", [True, False])
+def test_an_edited_message_of_the_history(instance: Instance, live_first: bool) -> None:
+    """As `adapter.past` tells it: the message as it is now, and the edit. Its first form may be there, or come."""
+    past = [arrived(text="hello, Ana"), action("edit", "3EB01", 5, "hello, Ana")]
+    takes: list[tuple[list[MessageArrived], bool]] = [([arrived()], True), (past, False), (past, False)]
+    for events, live in takes[:: 1 if live_first else -1]:
+        take_in(instance, events, live=live)
+    message = Message.objects.exclude(kind="edit").get()
+    assert (message.text, message.edited_at) == ("hello, Ana", START + timedelta(seconds=5))
+    assert Message.objects.count() == 2
+
+
+def test_an_edit_that_cannot_be_read_takes_nothing_away(instance: Instance) -> None:
+    take_in(instance, [arrived(), action("edit", "3EB01", 5, data={"unread": True})])
+    message = Message.objects.get(kind="text")
+    assert (message.text, message.edited_at) == ("hello", None)
+    take_in(instance, [action("edit", "3EB01", 4, "hello, Ana")])
+    assert Message.objects.get(kind="text").text == "hello, Ana"
+
+
+@pytest.mark.parametrize(
+    ("caption", "text"),
+    [("the offer", "the offer\noffer.pdf"), ("", "offer.pdf"), ("the offer\noffer.pdf", "the offer\noffer.pdf")],
+)
+def test_an_edited_caption_leaves_the_files_name(instance: Instance, caption: str, text: str) -> None:
+    """Was red: the name was gone from the text, and the file found by it no more."""
+    document = arrived(text="an offer\noffer.pdf", kind="document", data={"fileName": "offer.pdf"})
+    take_in(instance, [document, action("edit", "3EB01", 5, caption)])
+    assert Message.objects.get(kind="document").text == text
+
+
+def test_a_caption_may_be_taken_away(instance: Instance) -> None:
+    take_in(instance, [arrived(kind="image"), action("edit", "3EB01", 5, "")])
+    assert Message.objects.get(kind="image").text == ""
 
 
 def test_an_edit_by_somebody_else_changes_nothing(instance: Instance) -> None:
@@ -217,6 +418,13 @@ def test_a_members_pin_where_only_admins_may(instance: Instance, rule: str) -> N
     assert not Pin.objects.exists()
     take_in(instance, [replace(by_carla("pin", pin_duration=86_400), sender=Party(BOB_LID), message_id="by Bob")])
     assert Pin.objects.get().state == "pinned"
+
+
+def test_a_message_of_the_same_id_elsewhere_is_no_news_of_the_first(instance: Instance) -> None:
+    """Was red: the pin's history had its line once more for each."""
+    take_in(instance, [arrived(), action("pin", "3EB01", 5, pin_duration=86_400)])
+    take_in(instance, [arrived(**IN_GROUP)])
+    assert Pin.objects.get().events.count() == 1
 
 
 def test_two_messages_of_one_id(instance: Instance) -> None:
@@ -311,6 +519,13 @@ STORY = [
     action("delete", "3EB03", 9),
     arrived("3EB04", "four", chat=Party(BOB_PHONE), sender=Party(BOB_PHONE), sent_at=START + timedelta(seconds=10)),
 ]
+# What the phone tells of before: he was called otherwise then, and only one of his names is told.
+PAST = [
+    arrived("3EB00", "zero", sent_at=START - timedelta(days=90), push_name="Robert"),
+    arrived("3EB05", "five", **UNDER_PHONE | {"sent_at": START - timedelta(days=60), "push_name": "Roberto"}),
+    arrived("3EB01", "one", push_name="Rob"),
+    PersonKnown(Party(BOB_LID), "Robin"),
+]
 
 
 class AnyOrder(HypothesisTestCase):
@@ -318,27 +533,30 @@ class AnyOrder(HypothesisTestCase):
 
     @settings(max_examples=60, deadline=None)
     @given(
-        order=st.permutations(STORY),
-        again=st.lists(st.sampled_from(STORY), max_size=4),
-        cuts=st.sets(st.integers(1, len(STORY) + 3), max_size=5),
+        order=st.permutations([*STORY, *PAST]),
+        again=st.lists(st.sampled_from([*STORY, *PAST]), max_size=4),
+        cuts=st.sets(st.integers(1, len(STORY) + len(PAST) + 3), max_size=5),
     )
-    def test_the_same_is_known_at_the_end(
-        self, order: list[MessageArrived], again: list[MessageArrived], cuts: set[int]
-    ) -> None:
+    def test_the_same_is_known_at_the_end(self, order: list[Stored], again: list[Stored], cuts: set[int]) -> None:
         instance = make_instance()
         events = order + again
         bounds = [0, *sorted(cuts), len(events)]
         for start, end in itertools.pairwise(bounds):
-            take_in(instance, events[start:end])
+            some = events[start:end]
+            take_in(instance, [event for event in some if event in PAST], live=False)
+            take_in(instance, [event for event in some if event in STORY])
         said = Message.objects.filter(kind="text").order_by("message_id")
         assert [(row.message_id, row.text, row.deleted_at is not None) for row in said] == [
+            ("3EB00", "zero", False),
             ("3EB01", "one, mended twice", False),
             ("3EB02", "two", False),
             ("3EB03", "three", True),
             ("3EB04", "four", False),
+            ("3EB05", "five", False),
         ]
-        assert Message.objects.count() == len(STORY)
-        assert Chat.objects.get().jid == BOB_PHONE
+        assert Message.objects.count() == len(STORY) + 2
+        assert (Chat.objects.get().jid, Chat.objects.get().name) == (BOB_PHONE, "Bob")
+        assert Contact.objects.get().push_name == "Bob"
         pins = Pin.objects.order_by("message__message_id")
         assert [(pin.message.message_id, pin.state, pin.duration) for pin in pins] == [
             ("3EB01", "pinned", 86_400),

@@ -7,13 +7,15 @@ from django.db import connection
 from django.utils import timezone
 
 from chats import search
-from chats.models import Message
+from chats.intake import take_in
+from chats.models import Contact, Message
 from chats.search import retention
 from chats.search.backends import backend
 from chats.search.index import BATCH
 from chats.search.keys import key_of
 from chats.search.retention import count_older
 from instances.models import MOST_KEEP_DAYS, Instance
+from instances.whatsapp.events import MessageArrived, Party, PersonKnown
 from tests.test_search_base import ANA, SALES, START, SearchTestCase
 
 
@@ -113,6 +115,29 @@ class Following(SearchTestCase):
         assert search.catch_up(stored) == BATCH + 1
         self.assert_finds("after", "after")
         self.assert_finds_nothing("before")
+
+    def test_a_name_that_is_learnt_after_the_message(self) -> None:
+        """Was red: what history brought without names was never found by its sender's."""
+        Contact.objects.create(instance=self.shop, jid=ANA)
+        self.say("in the chat")
+        self.say("in the group", chat=SALES, sender=ANA)
+        self.assert_finds_nothing("ana", "from:ana", "in:ana")
+        take_in(self.shop, [PersonKnown(Party(ANA), "Ana")], live=False)
+        assert self.found("ana") == self.found("from:ana") == ["in the group", "in the chat"]
+        self.assert_finds("in the chat", "in:ana")
+
+    def test_a_name_that_is_learnt_now(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=ANA)
+        self.say("long ago")
+        live = MessageArrived("3EB0", Party(ANA), Party(ANA), False, False, timezone.now(), "text", "now", "Ana")
+        take_in(self.shop, [live])
+        assert self.found("ana") == ["now", "long ago"]
+
+    def test_what_the_phone_calls_people(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=ANA)
+        self.say("hello")
+        take_in(self.shop, [PersonKnown(Party(ANA), name="Ána the plumber")], live=False)
+        self.assert_finds("hello", "plumber", "from:plumber", "from:ana", "in:plumber")
 
     def test_a_rebuild(self) -> None:
         self.say("hello")

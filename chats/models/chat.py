@@ -18,6 +18,9 @@ class Contact(models.Model):
     jid = models.CharField(max_length=64)
     lid = models.CharField(max_length=64, null=True, blank=True)
     push_name = models.CharField(max_length=200, blank=True, help_text="The name they gave themselves.")
+    name = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="What the phone's address book calls them."
+    )
 
     class Meta:
         constraints = [
@@ -26,7 +29,12 @@ class Contact(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.push_name or self.jid
+        return self.called or self.jid
+
+    @property
+    def called(self) -> str:
+        """What the account's owner calls them, else what they call themselves, else empty."""
+        return self.name or self.push_name
 
 
 class Chat(models.Model):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from chats.models import Message
 from chats.search.crowd import find
 from chats.search.hits import messages
-from chats.search.index import catch_up, rebuild, tidy
+from chats.search.index import catch_up, note_nameless, rebuild, tidy
 from chats.search.keys import Cursor, pk_of
 from chats.search.page import Hit, Page
 from chats.search.plan import Plan
@@ -30,6 +30,7 @@ __all__ = [
     "catch_up",
     "count",
     "forget_old",
+    "note_nameless",
     "parse",
     "rebuild",
     "search",

@@ -108,11 +108,10 @@ _name_tokens = lru_cache(maxsize=4096)(tokens)
 
 
 def _names(rows: Sequence[Row]) -> dict[tuple[int, str], str]:
-    """What the senders call themselves, for messages that came without it (history does)."""
+    """What the senders are called, for messages that came without it (history does)."""
     nameless = {row.sender for row in rows if not row.sender_name}
     if not nameless:
         return {}
-    known = Contact.objects.filter(jid__in=nameless, instance__in={row.instance_id for row in rows}).exclude(
-        push_name=""
-    )
-    return {(instance, jid): name for instance, jid, name in known.values_list("instance_id", "jid", "push_name")}
+    known = Contact.objects.filter(jid__in=nameless, instance__in={row.instance_id for row in rows})
+    found = known.values_list("instance_id", "jid", "push_name", "name")
+    return {(instance, jid): push_name or name for instance, jid, push_name, name in found}

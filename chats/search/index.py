@@ -1,16 +1,17 @@
 """Keeping the index like the messages' table: triggers note what changed, this carries it out."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 
 from django.db import connection, transaction
 
-from chats.models import Message
+from chats.models import Chat, Message
 from chats.search import vocabulary
 from chats.search.backends import backend
 from chats.search.documents import Row, documents
 from chats.search.keys import key_of, pk_of
+from instances.models import Instance
 
 BATCH = 1_000
 _fields = attrgetter(*Row._fields)
@@ -60,6 +61,19 @@ def _one_batch(at_hand: dict[int, Message]) -> int:
         index.write(fresh)
         vocabulary.learn({word for document in fresh for word in document.words})
     return len(pending)
+
+
+def note_nameless(instance: Instance, senders: Collection[str], *, live: bool) -> None:
+    """Note what is stored of people without their names (as history brings it), now that they have one.
+
+    `live`: only the chats with them, whose messages an index finds; else all of the instance's are looked through.
+    """
+    found = Message.objects.filter(instance=instance, sender__in=senders, sender_name="", deleted_at=None)
+    if live:
+        found = found.filter(chat__in=list(Chat.objects.filter(instance=instance, jid__in=senders)))
+    keys = [(key_of(at, pk),) for at, pk in found.exclude(kind__in=Message.ACTIONS).values_list("sent_at", "pk")]
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO chats_searchpending (key) VALUES (%s)", keys)
 
 
 def rebuild() -> int:

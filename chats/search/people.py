@@ -42,14 +42,14 @@ def chats(scope: Collection[int], text: str) -> set[int]:
 
 
 def senders(scope: Collection[int], text: str) -> set[str]:
-    """People's JIDs by JID, number or a part of the name they gave themselves."""
+    """People's JIDs by JID, number or a part of a name: the one they gave themselves, or the phone's for them."""
     mine = Contact.objects.filter(instance__in=scope)
     if "@" in text:
         exact = set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("jid", flat=True))
         return exact or {text}
     if (number := _number(text)) and (numbered := numbers(scope, number)):
         return numbered
-    return set(_called(mine, "jid", "push_name", text))
+    return {*_called(mine, "jid", "push_name", text), *_called(mine, "jid", "name", text)}
 
 
 def numbers(scope: Collection[int], number: str) -> set[str]:

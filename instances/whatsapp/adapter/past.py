@@ -138,6 +138,8 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
         text="",
         push_name="",
         data={},
+        quoted_id="",
+        disappears_after=0,
         target=ev.Target(pinned.message_id, by_same_author=False),
         pin_duration=(seconds or 604_800) if pin.type == PinInChat.PIN_FOR_ALL else None,
     )
