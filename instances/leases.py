@@ -47,6 +47,7 @@ NEIGHBOURS, LOOKED_AT = 50, 500
 SWEEP = 60
 # So many are told at once that there is no place for them.
 TOLD_AT_ONCE = 500
+FREED_AT_ONCE = 5_000
 
 # Which life of a connector's row this is, and how far it has come.
 Beat = tuple[uuid.UUID, int]
@@ -87,6 +88,8 @@ class Lease:
         # How many nobody holds that we could read the keys of, by their labels; and whether there is nothing for us.
         self._free: dict[str, int] = {}
         self._calm = False
+        # Instance → epoch of what a connector held that we buried, and what could not be freed with it yet.
+        self._left: dict[int, int] = {}
         self._claims = 0
         # Whether there have ever been others, of whom one may be asleep.
         self.met_others = False
@@ -120,7 +123,7 @@ class Lease:
         self.held.clear()
         self._kinds.clear()
         row = {"run": self.run, "store": self.store, "labels": self.labels, "held": {}, "seen_at": timezone.now()}
-        with transaction.atomic():
+        with _shortly():
             if dead is not None:
                 Connector.objects.filter(name=self.name, run=dead).delete()
             _row, made = Connector.objects.get_or_create(name=self.name, defaults=row)
@@ -186,7 +189,11 @@ class Lease:
         gone_names = {row.name for row in silent}
         self._others = [row for row in rows if row.name not in gone_names]
         self.met_others |= bool(rows)
-        gone = sum(_remove(row) for row in silent)
+        gone = 0
+        for row in silent:
+            if (left := _remove(row)) is not None:
+                gone += 1
+                self._left |= left
         if gone:
             self._free = self._count_free()
         self._fresh = True
@@ -231,7 +238,10 @@ class Lease:
         if self._claims % (1 + len(self.held) // OWN_AT_ONCE) == 0:
             self._look_at_own()
         if self._claims % SWEEP == 0 and self._first:
-            _free(Instance.objects.exclude(owner="").exclude(owner__in=Connector.objects.values("name")))
+            with _shortly():
+                _free(Instance.objects.exclude(owner="").exclude(owner__in=Connector.objects.values("name")))
+        if self._left:
+            self._free_left()
         self._claims += 1
         if not self._entered:
             return []
@@ -255,7 +265,18 @@ class Lease:
         self._kinds = {pk: found[pk][1] for pk in self.held}
         # Of our name and not held: a former process of our name woke up and took it.
         if strange := found.keys() - self.held.keys():
-            _free(Instance.objects.filter(owner=self.name, pk__in=strange))
+            with _shortly():
+                _free(Instance.objects.filter(owner=self.name, pk__in=strange))
+
+    def _free_left(self) -> None:
+        """Free what was not freed with its connector, because somebody held its row at that moment."""
+        for pk, epoch in list(self._left.items()):
+            # Under another epoch it is another's, or nobody's.
+            row = Instance.objects.filter(pk=pk, epoch=epoch)
+            with _shortly():
+                _free(row)
+            if not row.exists():
+                del self._left[pk]
 
     def _nobodys(self) -> QuerySet[Instance]:
         return Instance.objects.filter(Q(key_store="") | Q(key_store=self.store), owner="")
@@ -267,7 +288,7 @@ class Lease:
     def _take(self, kind: str, room: int) -> list[Instance]:
         """Some that nobody holds; what another takes at the same moment is left to it."""
         with _shortly():
-            # Whoever buries us waits for the end of this, and then frees these too; or has done so before it.
+            # Whoever buries us does it after the end of this, and then frees these too; or has done so before it.
             if self.seconds_left <= 0 or not _locked(self._row()).exists():
                 return []
             free = _locked(self._nobodys().filter(labels=kind), but_others=True)
@@ -337,33 +358,53 @@ class Lease:
         return [row for row in self._others if row.store == self.store and not row.draining]
 
 
-def _remove(row: Connector | Other) -> bool:
-    """Bury a connector, unless it has just given a sign of life."""
+def _remove(row: Connector | Other) -> dict[int, int] | None:
+    """Bury a connector, unless it has just given a sign of life: then None.
+
+    Else which of its instances, with their epochs, could not be freed because somebody holds their rows. Waits for
+    nobody: one instance whose row is held, by a process that stands still perhaps, must not keep the others from
+    being taken over.
+    """
     with _shortly():
-        buried, _ = Connector.objects.filter(name=row.name, run=row.run, beat=row.beat).delete()
-        if buried:
-            _free(Instance.objects.filter(owner=row.name))
-    return bool(buried)
+        there = Connector.objects.filter(name=row.name, run=row.run, beat=row.beat)
+        # One that is held gives a sign of life at this moment, or takes something, or is being buried.
+        if not _locked(there, but_others=True).exists():
+            return None
+        there.delete()
+        its = Instance.objects.filter(owner=row.name)
+        _free(its)
+        return dict(its.values_list("pk", "epoch"))
 
 
 @contextmanager
 def _shortly() -> Iterator[None]:
     """A transaction that holds locks; whoever falls silent in its midst (stands still, is cut off) loses them soon.
 
-    Else nobody could bury that connector until its connection is given up, hours later.
+    Else nobody could bury that connector until its connection is given up, hours later. Nor does it wait for others'
+    locks for long (then: OperationalError): the thread that it is on must beat.
     """
     with transaction.atomic():
         if connection.vendor == "postgresql":
-            milliseconds = round(settings.LEASE.total_seconds() * 1000 / 3)
+            milliseconds = round(settings.LEASE.total_seconds() * 1000)
             with connection.cursor() as cursor:
                 # Of this transaction alone: a pgbouncer gives the connection to others afterwards.
-                cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
+                cursor.execute(
+                    f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds // 3};"
+                    f" SET LOCAL lock_timeout = {max(1, milliseconds // 6)}"
+                )
         yield
 
 
 def _free(instances: QuerySet[Instance]) -> None:
-    """Take instances from their owner; the epoch moves on at once, so what that one still writes comes to nothing."""
-    instances.update(owner="", epoch=F("epoch") + 1)
+    """Take instances from their owner; the epoch moves on at once, so what that one still writes comes to nothing.
+
+    Those whose rows others hold at this moment are left as they are.
+    """
+    free_to_change = _locked(instances, but_others=True).values_list("pk", flat=True)
+    while keys := list(free_to_change[:FREED_AT_ONCE]):
+        Instance.objects.filter(pk__in=keys).update(owner="", epoch=F("epoch") + 1)
+        if len(keys) < FREED_AT_ONCE:
+            break
 
 
 def _kinds_of(instances: QuerySet[Instance]) -> list[str]:

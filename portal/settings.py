@@ -116,6 +116,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Each thread keeps its connection: opening one costs more than most queries.
     DATABASES["default"]["CONN_MAX_AGE"] = None
 else:
+    # Django's, in whose transactions nobody may be silent for long.
+    DATABASES["default"]["ENGINE"] = "portal.postgresql"
     # A pool is shared by all threads of a process; Django's own persistent
     # connections belong to one thread each and would be thrown away with it.
     DATABASES["default"]["OPTIONS"] = {
@@ -176,6 +178,9 @@ LEASE = timedelta(seconds=env.float("LEASE_SECONDS", default=6))
 # Nothing is put on the wire when less than this is left of the lease: the
 # library takes its time between our order and the stanza.
 LEASE_MARGIN = LEASE / 6
+# Between two statements of a transaction PostgreSQL waits so long for whoever began it, and then gives what it holds to
+# others. A lease: when the others may take over from a connector that is silent, nothing of it is in their way.
+DATABASE_SILENCE = max(LEASE, timedelta(seconds=5))
 # 0: no process answers Prometheus.
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")

@@ -27,3 +27,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}  # noqa: F405
 # No collected files, hence no names with hashes in them.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # noqa: F405
+# A test is one transaction, and may wait for something else meanwhile.
+DATABASE_SILENCE = timedelta(minutes=5)  # noqa: F405

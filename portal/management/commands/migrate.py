@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.core.management.commands.migrate import Command as Migrate
+from django.db import connections
 
 from portal.keeping import unfinished
+from portal.postgresql.base import DatabaseWrapper
 
 
 class Command(Migrate):
@@ -13,4 +15,11 @@ class Command(Migrate):
     def handle(self, *args: Any, **options: Any) -> None:
         """As Django does, unless a restore is unfinished."""
         unfinished.refuse()
-        super().handle(*args, **options)
+        ours = [connection for connection in connections.all() if isinstance(connection, DatabaseWrapper)]
+        for connection in ours:
+            connection.patient = True
+        try:
+            super().handle(*args, **options)
+        finally:
+            for connection in ours:
+                connection.patient = False
