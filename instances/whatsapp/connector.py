@@ -6,7 +6,6 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any
 from uuid import UUID
@@ -16,13 +15,14 @@ from django.db import DatabaseError
 
 from chats.intake import Taken
 from instances import labels
-from instances.leases import Lease
+from instances.leases import TAKEN_AT_ONCE, Lease
 from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import commands, database, housekeeping, journal, keys
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.history import History
 from instances.whatsapp.journal import Journal
+from instances.whatsapp.lease_thread import LeaseThread
 from instances.whatsapp.outage import Outage
 from instances.whatsapp.session import Session
 from instances.whatsapp.stating import save_unplaced
@@ -57,9 +57,8 @@ class Connector:
         self.name: str = settings.CONNECTOR_NAME
         self._lock = _lock_name(self.name)
         self.lease = Lease(self.name, keys.place(), offered=labels.normal(settings.CONNECTOR_LABELS))
-        # One thread: what the lease does to the database happens in order, and
-        # never waits behind sixty pins that wait for WhatsApp.
-        self._lease_thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
+        # It never waits behind sixty pins that wait for WhatsApp, nor for a connection to the database.
+        self._lease_thread = LeaseThread()
         self._sessions: dict[int, Session] = {}
         # Those whose instance was taken from us, while they end.
         self._ending: dict[int, asyncio.Task[None]] = {}
@@ -94,8 +93,9 @@ class Connector:
         log.info("connector %s is up", self.name)
         ticks = 0
         while not self._stop.is_set():
+            more = False
             try:
-                await self._tick(ticks)
+                more = await self._tick(ticks)
             except DatabaseError:
                 log.exception("the database is away")
             ticks += 1
@@ -104,7 +104,7 @@ class Connector:
                 log.warning("%d clients were stopped here, and the library keeps what it opened for each: "
                             "this connector ends, to be started anew", Client.stopped)  # fmt: skip
                 break
-            await self._sleep()
+            await (self._sleep(0) if more else self._sleep())
         await self._drain()
         for task in beside:
             task.cancel()
@@ -166,7 +166,8 @@ class Connector:
                 await asyncio.gather(*(session.leave() for session in sessions))
                 await asyncio.gather(*(session.stand_down() for session in sessions))
 
-    async def _tick(self, ticks: int) -> None:
+    async def _tick(self, ticks: int) -> bool:
+        """Once a second; True: there may be more to take at once."""
         self._ticked_at = self._loop.time()
         if gone := await self._leasing(self.lease.look_around):
             log.warning("%s silent for too long: the instances are free", gone)
@@ -177,7 +178,8 @@ class Connector:
                 del self._sessions[pk]
                 self._ending[pk] = self._spawn(session.end())
         await self._hand_over()
-        for instance in await self._leasing(self.lease.claim):
+        taken = await self._leasing(self.lease.claim)
+        for instance in taken:
             metrics.LEASES.labels("taken").inc()
             self._sessions[instance.pk] = Session(
                 instance, self.lease, self._pool, self._writer, self._history, self._ticks, self._outage
@@ -195,6 +197,8 @@ class Connector:
         # Beside the ticks: it may take longer than an instance may be without a connector.
         if self._tidying is None or self._tidying.done():
             self._tidying = self._spawn(self._database(housekeeping.run, ticks, self.lease.fleet))
+        # Each takes its share and no more, however soon it comes again: so the others find theirs.
+        return len(taken) >= TAKEN_AT_ONCE
 
     async def _begin(self, session: Session) -> None:
         # An instance may come back to us at once: two clients with the same keys would spoil them.
@@ -255,7 +259,7 @@ class Connector:
             await broker().publish_async(commands.WAKE, {"from": self.name})
 
     async def _leasing(self, work: Any, *args: Any) -> Any:
-        return await self._loop.run_in_executor(self._lease_thread, lambda: database.call(work, *args))
+        return await self._lease_thread.run(work, *args)
 
     # --- The rest -------------------------------------------------------------
 
@@ -272,12 +276,13 @@ class Connector:
                 log.warning("%s; trying again", error)
                 await asyncio.sleep(0.5)
 
-    async def _sleep(self) -> None:
+    async def _sleep(self, seconds: float = TICK_SECONDS) -> None:
+        """Until the next tick: so long, unless somebody calls, but never less than the fleet's spacing."""
         self._wake.clear()
         if self._stop.is_set():
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), seconds)
         spacing = min(self.lease.fleet * SPACING_SECONDS, TICK_SECONDS)
         await asyncio.sleep(max(0.0, self._ticked_at + spacing - self._loop.time()))
 
