@@ -8,6 +8,8 @@ on idempotence and on two callers at once are carried out here and in
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -27,13 +29,14 @@ from instances.whatsapp.errors import (
     AdminsWrite,
     Blocked,
     Busy,
+    NotAllowed,
     NotConfirmed,
     NotConnected,
     NotInGroup,
     Refused,
     WhatsAppError,
 )
-from portal import crowd
+from portal import crowd, metrics
 from portal.clock import steady
 from portal.prepared import Prepared, Slot
 
@@ -141,6 +144,31 @@ def unpin(message: Message, asker: Asker) -> None:
     _bring_about(message, Wish(None), asker)
 
 
+# What whoever asked for a pin is told, for the metrics.
+_HEARD: tuple[tuple[type[WhatsAppError], str], ...] = (
+    (NotConfirmed, "unconfirmed"),
+    (NotConnected, "not connected"),
+    (Busy, "busy"),
+    (Refused, "refused"),
+    (NotAllowed, "not allowed"),
+)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count what comes of it. Here, and not in the connector: that one may be away, cut off or frozen."""
+    heard = "failed"
+    try:
+        yield
+        heard = "done"
+    except WhatsAppError as error:
+        heard = next((word for kind, word in _HEARD if isinstance(error, kind)), heard)
+        raise
+    finally:
+        metrics.PINS.labels(heard).inc()
+
+
+@_counted()
 def _bring_about(message: Message, wish: Wish, asker: Asker) -> None:
     deadline = timezone.now() + settings.ACK_TIMEOUT
     patience = steady() + settings.ACK_TIMEOUT.total_seconds()

@@ -24,6 +24,8 @@ WORKING = 12
 STREAMS = ("/live/",)
 # Asked by those who start the portal anew when nobody answers, which is no cure for having much to do.
 HEALTH, HEALTH_THREADS = ("/healthz", "/readyz"), 2
+# Asked by those who kill who does not answer: it needs no thread, of which two may wait for a database that is away.
+LIVE = "/livez"
 
 
 def build() -> App:
@@ -32,6 +34,7 @@ def build() -> App:
     from django.conf import settings
 
     from portal.busy import PATIENCE_SECONDS, Busy
+    from portal.health import livez
     from portal.websocket import websocket
 
     wsgi = get_wsgi_application()
@@ -41,6 +44,9 @@ def build() -> App:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await websocket(scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["path"] == LIVE:
+            await livez(send)
             return
         streams = scope["type"] != "http" or scope["path"].startswith(STREAMS)
         threads = health if scope["path"] in HEALTH else synchronous

@@ -5,11 +5,16 @@ an instance's name nor anything a person wrote: they are few, and tell nothing.
 """
 
 import math
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.conf import settings
 from django.db import DatabaseError
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from instances.whatsapp import database
 
@@ -19,6 +24,9 @@ PIN_SECONDS = Histogram(
     ["outcome"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 75),
 )
+# The connector counts what reached the library. What its callers hear is more than that: of a connector that stands
+# still, is cut off or is not there nothing is counted above.
+PINS = Counter("portal_pins", "Pins and unpins that were asked for, by what whoever asked heard.", ["heard"])
 MESSAGES = Counter("portal_messages_in", "Messages that were new, live and of the past.")
 ASKED_AGAIN = Counter("portal_messages_asked_again", "Messages cut off by a kill, whose senders were asked again.")
 LEASES = Counter("portal_lease_changes", "Instances taken, handed over and lost by this connector.", ["change"])
@@ -41,13 +49,42 @@ SCHEDULE_LAG = Gauge(
 CONNECTOR, WORKER = 1, 2
 
 
-def serve(offset: int) -> None:
+def serve(offset: int, ready: Callable[[], str] = lambda: "") -> None:
     """Answer at METRICS_HOST, METRICS_PORT + offset, on a thread; nothing happens without METRICS_PORT.
+
+    Beside /metrics, for whoever starts processes anew: /livez says that this one answers, and asks nobody, because a
+    database that is away is not mended by that; /readyz says what `ready` does: what is missing, or nothing.
 
     Raises OSError when the port is taken.
     """
     if settings.METRICS_PORT:
-        start_http_server(settings.METRICS_PORT + offset, settings.METRICS_HOST)
+        _listen(settings.METRICS_HOST, settings.METRICS_PORT + offset, ready)
+
+
+def _listen(host: str, port: int, ready: Callable[[], str]) -> None:
+    told: dict[str, Callable[[], str]] = {"/livez": lambda: "", "/readyz": ready}
+    metrics: Callable[..., Iterable[bytes]] = make_wsgi_app()
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if (look := told.get(environ["PATH_INFO"])) is None:
+            return metrics(environ, start_response)
+        missing = look()
+        start_response("503 Service Unavailable" if missing else "200 OK", [("Content-Type", "text/plain")])
+        return [f"{missing or 'ok'}\n".encode()]
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+        address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+
+    server = make_server(host, port, answer, Server, _Silent)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class _Silent(WSGIRequestHandler):
+    """Writes no line for each question."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
 
 
 def ask(gauge: Gauge, work: Callable[[], float]) -> None:

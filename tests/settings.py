@@ -7,6 +7,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from datetime import timedelta
 
 # Several pytest processes at once: each inherits the first one's environment, and has a folder of its own all the same.
 if "DATA_DIR" not in os.environ or os.environ.get("TESTS_DATA_OF", "") != os.environ.get("PYTEST_XDIST_WORKER", ""):
@@ -28,4 +29,4 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
 # No collected files, hence no names with hashes in them.
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # noqa: F405
 # A test is one transaction, and may wait for something else meanwhile.
-DATABASE_SILENCE = timedelta(minutes=5)  # noqa: F405
+DATABASE_SILENCE = timedelta(minutes=5)

@@ -165,7 +165,7 @@ def test_a_take_over_reads_what_the_dead_one_held(fleet: list[str]) -> None:
     lease = one_of(fleet, 7)
     lease.look_around()
     with statements() as noted:
-        assert leases._remove(Connector.objects.get(name=fleet[8]))
+        assert leases._remove(Connector.objects.get(name=fleet[8])) == {}, "nothing of it is left"
         lease.look_around()
         assert len(lease.claim()) == 1, "a hundredth of forty, rounded up for those first by name"
     assert sum(noted.read.values()) <= 2 * READ, noted.read
@@ -218,7 +218,7 @@ def test_who_has_many_neighbours_looks_at_them_now_and_then(fleet: list[str], mo
     def looks() -> int:
         """How often the others' rows are read in six seconds of ticks."""
         nonlocal now
-        with selects('"instances_connector"."beat"') as asked:
+        with selects('"instances_connector"."beat" AS') as asked:
             for _ in range(30):
                 now += 0.2
                 lease.look_around()

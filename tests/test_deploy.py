@@ -56,9 +56,26 @@ def test_the_ports_are_ours() -> None:
     for name, offset in offsets.items():
         ports = {port["name"]: port["containerPort"] for port in PODS[name]["containers"][0]["ports"]}
         assert ports["metrics"] == first + offset
-    probes = PODS["portal-web"]["containers"][0]
-    assert probes["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert probes["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+def test_who_lives_is_not_asked_for_its_database_and_who_starts_is_waited_for() -> None:
+    """Was red: a minute without the database restarted them all, and a rolling update overtook a connector's start."""
+    pods = {name: PODS[name]["containers"][0] for name in ("portal-web", "portal-connector", "portal-worker")}
+    ports = {"portal-web": "http", "portal-connector": "metrics", "portal-worker": "metrics"}
+    for name, pod in pods.items():
+        assert pod["livenessProbe"]["httpGet"] == {"path": "/livez", "port": ports[name]}
+    for name in ("portal-web", "portal-connector"):
+        asked = pods[name]["readinessProbe"]["httpGet"]
+        assert (asked["path"], asked["port"]) == ("/readyz", ports[name])
+
+
+def test_the_database_takes_as_many_connections_as_are_made() -> None:
+    """Two an instance by the library, a pool for each process and one for the lease; PostgreSQL's default is 100."""
+    command = COMPOSE["services"]["postgres"]["command"].split()
+    told = dict(one.split("=") for one in command if "=" in one)
+    pools = 20 * len([one for one in PORTAL if one != "migrate"])
+    assert int(told["max_connections"]) >= pools + 1 + 2 * 150
+    assert told["shared_buffers"]
 
 
 def test_each_process_may_be_disrupted_one_at_a_time() -> None:

@@ -1,14 +1,17 @@
 """`/readyz` and `/healthz`: anybody may ask, as often as they like, and it costs little."""
 
+import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from portal import health
-from portal.asgi import HEALTH_THREADS
+from portal.asgi import HEALTH_THREADS, application
 from portal.health import Verdict
 
 pytestmark = pytest.mark.sqlite_only
@@ -71,3 +74,26 @@ def test_a_look_that_fails_is_not_the_last(clock: mock.Mock) -> None:
     with pytest.raises(RuntimeError):
         verdict.ask()
     assert verdict.ask() == ""
+
+
+def test_whether_it_lives_is_said_while_every_thread_waits_for_the_database() -> None:
+    """Was red: /healthz was the probe, and asks the database: all web processes were restarted while that was away.
+
+    No test touches the database without saying so; this one does not.
+    """
+    told: list[Any] = []
+
+    async def send(event: Any) -> None:
+        told.append(event)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing of it is read")
+
+    scope = {"type": "http", "method": "GET", "path": "/livez", "headers": []}
+
+    async def ask() -> None:
+        await application(scope, receive, send)
+
+    asyncio.run(ask())
+    assert told[0]["status"] == 200
+    assert json.loads(told[1]["body"]) == {"status": "ok"}

@@ -470,6 +470,7 @@ def test_who_falls_silent_while_it_claims_is_buried_all_the_same(monkeypatch: py
             claiming.result()
     assert silent.held == {}
 
+
 # --- As a whole: how soon, and what it waits for -------------------------------
 
 
@@ -614,9 +615,9 @@ def test_the_thread_that_beats_waits_for_nobodys_row_for_long() -> None:
             finally:
                 connection.close()
 
-        with silent("SELECT FROM instances_instance WHERE id = %s FOR UPDATE", mine.pk):
-            with pytest.raises(OperationalError):
-                thread.submit(wait).result(LEASE / 2)
+        row = silent("SELECT FROM instances_instance WHERE id = %s FOR UPDATE", mine.pk)
+        with row, pytest.raises(OperationalError):
+            thread.submit(wait).result(LEASE / 2)
     # It is nobody's in our eyes, and ours in the database's: so it is freed at the next look.
     one.claim()
     assert one.held == {mine.pk: 3}
@@ -625,7 +626,7 @@ def test_the_thread_that_beats_waits_for_nobodys_row_for_long() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="on one machine a dead process's locks end with it")
 def test_who_stands_still_in_any_transaction_loses_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Was red: a connector frozen while it noted a state held the row until its connection was given up, hours later."""
+    """Was red: a connector frozen while it noted a state held the row for as long as its connection was believed in."""
     monkeypatch.setattr(settings, "DATABASE_SILENCE", timedelta(seconds=1))
     (mine,) = make(1)
     stands, goes_on = threading.Event(), threading.Event()

@@ -16,6 +16,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from prometheus_client import REGISTRY, Gauge
 
+from chats import pins
 from chats.models import Schedule
 from chats.pinbook import Outcome
 from chats.schedule import runner
@@ -69,6 +70,7 @@ def test_each_metric_is_on_the_dashboard() -> None:
 
 def test_the_values_of_labels_exist() -> None:
     known = {"state": set(State.values), "outcome": {one.value for one in Outcome} | {"delivered", "failed"},
+             "heard": {word for _, word in pins._HEARD} | {"done", "failed"},
              "change": {"taken", "handed over", "lost"}, "job": {"portal-connector", "portal-.*"}}  # fmt: skip
     used = [pair for text in expressions() for pair in re.findall(r'(\w+)=~?"([^"]*)"', text)]
     assert used
@@ -97,8 +99,10 @@ TROUBLE: dict[str, list[tuple[str, str]]] = {
                             ('portal_instances{state="disconnected"}', "20x60")],
     "PortalInstancesUnplaced": [("portal_instances_unplaced", "1x60")],
     "PortalLeasesLost": [('portal_lease_changes_total{change="lost"}', "0x50 1x10")],
-    "PortalPinsUnconfirmed": [('portal_pin_seconds_count{outcome="unconfirmed"}', "0+1x60"),
-                              ('portal_pin_seconds_count{outcome="acknowledged"}', "0+20x60")],
+    "PortalPinsUnconfirmed": [('portal_pins_total{heard="unconfirmed"}', "0+1x60"),
+                              ('portal_pins_total{heard="done"}', "0+20x60")],
+    "PortalPinsNotSent": [('portal_pins_total{heard="not connected"}', "0+3x60"),
+                          ('portal_pins_total{heard="done"}', "0+20x60")],
     "PortalPinsSlow": [('portal_pin_seconds_bucket{outcome="acknowledged", le="5"}', "0+90x60"),
                        ('portal_pin_seconds_bucket{outcome="acknowledged", le="15"}', "0+100x60"),
                        ('portal_pin_seconds_bucket{outcome="acknowledged", le="+Inf"}', "0+100x60")],
@@ -115,10 +119,20 @@ WELL = [
     ("portal_lease_seconds", "5x60"), ('portal_instances{state="connected"}', "99x60"),
     ('portal_instances{state="disconnected"}', "1x60"), ("portal_instances_unplaced", "0x60"),
     ('portal_lease_changes_total{change="lost"}', "3x60"), ('portal_lease_changes_total{change="taken"}', "0+9x60"),
-    ('portal_pin_seconds_count{outcome="acknowledged"}', "0+20x60"), ("portal_writer_queue", "20x60"),
+    ('portal_pin_seconds_count{outcome="acknowledged"}', "0+20x60"), ('portal_pins_total{heard="done"}', "0+20x60"),
+    ('portal_pins_total{heard="not connected"}', "0+1x60"), ("portal_writer_queue", "20x60"),
     ("portal_webhook_lag_seconds", "0.5x60"), ("portal_schedule_lag_seconds", "1x60"),
     ('portal_webhook_attempts_total{outcome="delivered"}', "0+50x60"), ("portal_rate_limit_refusals_total", "0+10x60"),
     ("portal_busy_refusals_total", "0+10x60"),
+]  # fmt: skip
+
+
+# The same alert for another trouble.
+ALSO: list[tuple[str, list[tuple[str, str]]]] = [
+    ("PortalInstancesDown", [('portal_instances{state="connected"}', "80x60"),
+                             ('portal_instances{state="connecting"}', "20x60")]),
+    ("PortalPinsNotSent", [('portal_pins_total{heard="busy"}', "0+3x60"),
+                           ('portal_pins_total{heard="done"}', "0+20x60")]),
 ]  # fmt: skip
 
 
@@ -140,7 +154,7 @@ def test_each_alert_goes_off_for_its_trouble_alone(tmp_path: Path) -> None:
         }  # fmt: skip
 
     cases = [case(WELL, dict.fromkeys(TROUBLE, 0))]
-    for alert, series in TROUBLE.items():
+    for alert, series in [*TROUBLE.items(), *ALSO]:
         named = {name.partition("{")[0] for name, _ in series}
         rest = [(name, values) for name, values in WELL if name.partition("{")[0] not in named]
         cases.append(case([*series, *rest], {alert: 1}))

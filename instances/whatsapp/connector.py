@@ -60,6 +60,9 @@ class Connector:
         # It never waits behind sixty pins that wait for WhatsApp, nor for a connection to the database.
         self._lease_thread = LeaseThread()
         self._sessions: dict[int, Session] = {}
+        # Those that begin, and whether the first of them have begun.
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._settled = False
         # Those whose instance was taken from us, while they end.
         self._ending: dict[int, asyncio.Task[None]] = {}
         self._pool = Pool(THREADS, "connector")
@@ -82,6 +85,17 @@ class Connector:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._loop.call_soon_threadsafe(self._wake.set)
 
+    @property
+    def missing(self) -> str:
+        """What keeps others from relying on it; empty: nothing. May be asked from any thread.
+
+        It has settled when it has its row, what a killed process left is stored, and all that was free and is its
+        share has begun to connect. Once is enough: later ones do not undo it.
+        """
+        if not self._settled:
+            return "it is still starting"
+        return "" if self.lease.good else "its lease is not good"
+
     async def run(self) -> None:
         """Hold connections until `stop`, or until it is worn; then let them go in order."""
         await self._reach_broker()
@@ -98,6 +112,8 @@ class Connector:
                 more = await self._tick(ticks)
             except DatabaseError:
                 log.exception("the database is away")
+            else:
+                self._settled |= not more and not self._beginning
             ticks += 1
             self.worn = self._has_worn()
             if self.worn:
@@ -184,7 +200,9 @@ class Connector:
             self._sessions[instance.pk] = Session(
                 instance, self.lease, self._pool, self._writer, self._history, self._ticks, self._outage
             )
-            self._spawn(self._begin(self._sessions[instance.pk]))
+            beginning = self._spawn(self._begin(self._sessions[instance.pk]))
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
         await self._note_unplaced()
         if ticks % LOOK_TICKS == 0:
             self._history.resume(*(session.instance for session in self._sessions.values()))

@@ -24,9 +24,7 @@ class LeaseThread:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="lease", initializer=_own_connection)
 
-    async def run(
-        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
+    async def run(self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         """Have `work` done, after what was asked for before. Raises what it raises; DatabaseError among it."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: _call(work, *args, **kwargs))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from statistics import median, quantiles
 
 from chats.pins import DURATIONS
-from tests.bench.fleets import kills, page
+from tests.bench.fleets import kills, many, page
 from tests.bench.fleets.baileys import HOME, Baileys
 from tests.bench.fleets.instances import REST_SECONDS, Fleet
 from tests.bench.registry import Figure, at_least, at_most, bench
@@ -33,7 +33,7 @@ MEMORY_MIB, TIMES_BAILEYS, GROWTH, TAKE_OVER_SECONDS = 3.0, 15.0, 1.3, 10.0
 def fleet() -> Iterator[Figure]:
     """Everything, on SQLite and files but for the kills, which are of connectors that share a PostgreSQL."""
     told = []
-    for figure in itertools.chain(_instances(), _kills()):
+    for figure in itertools.chain(_instances(), _kills(), _many()):
         told.append(figure)
         yield figure
     if SIZES == FULL:
@@ -110,3 +110,11 @@ def _kills() -> Iterator[Figure]:
     yield Figure("fleet_take_over_p99", quantiles(took, n=100)[98], "s")
     yield Figure("fleet_take_over_longest", max(took), "s", at_most(TAKE_OVER_SECONDS))
     yield Figure("fleet_take_over_new_codes", new_codes, "codes", at_most(0))
+
+
+def _many() -> Iterator[Figure]:
+    size = SIZES[-1]
+    taken, connected, in_time = many.take_over(size)
+    yield Figure(f"fleet_take_over_of_{size}_taken", taken, "s", at_most(TAKE_OVER_SECONDS))
+    yield Figure(f"fleet_take_over_of_{size}_connected", connected, "s")
+    yield Figure("fleet_take_over_connected_in_10_s", in_time, "instances")

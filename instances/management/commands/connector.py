@@ -33,13 +33,15 @@ class Command(BaseCommand):
 
         memory.keep_limit()
         settle()
-        metrics.serve(metrics.CONNECTOR)
+        made: list[Connector] = []
+        metrics.serve(metrics.CONNECTOR, lambda: made[0].missing if made else "it is still starting")
 
         code = os.EX_OK
 
         async def run() -> None:
             nonlocal code
             connector = Connector()
+            made.append(connector)
             ground.end_when_replaced(*ground.database(), settings.SESSION_DIR)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signals[number] = connector.stop

@@ -103,9 +103,10 @@ def enter(environment: dict[str, str], twins: list[Twin]) -> None:
 class Files:
     """Stores as files, copied from the first one's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, into: Path | None = None) -> None:
+        """`into`: where to put them; else beside the first one's."""
         (found,) = folder.glob("*.sqlite3")
-        self._folder = folder
+        self._folder = into or folder
         with closing(sqlite3.connect(found)) as source:
             # As bytes: copying five hundred of them is quick.
             self._bytes = source.serialize()
