@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -47,8 +48,11 @@ def test_a_transaction_that_fails_leaves_a_connection_that_works() -> None:
 
 
 def test_a_connection_that_was_cut_meanwhile_is_opened_anew() -> None:
-    connection.ensure_connection()
-    connection.connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
     with pytest.raises(DatabaseError), transaction.atomic():
         raise AssertionError("it began")
     with transaction.atomic():

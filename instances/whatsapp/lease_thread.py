@@ -30,7 +30,7 @@ class LeaseThread:
 
     def close(self) -> None:
         """End the thread, once what was asked for is done, and its connection."""
-        self._executor.submit(connection.close)
+        self._executor.submit(_close)
         self._executor.shutdown()
 
 
@@ -41,6 +41,11 @@ def _call(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Ar
         # Whatever is wrong with it: the next call opens another one.
         connection.close()
         raise
+
+
+def _close() -> None:
+    # Of the thread it is called on.
+    connection.close()
 
 
 def _own_connection() -> None:

@@ -25,11 +25,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _set_autocommit(self, autocommit: bool) -> None:
         super()._set_autocommit(autocommit)  # type: ignore[misc]
-        if not autocommit and not self.patient:
+        if not autocommit:
             self._begin()
 
     def _begin(self) -> None:
-        milliseconds = round(settings.DATABASE_SILENCE.total_seconds() * 1000)
+        # 0: no limit, whatever the server's or the role's own is.
+        milliseconds = 0 if self.patient else round(settings.DATABASE_SILENCE.total_seconds() * 1000)
         begin = f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"
         with self.wrap_database_errors:
             try:
