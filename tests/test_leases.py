@@ -495,6 +495,7 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
     some = Mock(pk=0, epoch=1, state="connected")
     claims = [[some] * leases.TAKEN_AT_ONCE] * 10 + [[some]]
     claimed: list[float] = []
+    missing: list[str] = []
 
     async def run() -> None:
         ticking = connector.Connector.__new__(connector.Connector)
@@ -502,6 +503,7 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
 
         def claim() -> list[Any]:
             claimed.append(loop.time())
+            missing.append(ticking.missing)
             if len(claimed) > len(claims):
                 ticking._stop.set()
                 return []
@@ -515,20 +517,23 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
 
         ticking.name, ticking.worn, ticking._loop, ticking._tasks = "one", False, loop, set()
         ticking._stop, ticking._wake, ticking._tidying = asyncio.Event(), asyncio.Event(), None
+        ticking._settled, ticking._beginning = False, set()
         ticking._sessions, ticking._history, ticking._ticks = {}, Mock(), Mock()
         ticking._pool, ticking._writer, ticking._outage = Mock(), Mock(waiting=0), Mock()
-        ticking.lease = Mock(fleet=2, held={0: 1}, claim=claim, look_around=lambda: 0, seconds_left=5.0)
+        ticking.lease = Mock(fleet=2, held={0: 1}, claim=claim, look_around=lambda: 0, seconds_left=5.0, good=True)
         ticking._leasing = leasing  # type: ignore[method-assign]
         for name in ("reach_broker", "enter", "beat", "watch", "take_over", "hand_over", "note_unplaced", "begin",
                      "database", "drain"):  # fmt: skip
             setattr(ticking, f"_{name}", nothing)
         monkeypatch.setattr(connector, "Session", Mock(return_value=Mock(instance=some, due=False)))
         await ticking.run()
+        missing.append(ticking.missing)
 
     asyncio.run(run())
     assert len(claimed) == 12
     assert claimed[10] - claimed[0] < 0.9
     assert claimed[11] - claimed[10] > 0.9, "it took less than it may: the next second will do"
+    assert missing == ["it is still starting"] * 12 + [""], "who waits for it to settle is told when it has"
 
 
 @pytest.mark.django_db(transaction=True)
