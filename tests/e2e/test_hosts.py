@@ -146,6 +146,7 @@ def test_the_database_is_cut_off(machines: Site, fault: Fault) -> None:
     finally:
         database.mend()
     assert fault.caller.until_pinned(2 * SOON) < 2 * SOON
+    assert set(fault.caller.heard) <= {"200", NOT_CONNECTED, UNKNOWN}
 
 
 def test_the_databases_disk_is_full(machines: Site, fault: Fault) -> None:
@@ -162,3 +163,4 @@ def test_the_databases_disk_is_full(machines: Site, fault: Fault) -> None:
     finally:
         ballast.unlink()
     assert fault.caller.until_pinned(2 * SOON) < 2 * SOON
+    assert set(fault.caller.heard) == {"200"}
