@@ -5,6 +5,7 @@ would be two connections an instance, a thousand). The first comes alone and
 holds all; the other one is there for a moment when the first is killed.
 """
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from tests.bench.fleets.twins import Files, Twins, enter
 from tests.bench.stage import stage
 from tests.e2e.scene import Scene, wait
 from tests.e2e.second import Second
+from tests.nats_server import nats_server
 
 PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.1
@@ -23,7 +25,12 @@ PROMISED_SECONDS = 10.0
 
 def take_over(size: int) -> tuple[float, float, int]:
     """Seconds from the kill until the neighbour holds all, and until all are connected; how many were after ten."""
-    with stage() as (scene, _), _keys(scene, size) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-nats-") as nats,
+        nats_server(Path(nats)) as url,
+        stage(NATS_URL=url) as (scene, _),
+        _keys(scene, size) as folder,
+    ):
         first = Second(scene, "first", DATA_DIR=str(folder)).wait_up()
         other: Second | None = None
         try:
