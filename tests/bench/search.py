@@ -62,7 +62,7 @@ def _in_process_of_its_own(database: str, size: str) -> Iterator[dict[str, objec
     with _folder(database, size) as folder:
         command = [sys.executable, "-m", "tests.bench.searching.worker", database, size]
         if database == "postgres":
-            command[1:1] = ["-m", "tests.postgres", "--keep", str(folder), sys.executable]
+            command[1:1] = ["-m", "tests.postgres", "--keep", str(folder), "--large", sys.executable]
         environment = {**os.environ, "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "tests.settings"}
         if database == "sqlite":
             environment.pop("DATABASE_URL", None)
