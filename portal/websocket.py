@@ -7,33 +7,28 @@ reader misses is not kept for them: a webhook is for that.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
 
 from chats import events as told
 from chats.models import Message
 from instances import tokens
 from instances.events.kinds import KINDS
 from instances.models import Instance, Token
+from portal.aside import aside
 from portal.live import A_TOKEN, RESYNC, RETRY_AFTER, Listener, News, TooMany, hub
 from portal.rest import call
 from portal.rest.asgi import Receive, Scope, Send
 from portal.rest.errors import SENTENCES, UNEXPECTED, ApiError, envelope
 from portal.rest.views import FORBIDDEN, READING
 from portal.tracing import HEADER, named, on_behalf_of
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 PREFIX = "/ws/"
 # Browsers can send no header: they offer this and `token.<secret>` as protocols.
@@ -116,11 +111,11 @@ class Connection:
         self._kinds = _chosen(request.GET.get("events", ""))
         if not secret:
             # Counted by address, and answered when the first message has named a token.
-            (await _on_thread(self._begin, request)).check()
+            (await aside(self._begin, request)).check()
             await self._accept()
             secret = await self._first_message()
             request = self._request(secret)
-        await _on_thread(self._admit, request, name)
+        await aside(self._admit, request, name)
         whose = f"token {self._token.pk}"
         reader = Reader(asyncio.get_running_loop(), frozenset({self._instance.uid.hex}), whose=whose)
         try:
@@ -220,7 +215,7 @@ class Connection:
         """The events in a piece of news; those of messages are read from the database."""
         bodies = list(news.events)
         if news.payload.get("live") and news.payload.get("messages"):
-            bodies += await _on_thread(lambda: list(_messages(news.payload["messages"])))
+            bodies += await aside(lambda: list(_messages(news.payload["messages"])))
         return [body for body in bodies if _kind(body) in self._kinds]
 
     async def _reading(self) -> None:
@@ -231,7 +226,7 @@ class Connection:
     async def _watching(self) -> Ending:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            if not await _on_thread(self._still_admitted):
+            if not await aside(self._still_admitted):
                 return Ending(OURS + 401, "Invalid token")
 
     def _still_admitted(self) -> bool:
@@ -301,16 +296,6 @@ def _chosen(text: str) -> frozenset[str]:
 def _kind(body: str) -> str:
     found: dict[str, str] = json.loads(body)
     return found["event"]
-
-
-async def _on_thread(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    def whole() -> Result:
-        try:
-            return work(*args, **kwargs)
-        finally:
-            close_old_connections()
-
-    return await sync_to_async(whole, thread_sensitive=False)()
 
 
 __all__ = ["websocket"]

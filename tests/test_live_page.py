@@ -11,13 +11,12 @@ class LivePage(PageTestCase):
     def begin(self, who: str) -> Callable[[], Container[str] | None]:
         """Open a stream, and answer with what it asks at each beat."""
         self.become(who)
-        # The test's one connection is not the stream's to close.
-        self.enterContext(mock.patch("portal.views.live.close_old_connections"))
         self.enterContext(mock.patch("portal.views.live.hub", mock.Mock(away=False)))
         with mock.patch("portal.views.live.stream", return_value=iter(())) as stream:
             assert self.client.get("/live/").status_code == 200
         _listener, refresh, *_ = stream.call_args.args
-        look: Callable[[], Container[str] | None] = refresh.func
+        look: Callable[[], Container[str] | None]
+        (look,) = refresh.args
         return look
 
     def test_it_works(self) -> None:

@@ -1,5 +1,6 @@
 """The pool of threads: whoever worked last works next, and whoever has nothing to do ends."""
 
+import asyncio
 import gc
 import os
 import subprocess
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal import pool as module
+from portal.aside import aside
 from portal.pool import Pool
 from tests.portal_process import ROOT
 
@@ -182,3 +184,12 @@ def test_a_process_ends_when_what_was_begun_is_done() -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "written\n", "")
+
+
+def test_who_streams_keeps_no_thread_for_good() -> None:
+    """Was red: each look-up beside the event loop added one of asyncio's own threads, which stay, six in all."""
+
+    async def look_up() -> set[str]:
+        return set(await asyncio.gather(*(aside(name) for _ in range(8))))
+
+    assert all(one.startswith("aside") for one in asyncio.run(look_up()))

@@ -102,7 +102,7 @@ def test_a_token_that_has_many_open(monkeypatch: pytest.MonkeyPatch) -> None:
         connection._token, connection._instance = mock.Mock(pk=7), mock.Mock()
 
     monkeypatch.setattr(ws.Connection, "_admit", admit)
-    monkeypatch.setattr(ws, "_on_thread", mock.AsyncMock(side_effect=lambda work, *given: work(*given)))
+    monkeypatch.setattr(ws, "aside", mock.AsyncMock(side_effect=lambda work, *given: work(*given)))
     scope: dict[str, Any] = {
         "type": "websocket",
         "path": "/ws/shop",

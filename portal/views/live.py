@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Container
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from instances import access
+from portal.aside import aside
 from portal.live import A_PERSON, RETRY_AFTER, Listener, TooMany, hub, stream
 
 # How long a person keeps hearing of an instance that was taken from them.
@@ -43,12 +45,6 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
     def look() -> Container[str] | None:
         """Who they are now: signed out, deactivated, of another password, given or relieved of instances meanwhile."""
-        try:
-            return look_up()
-        finally:
-            close_old_connections()
-
-    def look_up() -> Container[str] | None:
         if not session.exists(session.session_key or ""):
             return None
         person: Any = get_user_model().objects.filter(pk=user.pk, is_active=True).first()
@@ -58,7 +54,7 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
     listener = Listener(asyncio.get_running_loop(), whose=whose)
     response = StreamingHttpResponse(
-        stream(listener, sync_to_async(look, thread_sensitive=False), BEAT_SECONDS, _seconds(request.GET.get("ago"))),
+        stream(listener, partial(aside, look), BEAT_SECONDS, _seconds(request.GET.get("ago"))),
         content_type="text/event-stream",
     )
     response["Cache-Control"] = "no-store"
