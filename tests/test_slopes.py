@@ -65,3 +65,12 @@ def test_what_goes_down_does_not_rise() -> None:
 
 def test_a_leak_below_the_waves() -> None:
     assert rises(lambda hour: 80 + 20 * hour + 4 * ((hour * 6) % 1))
+
+
+def test_what_is_less_than_can_be_told() -> None:
+    """An allocator's pieces: a quarter of a MiB in all is no rise, and what comes to more is one."""
+    seconds = [60.0 * minute for minute in MINUTES]
+    for an_hour, is_one in ((0.3, False), (0.4, True)):
+        found = slope(seconds, [8 + an_hour * second / 3600 for second in seconds], 0.25)
+        assert (found.rise > found.noise) is is_one
+    assert slope(seconds, [8.0] * len(seconds), 0.25).rise == 0

@@ -21,13 +21,14 @@ class Slope:
     noise: float
 
 
-def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
+def slope(seconds: Sequence[float], values: Sequence[float], resolution: float = 0.0) -> Slope:
     """The line of least squares through samples, at least four of them.
 
     Memory goes in steps and waves, so a sample repeats much of the one before.
     The standard error therefore counts n (1 - r) / (1 + r) samples, not n; r is
     the residuals' correlation with their predecessors (Santer et al. 2000,
     doi:10.1029/1999JD901105). So one step up is noise, and two are a rise.
+    `resolution`: what comes to less than that in the whole time is noise too.
     """
     hours = [one / 3600 for one in seconds]
     middle, level = fmean(hours), fmean(values)
@@ -35,9 +36,10 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
     rise = sum((hour - middle) * (value - level) for hour, value in zip(hours, values, strict=True)) / spread
     residuals = [value - level - rise * (hour - middle) for hour, value in zip(hours, values, strict=True)]
     squares = sum(one * one for one in residuals)
+    least = resolution / (hours[-1] - hours[0])
     if squares <= 1e-12 * max(1.0, level * level):
-        return Slope(rise, 0.0)
+        return Slope(rise, least)
     pairs = sum(before * after for before, after in pairwise(residuals))
     repeated = min(max(pairs / squares, 0.0), 0.99)
     own = max(len(values) * (1 - repeated) / (1 + repeated), FEWEST)
-    return Slope(rise, ERRORS * sqrt(squares / (own - 2) / spread))
+    return Slope(rise, max(ERRORS * sqrt(squares / (own - 2) / spread), least))
