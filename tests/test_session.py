@@ -230,6 +230,20 @@ def test_keys_that_may_be_another_owners(monkeypatch: pytest.MonkeyPatch, epoch:
     run(work)
 
 
+def test_how_far_the_former_phones_history_was_is_forgotten() -> None:
+    """Was red: the next phone's began at its percentage."""
+
+    async def work(house: House) -> None:
+        instance: Any = house.instance
+        instance.history_percent = 80
+        await asyncio.to_thread(Instance.objects.update, history_percent=80)
+        await house.session._on(ev.LoggedOut(""))
+        assert instance.history_percent is None
+        assert await asyncio.to_thread(Instance.objects.values_list("history_percent", flat=True).get) is None
+
+    run(work)
+
+
 def test_keys_without_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     forgotten: list[Any] = []
     monkeypatch.setattr(keys, "forget", forgotten.append)

@@ -369,6 +369,8 @@ class Session:
     async def _forget_keys(self) -> None:
         """Unlinked: delete the keys, unless another connector holds the instance by now and may have new ones."""
         gone: dict[str, Any] = {"jid": "", "lid": "", "linked_at": None, "key_store": ""}
+        # The next phone begins to tell of its own past.
+        gone |= {"history_percent": None, "history_at": None}
 
         def forget() -> None:
             with transaction.atomic():
