@@ -1,6 +1,7 @@
 """What other programs are told of messages and pins: the data of `instances.events`."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -12,15 +13,18 @@ from instances.models import Instance
 from instances.whatsapp.events import Receipt
 
 
-def of_message(message: Message) -> Event | None:
-    """A stored message; what a group's notice says is an event of its own, and a pin is told of as one."""
+def of_message(message: Message, at: datetime) -> Event | None:
+    """A stored message; what a group's notice says is an event of its own, and a pin is told of as one.
+
+    `at`: when it was stored, which is told the same to whoever hears of it, whichever way and however late.
+    """
     about = message.chat.jid
     if message.kind == Message.Kind.PIN:
         return None
     if message.kind == Message.Kind.SYSTEM:
-        return Event(message.instance, GROUP, str(message.pk), _group_change(message), about)
+        return Event(message.instance, GROUP, str(message.pk), _group_change(message), about, at)
     data = {**shown_message(message), "targetId": message.target_id or None}
-    return Event(message.instance, MESSAGE, str(message.pk), data, about)
+    return Event(message.instance, MESSAGE, str(message.pk), data, about, at)
 
 
 def of_pin(pin: Pin, line: PinEvent) -> Event:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import BigIntegerField
+from django.utils import timezone
 
 from chats import events as told
 from chats import harmless, pinbook, search
@@ -58,6 +59,7 @@ class Taken:
     unknown_groups: set[str] = field(default_factory=set)
     # Groups of which it has just become known who their admins are.
     judged: list[Chat] = field(default_factory=list)
+    at: datetime = field(default_factory=timezone.now)
 
 
 @transaction.atomic
@@ -104,7 +106,7 @@ def _tell(instance: Instance, taken: Taken) -> None:
     wanted = Instance.objects.filter(pk=instance.pk).values_list("wanted_events", flat=True)
     instance.wanted_events = wanted.first() or ""
     if instance.wanted_events:
-        outbox.put(filter(None, map(told.of_message, taken.messages)))
+        outbox.put(filter(None, (told.of_message(message, taken.at) for message in taken.messages)))
 
 
 def _parties(events: Sequence[Stored]) -> Iterator[Party]:

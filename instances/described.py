@@ -143,6 +143,8 @@ CONNECT = described(
             "Invalid parameter: number must be a phone number with its country code, for example 5511999999999",
         ),
         (409, "A phone is linked already. Log out first to link another one."),
+        (502, "WhatsApp gave no code (failed to dial). Check this machine's internet connection and try again."),
+        (502, "WhatsApp gave no pairing code: info query returned status 400: bad-request"),
         *UNREACHABLE,
     ),
 )

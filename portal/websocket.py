@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from io import BytesIO
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
+from django.utils import timezone
 
 from chats import events as told
 from chats.models import Message
@@ -215,7 +217,9 @@ class Connection:
         """The events in a piece of news; those of messages are read from the database."""
         bodies = list(news.events)
         if news.payload.get("live") and news.payload.get("messages"):
-            bodies += await aside(lambda: list(_messages(news.payload["messages"])))
+            # A connector of before does not say.
+            at = datetime.fromisoformat(news.payload.get("at") or timezone.now().isoformat())
+            bodies += await aside(lambda: list(_messages(news.payload["messages"], at)))
         return [body for body in bodies if _kind(body) in self._kinds]
 
     async def _reading(self) -> None:
@@ -279,9 +283,9 @@ async def _listening(reader: Reader) -> None:
         reader.queue.get_nowait()
 
 
-def _messages(keys: list[int]) -> Iterator[str]:
+def _messages(keys: list[int], at: datetime) -> Iterator[str]:
     for message in Message.objects.select_related("chat", "instance").filter(pk__in=keys).order_by("pk"):
-        event = told.of_message(message)
+        event = told.of_message(message, at)
         if event is not None:
             yield event.body
 

@@ -52,6 +52,10 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.server.body)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *args: object) -> None:
         pass
 
@@ -156,6 +160,27 @@ def test_an_error_is_the_apis_sentence(cli: Cli, portal: Portal) -> None:
     portal.status, portal.body = 429, json.dumps({"success": False, "error": {"message": sentence}}).encode()
     assert cli.run("--token", "x", "instances", "list") == (7, "", f"{sentence}\n")
     assert cli.run("--token", "x", "--json", "instances", "list") == (7, "", f"{sentence}\n")
+
+
+def test_a_pin_that_no_second_try_makes_right(cli: Cli, portal: Portal) -> None:
+    """`pinMessage` answers 500, as the API does that it is compatible with; a script would try again for ever."""
+    for sentence, code in (
+        ("message with ID 3EB0 not found", 4),
+        ('invalid duration "3d": use "24h", "7d" or "30d"', 1),
+        ("WhatsApp client is not connected", 5),
+    ):
+        portal.status, portal.body = 500, json.dumps({"success": False, "error": {"message": sentence}}).encode()
+        assert cli.run("--token", "x", "pin", "shop", "3EB0", "--for", "3d") == (code, "", f"{sentence}\n")
+
+
+def test_nothing_found_says_so(cli: Cli, portal: Portal) -> None:
+    answer = {"success": True, "messages": [], "suggestion": None, "hasMore": False, "next": None}
+    portal.body = json.dumps(answer).encode()
+    assert cli.run("--token", "x", "search", "shop", "gate") == (0, "", "Nothing is found.\n")
+    portal.body = json.dumps({**answer, "suggestion": "price"}).encode()
+    assert cli.run("--token", "x", "search", "shop", "prise") == (0, "", "Nothing is found. Did you mean: price\n")
+    portal.body = json.dumps({**answer, "hasMore": True, "next": "5"}).encode()
+    assert cli.run("--token", "x", "search", "shop", "gate") == (0, "", "There is more: --cursor 5\n")
 
 
 def test_the_shell_completes_instances(cli: Cli, portal: Portal) -> None:

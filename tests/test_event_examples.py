@@ -51,8 +51,8 @@ def test_each_has_an_example() -> None:
 
 def test_messages_pins_and_the_rest(instance: Instance) -> None:
     message = said(instance, "3EB01")
-    told(events.of_message(message))
-    told(events.of_message(said(instance, "3EB02", Message.Kind.SYSTEM)))
+    told(events.of_message(message, timezone.now()))
+    told(events.of_message(said(instance, "3EB02", Message.Kind.SYSTEM), timezone.now()))
     pin = Pin.objects.create(message=message, state=Pin.State.PINNED)
     told(events.of_pin(pin, PinEvent.objects.create(pin=pin, kind=PinEvent.Kind.SEEN, pinning=True)))
     told(events.of_receipt(instance, Receipt(Party(BOB), Party(BOB), ("3EB01",), "read", timezone.now()), message.chat))

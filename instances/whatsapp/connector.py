@@ -312,6 +312,7 @@ class Connector:
                 "messages": [message.pk for message in taken.messages],
                 "changed": sorted(taken.changed),
                 "live": live,
+                "at": taken.at.isoformat(),
             }
             broker().publish(commands.news_subject(instance.uid, "messages"), payload)
         session = self._sessions.get(instance.pk)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from portal.cli.api import segment
+from portal.cli.failure import NOT_FOUND, REFUSED, Failure
 from portal.cli.house import House, pass_house
 from portal.cli.naming import INSTANCE
 from portal.cli.output import as_json, clean, more, table, when
@@ -32,8 +33,9 @@ def search(house: House, instance: str, words: tuple[str, ...], limit: int | Non
     if house.as_json:
         return as_json(answer)
     show_messages(answer["messages"])
-    if answer["suggestion"]:
-        click.echo(f"Nothing is found. Did you mean: {clean(answer['suggestion'])}", err=True)
+    if not answer["messages"] and not answer["hasMore"]:
+        suggestion = f" Did you mean: {clean(answer['suggestion'])}" if answer["suggestion"] else ""
+        click.echo(f"Nothing is found.{suggestion}", err=True)
     more(answer)
 
 
@@ -118,7 +120,15 @@ def unpin(house: House, instance: str, message_id: str, chat: str | None) -> Non
 
 
 def _pin(house: House, /, instance: str, **body: Any) -> None:
-    answer = house.api.post(f"chat/pinMessage/{segment(instance)}", **body)
+    try:
+        answer = house.api.post(f"chat/pinMessage/{segment(instance)}", **body)
+    except Failure as failure:
+        # Both are 500 there, as in the API it is compatible with; a script that tries again would never end.
+        if failure.message == f"message with ID {body['messageId']} not found":
+            failure.code = NOT_FOUND
+        elif failure.message.startswith("invalid duration"):
+            failure.code = REFUSED
+        raise
     house.tell(answer, answer["message"])
 
 

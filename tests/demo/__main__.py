@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 
@@ -29,10 +30,16 @@ def main() -> None:
     # Whoever stops it by a signal, or started it behind a shell that ignores Ctrl-C, leaves nothing behind either.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    port = int(os.environ.get("PORT") or 8000)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            sys.exit(f"Port {port} is taken by another program. Stop it, or choose another port: PORT=8001 make demo.")
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else MESSAGES
     began = time.monotonic()
     print(f"Starting a loopback WhatsApp, the portal and three contacts; writing {messages:,} messages ...", flush=True)
-    port = int(os.environ.get("PORT") or 8000)
     with Stage(port, messages) as stage:
         stage.let_them_talk()
         print(WELCOME.format(url=stage.url, token=stage.token, seconds=time.monotonic() - began), flush=True)
