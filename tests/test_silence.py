@@ -1,6 +1,7 @@
 """Each of our transactions on PostgreSQL ends when we are silent in it for too long, behind a pgbouncer too."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from tests.pgbouncer import needed, pgbouncer
 from tests.portal_process import ROOT, environment
@@ -45,6 +46,16 @@ def test_a_transaction_that_fails_leaves_a_connection_that_works() -> None:
         assert limit() != "0"
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def test_a_connection_that_is_gone_is_an_operational_error() -> None:
+    """Was red: a killed server gave another one, which the writer took for a fault of the message: it was put aside."""
+    connection.ensure_connection()
+    socket.socket(fileno=os.dup(connection.connection.pgconn.socket)).shutdown(socket.SHUT_RDWR)
+    with pytest.raises(OperationalError), transaction.atomic():
+        raise AssertionError("it began")
+    with transaction.atomic():
+        assert limit() != "0"
 
 
 def test_a_connection_that_was_cut_meanwhile_is_opened_anew() -> None:

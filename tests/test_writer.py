@@ -1,5 +1,6 @@
 """The one thread that stores: how much waits for it, what it takes over, and what it survives."""
 
+import itertools
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -8,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from chats.intake import Taken, take_in
 from chats.models import Message
 from instances.models import Instance
-from instances.whatsapp import journal, writer
+from instances.whatsapp import database, journal, writer
 from instances.whatsapp.events import MessageArrived, Party, Stored
 from instances.whatsapp.journal import Journal, encode, left_behind
 from instances.whatsapp.waiting import Waiting
@@ -224,6 +225,24 @@ def test_a_fault_of_ours_costs_one_event(
     wait(lambda: ids() == {"M0", "M2"})
     wait((tmp_path / "ours" / "refused").exists)
     assert b'"M1"' in (tmp_path / "ours" / "refused").read_bytes()
+
+
+def test_a_database_that_goes_away_under_another_name(
+    desk: Writer, instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was red: a message that came at that moment was put aside, as one that cannot be stored."""
+    monkeypatch.setattr(writer, "RETRY_SECONDS", (0.01,))
+    real, tries = database.call, itertools.count()
+
+    def call(work: Any, *args: Any, **fields: Any) -> Any:
+        if next(tries) < 20:
+            raise DatabaseError("the connection is closed")
+        return real(work, *args, **fields)
+
+    monkeypatch.setattr(database, "call", call)
+    desk.put(instance, arrived("M1"))
+    wait(lambda: ids() == {"M1"})
+    assert not (tmp_path / "ours" / "refused").exists()
 
 
 def test_no_memory_for_a_batch(desk: Writer, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

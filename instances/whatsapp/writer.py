@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum, auto
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -33,6 +34,14 @@ RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 SAME_AGAIN = 2
 # And how often one for which there is no memory: half a minute.
 SHORT_OF_MEMORY = 8
+
+
+class Next(Enum):
+    """What comes after a batch that could not be stored."""
+
+    AGAIN = auto()
+    WAIT = auto()
+    REFUSE = auto()
 
 
 class Ending(Exception):
@@ -119,21 +128,37 @@ class Writer:
             try:
                 with self._turn:
                     taken = database.call(take_in, instance, events, live=live)
-            except (OperationalError, InterfaceError, MemoryError) as error:
-                # One for which memory never suffices must not hold up all others for good.
-                if isinstance(error, MemoryError) and (len(events) > 1 or attempt >= SHORT_OF_MEMORY):
-                    return self._refused(instance, events, live)
-                if self._wait_again(attempt, error):
-                    return False
-            except Exception:
-                # A fault of ours must not end the thread. And another process may have made the same chat at the same
-                # moment: then it works the next time.
-                if attempt >= SAME_AGAIN:
-                    return self._refused(instance, events, live)
+            except Exception as error:
+                # Whatever it is: it must not end the thread.
+                match self._next(error, attempt, len(events)):
+                    case Next.REFUSE:
+                        return self._refused(instance, events, live)
+                    case Next.WAIT if self._wait_again(attempt, error):
+                        return False
             else:
                 self._tell(instance, taken, live)
                 return True
         return False
+
+    def _next(self, error: Exception, attempt: int, count: int) -> Next:
+        """What to do about a batch that could not be stored."""
+        if isinstance(error, OperationalError | InterfaceError):
+            return Next.WAIT
+        if isinstance(error, MemoryError):
+            # One for which it never suffices must not hold up all others for good.
+            return Next.REFUSE if count > 1 or attempt >= SHORT_OF_MEMORY else Next.WAIT
+        # Another process may have made the same chat at the same moment: then it works the next time.
+        if attempt < SAME_AGAIN:
+            return Next.AGAIN
+        # While the database does not answer, it is no fault of the message's, whatever the error is called.
+        return Next.REFUSE if self._answers() else Next.WAIT
+
+    def _answers(self) -> bool:
+        try:
+            database.call(Instance.objects.exists)
+        except DatabaseError:
+            return False
+        return True
 
     def _wait_again(self, attempt: int, error: Exception) -> bool:
         """Locked, full, gone, or no memory: nothing is lost by waiting, all by giving up. True: the process ends."""

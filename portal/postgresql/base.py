@@ -13,8 +13,9 @@ it would not hold: behind a pgbouncer the next transaction has another one.
 
 from django.conf import settings
 from django.db.backends.postgresql import base
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.errors import Error, OperationalError, error_from_result
+from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -36,9 +37,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             try:
                 result = self.connection.pgconn.exec_(begin.encode())
                 if result.status != ExecStatus.COMMAND_OK:
-                    raise error_from_result(result)
+                    raise _error(result)
             except BaseException:
                 # Neither in a transaction nor out of one: who goes on gets another one.
                 self.connection.close()
                 self.close()
                 raise
+
+
+def _error(result: PGresult) -> Error:
+    """The server's own error; a connection that is gone has none, and is told from others as psycopg does."""
+    if result.error_field(DiagnosticField.SQLSTATE) is None:
+        return OperationalError(result.get_error_message())
+    return error_from_result(result)
