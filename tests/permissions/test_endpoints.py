@@ -147,7 +147,7 @@ class Endpoints(ApiTestCase, PageTestCase):
             return None
 
         with (
-            patch.object(websocket, "_on_thread", here),
+            patch.object(websocket, "aside", here),
             patch.object(websocket, "_listening", heard),
             patch.object(websocket.Connection, "_tell", heard),
         ):

@@ -67,7 +67,7 @@ class Pages(PageTestCase):
         # Linked, and no connector is up: nothing is deleted then, however often the table asks.
         type(self.shop).objects.filter(pk=self.shop.pk).update(jid="5511900000001@s.whatsapp.net")
         # The test's one connection is not the stream's to close.
-        self.enterContext(mock.patch("portal.views.live.close_old_connections"))
+        self.enterContext(mock.patch("portal.aside.close_old_connections"))
         self.enterContext(mock.patch("portal.health.broker"))
         self.enterContext(mock.patch("portal.health.KEPT_SECONDS", 0))
         # No NATS is here, which the stream of news notices sooner or later.
