@@ -112,4 +112,5 @@ def start_portal(tmp_path: Path) -> Iterator[Callable[..., PortalProcess]]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests last: its driver leaves a running event loop on the main thread for good."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    # Of them first the one that wants a house in which nobody has linked the phone yet: each process has one house.
+    items.sort(key=lambda one: (one.get_closest_marker("browser") is not None, one.path.name != "test_linking.py"))
