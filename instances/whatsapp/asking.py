@@ -6,7 +6,6 @@ libraries may use a key twice.
 """
 
 import logging
-import re
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -16,7 +15,7 @@ from django.utils import timezone
 
 from chats.models import Message
 from instances.models import Instance
-from instances.whatsapp.events import Lost, MessageArrived, Party
+from instances.whatsapp.events import Lost, MessageArrived, Party, without_device
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +25,6 @@ CALM_SECONDS = 6.0
 TIMES = 4
 # Asking costs a reconnection, and whoever uses a key twice can bring it about: so often a device, in so many seconds.
 MOST, MOST_SECONDS = 6, 600.0
-# A person's JID may name a device: 1002:5@lid.
-_DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
 
 
 class Asking:
@@ -94,7 +91,7 @@ class Asking:
 
 def _unreadable(lost: Lost) -> MessageArrived:
     """What a chat shows of a message that nobody asks for."""
-    sender = Party(_DEVICE.sub("@", lost.sender, count=1))
+    sender = Party(without_device(lost.sender))
     return MessageArrived(
         message_id=lost.message_id,
         chat=Party(lost.chat) if lost.chat else sender,

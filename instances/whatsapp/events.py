@@ -3,9 +3,17 @@
 All times are aware and in UTC; JIDs are plain strings without a device part.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+_DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
+
+
+def without_device(jid: str) -> str:
+    """A person's JID as the library's log has it may name a device: 5511:7@s.whatsapp.net."""
+    return _DEVICE.sub("@", jid, count=1)
 
 
 @dataclass(frozen=True, slots=True)

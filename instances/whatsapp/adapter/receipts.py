@@ -10,7 +10,7 @@ a line. It is not escaped: whatever does not look exactly as expected is dropped
 import re
 from datetime import UTC, datetime
 
-from instances.whatsapp.events import Party, Receipt
+from instances.whatsapp.events import Party, Receipt, without_device
 
 # WhatsApp's names of what we show. "inactive" (an empty type from somebody who
 # is not online) gives no tick on phones either.
@@ -21,8 +21,6 @@ _RECEIPT = re.compile(rf"<receipt{_ATTRIBUTES}(?:/>|>(.*)</receipt>)", re.DOTALL
 # An author's messages are listed; members' receipts for one message are gathered.
 _ITEM = re.compile(r'<(?:item [^<>]*?\bid|participants [^<>]*?\bkey)="([^"<>]*)"')
 _ATTRIBUTE = re.compile(r' ([a-z_]+)="([^"]*)"')
-# A person's JID may name a device: 5511:7@s.whatsapp.net.
-_DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
 # As many as a client gathers at most, with room to spare.
 MOST = 1000
 
@@ -43,7 +41,7 @@ def read(line: str) -> Receipt | None:
         at = datetime.fromtimestamp(int(attributes.get("t", "")), UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    chat = Party(_DEVICE.sub("@", attributes["from"], count=1))
+    chat = Party(without_device(attributes["from"]))
     # In a group that gathers several members' receipts nobody is named.
-    sender = Party(_DEVICE.sub("@", attributes["participant"], count=1)) if "participant" in attributes else chat
+    sender = Party(without_device(attributes["participant"])) if "participant" in attributes else chat
     return Receipt(chat, sender, tuple(dict.fromkeys(one for one in ids if one)), status, at)
