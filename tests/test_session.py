@@ -252,6 +252,7 @@ def test_keys_without_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
         house.holds = False
         await house.session._on(ev.LoggedOut(""))
         assert not forgotten
+        assert (await asyncio.to_thread(row()))[1], "nor does its row say that there are none"
 
     run(work)
 

@@ -375,7 +375,7 @@ class Session:
         def forget() -> None:
             with transaction.atomic():
                 # Whoever takes the instance over waits for this row.
-                if self._record.mine().update(**gone) and self._holds():
+                if self._holds() and self._record.mine().update(**gone):
                     keys.forget(self.instance.uid)
                 else:
                     log.warning("instance %s is no longer ours: its keys stay", self.instance.uid)
