@@ -14,6 +14,7 @@ from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, TextOrder
 from instances.whatsapp.errors import Busy, NotConfirmed
 from instances.whatsapp.sending import Sending
+from instances.whatsapp.threads import Threads
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -67,7 +68,7 @@ def carried_out(pool: ThreadPoolExecutor, *orders: PinOrder, work: Callable[[Any
     """What their callers hear."""
 
     async def go() -> list[Any]:
-        sending = Sending(pool)
+        sending = Sending(Threads(pool))
         client: Any = object()
         asked = (sending.carry_out(one, client, work) for one in orders)
         heard = await asyncio.gather(*asked, return_exceptions=True)

@@ -14,7 +14,7 @@ from django.db import OperationalError
 
 from instances.models import Instance
 from instances.states import State
-from instances.whatsapp import commands, database, keys, recording, session
+from instances.whatsapp import commands, database, keys, line, recording, session
 from instances.whatsapp import events as ev
 from instances.whatsapp.outage import Outage
 from instances.whatsapp.session import Session
@@ -59,7 +59,7 @@ class House:
         self.session = Session(instance, lease, self.pool, writer, history, ticks, Outage())
 
     def give_client(self) -> Any:
-        self.session._client = client = cast(Any, FakeClient())
+        self.session._line.client = client = cast(Any, FakeClient())
         return client
 
     async def ticks(self, until: Callable[[], Any]) -> None:
@@ -77,8 +77,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     FakeClient.made = []
     FakeClient.may_start = threading.Event()
     FakeClient.may_start.set()
-    monkeypatch.setattr(session, "Client", FakeClient)
-    monkeypatch.setattr(session, "BACKOFF_SECONDS", (0.05,))
+    monkeypatch.setattr(line, "Client", FakeClient)
+    monkeypatch.setattr(line, "BACKOFF_SECONDS", (0.05,))
     for module in (session, recording):
         monkeypatch.setattr(module, "broker", lambda: mock.MagicMock(publish_async=told, subscribe=listening))
     yield
@@ -132,8 +132,8 @@ def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(keys, "prepare", prepare)
 
     async def work(house: House) -> None:
-        house.session._start_at = time.monotonic()
-        await house.ticks(lambda: house.session._client)
+        house.session._line.start_in(0)
+        await house.ticks(lambda: house.session._line.client)
         assert len(FakeClient.made) == 1
 
     run(work)
@@ -168,7 +168,7 @@ def test_a_client_that_gave_up_while_the_database_is_away(monkeypatch: pytest.Mo
     async def work(house: House) -> None:
         with mock.patch.object(database, "call", side_effect=OperationalError("away")):
             await house.session._on(ev.Stopped("gone"))
-        await house.ticks(lambda: house.session._client)
+        await house.ticks(lambda: house.session._line.client)
 
     run(work)
 
@@ -178,7 +178,7 @@ def test_a_session_that_ends_while_its_client_starts() -> None:
 
     async def work(house: House) -> None:
         FakeClient.may_start.clear()
-        house.session._start_at = time.monotonic()
+        house.session._line.start_in(0)
         starting = asyncio.create_task(house.session.tick())
         await until(lambda: FakeClient.made)
         ending = asyncio.create_task(house.session.end())
@@ -197,20 +197,20 @@ def test_a_client_that_waits_for_its_turn_to_start(monkeypatch: pytest.MonkeyPat
     busy = threading.Event()
     starters = ThreadPoolExecutor(1)
     starters.submit(busy.wait, 10)
-    monkeypatch.setattr(session, "_STARTERS", starters)
+    monkeypatch.setattr(line, "_STARTERS", starters)
 
     async def work(house: House) -> None:
-        house.session._start_at = time.monotonic()
+        house.session._line.start_in(0)
         starting = asyncio.create_task(house.session.tick())
-        await until(house.session._starting.locked)
+        await until(house.session._line._starting.locked)
         if lost == "the lease":
             house.holds = False
         else:
-            house.session._leaving = True
+            house.session._line.closing = True
         busy.set()
         await starting
         assert not FakeClient.made
-        assert house.session._start_at is not None, "it is due as soon as the lease is good again"
+        assert house.session._line.due, "it is due as soon as the lease is good again"
 
     run(work)
 
@@ -264,7 +264,7 @@ def test_a_change_whose_caller_has_given_up(verb: str) -> None:
     async def work(house: House) -> None:
         client = house.give_client()
         payload = commands.Change(deadline=time.time() + 0.2).to_payload()
-        async with house.session._changing:
+        async with house.session._line.turn:
             asked = asyncio.create_task(house.session._command(f"instance.x.{verb}", payload))
             await asyncio.sleep(0.4)
         assert await asked == {"error": "NotConnected", "text": "WhatsApp client is not connected"}
@@ -293,10 +293,10 @@ def test_a_state_that_another_owner_wrote_is_not_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(recording, "broker", lambda: mock.MagicMock(publish_async=publish))
 
     async def work(house: House) -> None:
-        await house.session._set_state(State.CONNECTED)
+        await house.session._record.state(State.CONNECTED)
         assert len(heard) == 1
         await asyncio.to_thread(Instance.objects.update, epoch=7)
-        await house.session._set_state(State.DISCONNECTED)
+        await house.session._record.state(State.DISCONNECTED)
         assert len(heard) == 1
 
     run(work)

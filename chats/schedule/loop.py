@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError
 from django.utils import timezone
@@ -12,13 +11,11 @@ from django.utils import timezone
 from chats.errands import runner as batches
 from chats.rules import runner as rules
 from chats.schedule import runner
-from instances.whatsapp import database
+from instances.whatsapp.threads import Threads
 from portal import clock
 from portal.pool import Pool
 
 log = logging.getLogger(__name__)
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 LOOK_SECONDS = 1.0
 # How often to look for what a clock that was wrong has put off.
@@ -33,7 +30,7 @@ class Loop:
     """Runs until `stop`. Several, in any number of processes, do each other no harm."""
 
     def __init__(self) -> None:
-        self._pool = Pool(THREADS, "schedule")
+        self._threads = Threads(Pool(THREADS, "schedule"))
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._under_way: dict[int, asyncio.Future[bool]] = {}
@@ -47,7 +44,7 @@ class Loop:
         """Carry out what is due until `stop`."""
         while not self._stop.is_set():
             try:
-                due = await self._thread(_due_instances)
+                due = await self._threads.ask(_due_instances)
                 self._trouble = False
             except DatabaseError:
                 if not self._trouble:
@@ -62,7 +59,7 @@ class Loop:
             await asyncio.wait(self._under_way.values(), timeout=DRAIN_SECONDS)
 
     def _begin(self, instance: int) -> None:
-        work = asyncio.ensure_future(self._thread(_run_instance, instance, self._stop.is_set))
+        work = asyncio.ensure_future(self._threads.ask(_run_instance, instance, self._stop.is_set))
         self._under_way[instance] = work
 
         def ended(done: "asyncio.Future[bool]") -> None:
@@ -74,11 +71,6 @@ class Loop:
                 self._begin(instance)  # There may be more: at the end of the queue, behind the others.
 
         work.add_done_callback(ended)
-
-    def _thread(
-        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> "asyncio.Future[Result]":
-        return self._loop.run_in_executor(self._pool, lambda: database.call(work, *args, **kwargs))
 
 
 class _Mending:

@@ -8,9 +8,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -21,14 +20,12 @@ from instances.events import book, outbox
 from instances.events.models import Delivery
 from instances.events.sender import Sender
 from instances.events.turns import SILENCE, NoTurns, Turn, Turns
-from instances.whatsapp import database
+from instances.whatsapp.threads import Threads
 from portal import metrics
 from portal.broker import NobodyListens, broker
 from portal.pool import Pool
 
 log = logging.getLogger(__name__)
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 # Without being told of anything, look every so often (seconds).
 LOOK_SECONDS = 1.0
@@ -51,7 +48,7 @@ class Worker:
     def __init__(self) -> None:
         self._turns = Turns()
         self._sender = Sender()
-        self._pool = Pool(THREADS, "worker")
+        self._threads = Threads(Pool(THREADS, "worker"))
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._wake = asyncio.Event()
@@ -101,8 +98,8 @@ class Worker:
         while True:
             self._wake.clear()
             try:
-                more = await self._database(book.hand_out)
-                for webhook in more | await self._database(book.due_webhooks):
+                more = await self._threads.ask(book.hand_out)
+                for webhook in more | await self._threads.ask(book.due_webhooks):
                     await self._turns.offer(webhook)
                 self._complain("look", "")
             except (DatabaseError, NoTurns) as error:
@@ -117,7 +114,7 @@ class Worker:
         while True:
             for job in (book.give_up, book.forget_old):
                 try:
-                    if done := await self._database(job):
+                    if done := await self._threads.ask(job):
                         log.info("%s: %d", job.__name__, done)
                 except DatabaseError:
                     log.exception("%s was not done; it is tried again", job.__name__)
@@ -150,7 +147,7 @@ class Worker:
             self._complain("deliver", "")
             # Something may have become due between our last look and the end
             # of the turn, when its own turn was refused as one too many.
-            if emptied and turn.webhook in await self._database(book.due_webhooks):
+            if emptied and turn.webhook in await self._threads.ask(book.due_webhooks):
                 await self._turns.offer(turn.webhook)
         except (DatabaseError, NatsError, NoTurns) as error:
             # The turn comes again by itself; what was delivered is noted.
@@ -170,7 +167,7 @@ class Worker:
     async def _empty(self, webhook: UUID) -> bool:
         """Deliver what is due at a webhook; False when the process is to stop before that is done."""
         while not self._stop.is_set():
-            deliveries = await self._database(book.due, webhook, BATCH)
+            deliveries = await self._threads.ask(book.due, webhook, BATCH)
             if not deliveries:
                 return True
             # Of one chat one after the other, in their order; of different ones some at once.
@@ -193,7 +190,7 @@ class Worker:
                     return
                 outcome = await self._sender.send(delivery)
                 metrics.WEBHOOK_ATTEMPTS.labels("delivered" if outcome.delivered else "failed").inc()
-                if not await self._database(book.note, delivery, outcome):
+                if not await self._threads.ask(book.note, delivery, outcome):
                     resting.set()
 
     # --- Helpers --------------------------------------------------------------
@@ -207,8 +204,3 @@ class Worker:
             self._troubles[where] = trouble
         elif before and not self._troubles:
             log.info("webhooks are delivered again (%s at %s)", settings.PROCESS_NAME, time.strftime("%X"))
-
-    async def _database(
-        self, work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
-        return await self._loop.run_in_executor(self._pool, lambda: database.call(work, *args, **kwargs))

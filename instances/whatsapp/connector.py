@@ -18,7 +18,7 @@ from instances import labels
 from instances.leases import TAKEN_AT_ONCE, Lease
 from instances.models import Instance
 from instances.states import State
-from instances.whatsapp import commands, database, housekeeping, journal, keys
+from instances.whatsapp import commands, housekeeping, journal, keys
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.history import History
 from instances.whatsapp.journal import Journal
@@ -26,6 +26,7 @@ from instances.whatsapp.lease_thread import LeaseThread
 from instances.whatsapp.outage import Outage
 from instances.whatsapp.session import Session
 from instances.whatsapp.stating import save_unplaced
+from instances.whatsapp.threads import Threads
 from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import metrics
@@ -66,6 +67,7 @@ class Connector:
         # Those whose instance was taken from us, while they end.
         self._ending: dict[int, asyncio.Task[None]] = {}
         self._pool = Pool(THREADS, "connector")
+        self._threads = Threads(self._pool)
         self._writer = Writer(Journal(journal.place()), self._on_taken)
         self._history = History(self._writer, self._on_history)
         self._ticks = Ticks()
@@ -135,7 +137,7 @@ class Connector:
     async def _take_over(self) -> None:
         """Before any connection: what comes again must be known for what is there."""
         while not self._stop.is_set():
-            work: asyncio.Future[Any] = self._loop.run_in_executor(self._pool, self._writer.take_over, journal.place())
+            work: asyncio.Future[Any] = asyncio.create_task(self._threads.run(self._writer.take_over, journal.place()))
             stop: asyncio.Future[Any] = asyncio.create_task(self._stop.wait())
             await asyncio.wait([work, stop], return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()
@@ -214,7 +216,7 @@ class Connector:
             metrics.CONNECTIONS.labels(state).set(states[state])
         # Beside the ticks: it may take longer than an instance may be without a connector.
         if self._tidying is None or self._tidying.done():
-            self._tidying = self._spawn(self._database(housekeeping.run, ticks, self.lease.fleet))
+            self._tidying = self._spawn(self._threads.ask(housekeeping.run, ticks, self.lease.fleet))
         # Each takes its share and no more, however soon it comes again: so the others find theirs.
         return len(taken) >= TAKEN_AT_ONCE
 
@@ -240,7 +242,7 @@ class Connector:
         metrics.UNPLACED.set(number)
         if not unplaced:
             return
-        for instance, event in await self._database(save_unplaced, unplaced):
+        for instance, event in await self._threads.ask(save_unplaced, unplaced):
             payload = {"state": instance.state, "sentence": instance.sentence}
             topic = commands.news_subject(instance.uid, "state")
             broker().publish(topic, payload | {"events": [event.body] if event else []})
@@ -261,9 +263,9 @@ class Connector:
         with suppress(DatabaseError):
             await self._leasing(self.lease.drain)
         await asyncio.gather(*(self._let_go(session) for session in list(self._sessions.values())))
-        await self._loop.run_in_executor(self._pool, self._history.close)
-        await self._loop.run_in_executor(self._pool, self._writer.close)
-        await self._loop.run_in_executor(self._pool, self._ticks.close)
+        await self._threads.run(self._history.close)
+        await self._threads.run(self._writer.close)
+        await self._threads.run(self._ticks.close)
         with suppress(DatabaseError):
             await self._leasing(self.lease.leave)
         await self._call_others()
@@ -335,9 +337,6 @@ class Connector:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a fault of ours", exc_info=error)
-
-    async def _database(self, work: Any, *args: Any) -> Any:
-        return await self._loop.run_in_executor(self._pool, lambda: database.call(work, *args))
 
 
 def _lock_name(name: str) -> IO[str]:

@@ -4,8 +4,6 @@ import asyncio
 import base64
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from instances.models import Instance
 from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.errors import MediaBroken, MediaTooLarge, NoMedia, NotConnected
+from instances.whatsapp.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +31,9 @@ _slots = asyncio.Semaphore(AT_ONCE)
 class Downloads:
     """What an instance's session fetches when somebody asks for a file."""
 
-    def __init__(self, instance: Instance, pool: Executor) -> None:
+    def __init__(self, instance: Instance, threads: Threads) -> None:
         self._instance = instance
-        self._pool = pool
+        self._threads = threads
         # Two who ask for the same file wait for the same download.
         self._under_way: dict[int, asyncio.Task[int]] = {}
 
@@ -50,16 +49,16 @@ class Downloads:
 
     async def piece(self, message: int, offset: int) -> dict[str, Any]:
         """A piece of a file that was fetched. Raises NoMedia when it is not here (any more)."""
-        return {"piece": await self._thread(self._read, message, offset)}
+        return {"piece": await self._threads.run(self._read, message, offset)}
 
     async def _fetch(self, message: int, client: Client | None) -> int:
-        reference, path = await self._thread(database.call, self._look_up, message)
-        found = await self._thread(cache.find, path)
+        reference, path = await self._threads.ask(self._look_up, message)
+        found = await self._threads.run(cache.find, path)
         if found is None:
             if client is None:
                 raise NotConnected
             async with _slots:
-                found = await self._thread(_download, client, reference, path)
+                found = await self._threads.run(_download, client, reference, path)
         return int(found.stat().st_size)
 
     def _look_up(self, message: int) -> tuple[Reference, Path]:
@@ -77,9 +76,6 @@ class Downloads:
                 return base64.b64encode(file.read(PIECE_BYTES)).decode()
         except FileNotFoundError:
             raise NoMedia from None
-
-    def _thread(self, work: Callable[..., Any], *args: Any) -> Awaitable[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args))
 
 
 def _download(client: Client, reference: Reference, path: Path) -> Path:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
+from contextlib import suppress
 from copy import copy
 from typing import Any
 
@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from instances.models import Instance
 from instances.states import State
-from instances.whatsapp import commands, database
+from instances.whatsapp import commands
 from instances.whatsapp.stating import save_state
-from portal import tracing
+from instances.whatsapp.threads import Threads
 from portal.broker import NobodyListens, broker
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,15 @@ STATE = "state"
 class Recording:
     """One instance's row, as its owner writes it; on the connector's loop."""
 
-    def __init__(self, instance: Instance, holds: Callable[[], bool], pool: Executor) -> None:
+    def __init__(self, instance: Instance, holds: Callable[[], bool], threads: Threads) -> None:
         self._instance = instance
         self._holds = holds
-        self._pool = pool
+        self._threads = threads
         # What is so, and stands in no row yet.
         self._unwritten: set[str] = set()
         self._told_at = instance.state_at
         self._turn = asyncio.Lock()
+        self._changed = asyncio.Condition()
 
     @property
     def waits(self) -> bool:
@@ -47,7 +48,7 @@ class Recording:
 
     async def save(self, **fields: Any) -> None:
         """Write what somebody wants. Raises DatabaseError, and then it is not so."""
-        if not await self._database(self.mine().update, **fields):
+        if not await self._threads.ask(self.mine().update, **fields):
             log.warning("instance %s is no longer ours", self._instance.uid)
         for name, value in fields.items():
             setattr(self._instance, name, value)
@@ -59,15 +60,26 @@ class Recording:
         self._unwritten |= fields.keys()
         await self.write()
 
-    async def state(self, state: State, detail: str) -> None:
-        """Write a new state, if it is one, and tell of it."""
-        if (self._instance.state, self._instance.state_detail) == (state, detail[:300]):
-            return
-        self._instance.state, self._instance.state_detail = state, detail[:300]
-        self._instance.state_at = timezone.now()
-        log.info("instance %s: %s", self._instance.uid, state)
-        self._unwritten.add(STATE)
-        await self.write()
+    async def state(self, state: State, detail: str = "") -> None:
+        """Write a new state, if it is one, and tell everybody of it."""
+        if (self._instance.state, self._instance.state_detail) != (state, detail[:300]):
+            self._instance.state, self._instance.state_detail = state, detail[:300]
+            self._instance.state_at = timezone.now()
+            log.info("instance %s: %s", self._instance.uid, state)
+            self._unwritten.add(STATE)
+            await self.write()
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until `ready`, which is asked whenever a state was told, but no longer than this."""
+
+        async def wait() -> None:
+            async with self._changed:
+                await self._changed.wait_for(ready)
+
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wait(), seconds)
 
     async def write(self) -> None:
         """Write what waits."""
@@ -88,7 +100,7 @@ class Recording:
         now = copy(self._instance)
         if now.state_at == self._told_at:
             return
-        event = await self._database(save_state, now)
+        event = await self._threads.ask(save_state, now)
         self._told_at = now.state_at
         # Without an event it is another connector's by now, which tells what is so.
         if event is not None:
@@ -100,7 +112,3 @@ class Recording:
             await broker().publish_async(commands.news_subject(self._instance.uid, topic), payload)
         except NobodyListens:
             log.debug("news not told: NATS is away")
-
-    async def _database(self, work: Callable[..., Any], *args: Any, **fields: Any) -> Any:
-        call = tracing.carried(lambda: database.call(work, *args, **fields))
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)

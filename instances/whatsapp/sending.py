@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,8 @@ from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import Order, PinOrder, TextOrder, error_reply
 from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, Refused, WhatsAppError
 from instances.whatsapp.events import MessageArrived
-from portal import metrics, tracing
+from instances.whatsapp.threads import Threads
+from portal import metrics
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ Work = Callable[[Client], dict[str, Any]]
 class Sending:
     """The one place in a connector from which an instance's orders go out."""
 
-    def __init__(self, pool: Executor) -> None:
-        self._pool = pool
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
         # The library sends no two messages of a client at once, and holds its
         # own lock while it waits for an acknowledgement, for 75 seconds if need
         # be. Waiting here instead, an order whose time is over is not sent.
@@ -78,7 +78,7 @@ class Sending:
             if not order.in_time:
                 return error_reply(Busy())
             begun.set()
-            return await asyncio.get_running_loop().run_in_executor(self._pool, tracing.carried(work), client)
+            return await self._threads.run(work, client)
 
 
 def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], object], client: Client) -> dict[str, Any]:
