@@ -44,12 +44,20 @@ class House(PortalProcess):
         self._logs.mkdir()
         self.start("nats")
         wait(self._nats.ready, 30, "NATS")
-        first = "from portal.supervisor import first_run as f; f.prepare_database(); f.collect_static_files()"
-        made = self.manage("shell", "--no-imports", "-c", first)
-        assert made.returncode == 0, made.stderr
+        self.prepare()
         for name in OURS:
             self.start(name)
         self.wait_ready()
+
+    def prepare(self) -> None:
+        """Bring the new database up to this version."""
+        first = "from portal.supervisor import first_run as f; f.prepare_database(); f.collect_static_files()"
+        made = self.manage("shell", "--no-imports", "-c", first)
+        assert made.returncode == 0, made.stderr
+
+    def command(self, name: str) -> list[str]:
+        """What runs one of ours."""
+        return [sys.executable, str(ROOT / "manage.py"), name]
 
     def start(self, name: str) -> None:
         """Start one that does not run."""
@@ -60,7 +68,7 @@ class House(PortalProcess):
         elif name == "nats":
             self._popen(name, self._nats.spec.command)
         else:
-            self._popen(name, [sys.executable, str(ROOT / "manage.py"), name])
+            self._popen(name, self.command(name))
 
     def kill(self, name: str) -> None:
         """End one at once, by SIGKILL."""
@@ -108,11 +116,12 @@ class KillScene(Scene):
     """The scene in such a house."""
 
     targets: Sequence[str] = (*OURS, *THEIRS)
+    built: type[House] = House
 
     def start(self) -> None:
         """Start all of it."""
         assert isinstance(self.database, HousePlan)
-        self.house = self.portal = House(self.folder, self.database.server, **self._environment)
+        self.house = self.portal = self.built(self.folder, self.database.server, **self._environment)
 
     def kill(self, name: str) -> None:
         """End one at once."""
@@ -185,10 +194,10 @@ def embedded_scene(folder: Path, **more: str) -> Iterator[EmbeddedScene]:
 
 
 @contextmanager
-def kill_scene(folder: Path, **more: str) -> Iterator[KillScene]:
+def kill_scene(folder: Path, kind: type[KillScene] = KillScene, **more: str) -> Iterator[KillScene]:
     """A linked portal on PostgreSQL, Valkey and NATS, on which a kill is a kill: what is committed is written."""
     with LoopbackServer(folder / "whatsapp") as wa, postgres.serving(postgres.DURABLE) as server:
-        scene = KillScene(wa, folder, HousePlan(folder, server), API_RATE="1000000/m", **more)
+        scene = kind(wa, folder, HousePlan(folder, server), API_RATE="1000000/m", **more)
         try:
             scene.link()
             yield scene
