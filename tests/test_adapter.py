@@ -42,7 +42,7 @@ def event(message: Message, **source: Any) -> pb.Message:
 
 
 def read(message: Message, **source: Any) -> Any:
-    return messages.read(event(message, **source))
+    return messages.read(event(message, **source), lambda *_: ([], []))
 
 
 def test_it_works() -> None:

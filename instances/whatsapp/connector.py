@@ -126,6 +126,7 @@ class Connector:
         await self._drain()
         for task in beside:
             task.cancel()
+        self._lease_thread.close()
 
     def _has_worn(self) -> bool:
         """Whether so many clients have come and gone that a new process is due, and nothing is under way."""

@@ -16,7 +16,7 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
-from instances.whatsapp import pools, ratchets
+from instances.whatsapp import message_secrets, pools, ratchets
 from instances.whatsapp.events import Lost
 from portal.secrets import read_or_make_secret
 
@@ -73,6 +73,25 @@ def forget_ratchets(uid: UUID, lost: Iterable[Lost]) -> None:
     else:
         command = [sys.executable, "-P", ratchets.__file__, prepare(uid)]
         subprocess.run(command, input=json.dumps(pairs), text=True, check=True, timeout=60)
+
+
+def secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) -> tuple[list[str], list[bytes]]:
+    """All names of a message's author, and the secrets that came with it; a client may run on these keys.
+
+    Raises psycopg's errors and subprocess's.
+    """
+    if settings.SESSION_DATABASE_URL:
+        with _database() as store:
+            store.execute(sql.SQL("SET search_path TO {}").format(_schema(uid)))
+            return message_secrets.find(
+                lambda statement, values: store.execute(statement.replace("?", "%s").encode(), values),
+                chat, author, message_id,
+            )  # fmt: skip
+    command = [sys.executable, "-I", "-S", message_secrets.__file__, prepare(uid)]
+    told = json.dumps([chat, list(author), message_id])
+    done = subprocess.run(command, input=told, stdout=subprocess.PIPE, text=True, check=True, timeout=20)
+    names, secrets = json.loads(done.stdout)
+    return names, [bytes.fromhex(secret) for secret in secrets]
 
 
 def _database() -> "psycopg.Connection[tuple[object, ...]]":

@@ -95,7 +95,8 @@ class Line:
             return None
         uid, proxy = self._instance.uid, proxies.address_of(self._instance)
         hear = partial(self._hear, generation)
-        client = Client(keys.prepare(uid), f"{uid.hex}-{next(_numbers)}", hear, self._holds, proxy, self._custody())
+        name, secrets = f"{uid.hex}-{next(_numbers)}", partial(keys.secrets_of, uid)
+        client = Client(keys.prepare(uid), name, hear, self._holds, proxy, self._custody(), secrets)
         client.start()
         return client
 

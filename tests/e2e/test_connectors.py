@@ -64,6 +64,14 @@ def test_the_keys_are_in_the_database(scene: Scene, bob: Actor) -> None:
     assert len(schemas) == 1
 
 
+def test_the_secret_of_a_message_is_found_there(scene: Scene, bob: Actor) -> None:
+    """With it the author's edits are sealed."""
+    secret = os.urandom(32)
+    message_id = bob.send_with_secret(scene.ana.jid, "at ten", secret)
+    scene.stored(bob.edit_sealed(scene.ana.jid, message_id, "at eleven", secret, bob.lid), seconds=30)
+    assert scene.stored(message_id, "text") == ("at eleven",)
+
+
 def test_a_client_that_stopped_keeps_no_connections(scene: Scene, bob: Actor) -> None:
     """The library never closes a client's pool: without us each reconnection would leave two sessions for good."""
 

@@ -1,10 +1,19 @@
 """Every kind of message arrives with its type and its searchable text."""
 
+import base64
+import hashlib
+import itertools
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import PollVoteMessage
 
+from instances.whatsapp.adapter import sealed
 from tests.e2e.scene import Scene, wait
 from tests.loopback import Actor
 
@@ -56,6 +65,48 @@ def test_edited(scene: Scene, bob: Actor) -> None:
     bob.edit(scene.ana.jid, message_id, "at eleven")
     wait(lambda: scene.stored(message_id, "text") == ("at eleven",), what="the edit")
     assert scene.stored(message_id, "edited_at") != (None,)
+
+
+def test_edited_under_a_seal(scene: Scene, bob: Actor, phone: Actor, group: str) -> None:
+    """As phones do since 2026, under either of their names; the real library keeps the secrets."""
+    edited = {}
+    for actor, to in ((bob, scene.ana.jid), (phone, bob.jid), (bob, group)):
+        for author in (actor.jid, actor.lid):
+            secret = os.urandom(32)
+            message_id = actor.send_with_secret(to, "at ten", secret)
+            edit = actor.edit_sealed(to, message_id, f"at eleven, {author}", secret, author)
+            assert scene.stored(edit, "kind") == ("edit",)
+            edited[message_id] = f"at eleven, {author}"
+    assert {message_id: scene.stored(message_id, "text")[0] for message_id in edited} == edited
+
+
+def test_edited_under_a_seal_by_somebody_else(scene: Scene, bob: Actor, carla: Actor, group: str) -> None:
+    """Every member of a group has the secret."""
+    secret = os.urandom(32)
+    message_id = bob.send_with_secret(group, "at ten", secret)
+    scene.stored(message_id)
+    for author in (bob.lid, carla.lid):
+        edit = carla.edit_sealed(group, message_id, "never", secret, author)
+        scene.stored(edit)
+    scene.stored(bob.send_text(group, "after it"))
+    assert scene.stored(message_id, "text") == ("at ten",)
+
+
+def test_our_keys_are_the_librarys(scene: Scene, bob: Actor, phone: Actor) -> None:
+    """whatsmeow seals no edits, but votes: the same keys under another label."""
+    secret = os.urandom(32)
+    poll_id = bob.poll(scene.ana.jid, "When?", ["Monday", "Friday"], secret)
+    bob.vote(scene.ana.jid, poll_id, bob.lid, "Friday")
+    heard = phone.wait_for(lambda event: "pollUpdateMessage" in event["message"])
+    vote = heard["message"]["pollUpdateMessage"]["vote"]
+    nonce, payload = (base64.b64decode(vote[name]) for name in ("encIV", "encPayload"))
+    opened = []
+    for author, actor in itertools.product((bob.jid, bob.lid), repeat=2):
+        key = sealed.key_of(secret, poll_id, author, actor, "Poll Vote")
+        with suppress(InvalidTag):
+            opened.append(AESGCM(key).decrypt(nonce, payload, f"{poll_id}\0{actor}".encode()))
+    (plain,) = opened
+    assert PollVoteMessage.FromString(plain).selectedOptions == [hashlib.sha256(b"Friday").digest()]
 
 
 def test_deleted(scene: Scene, bob: Actor) -> None:

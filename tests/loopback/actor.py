@@ -25,7 +25,13 @@ os.dup2(2, 1)
 
 from neonize import events as ev  # noqa: E402
 from neonize.client import NewClient  # noqa: E402
-from neonize.proto.Neonize_pb2 import MutationInfo, PatchInfo, SendMessageReturnFunction  # noqa: E402
+from neonize.proto.Neonize_pb2 import (  # noqa: E402
+    MessageInfo,
+    MessageSource,
+    MutationInfo,
+    PatchInfo,
+    SendMessageReturnFunction,
+)
 from neonize.proto.waSyncAction.WAWebProtobufSyncAction_pb2 import PinAction, SyncActionValue  # noqa: E402
 from neonize.utils.enum import MediaType, ParticipantChange, Presence, ReceiptType  # noqa: E402
 from neonize.utils.jid import build_jid  # noqa: E402
@@ -151,6 +157,20 @@ class ActorProcess:
         began = time.monotonic()
         sent = self.client.send_message(jid(to), message)
         return {"id": sent.ID, "timestamp": sent.Timestamp, "seconds": time.monotonic() - began}
+
+    def do_vote(self, chat: str, poll: str, author: str, option: str) -> dict[str, Any]:
+        """Vote in a poll; the library seals the vote."""
+        nobody = jid("")
+        source = MessageSource(
+            Chat=jid(chat), Sender=jid(author), IsFromMe=True, IsGroup=False,
+            SenderAlt=nobody, RecipientAlt=nobody, BroadcastListOwner=nobody,
+        )  # fmt: skip
+        info = MessageInfo(
+            ID=poll, MessageSource=source, ServerID=0, Type="poll", Pushname="", Timestamp=0, Category="",
+            Multicast=False, MediaType="", Edit="",
+        )  # fmt: skip
+        vote = self.client.build_poll_vote(info, [option])
+        return {"id": self.client.send_message(jid(chat), vote).ID}
 
     def do_send_bytes(self, to: str, content: str) -> dict[str, Any]:
         """Send what Python's protobuf would not write (in hex), so long as Go reads it."""

@@ -256,6 +256,14 @@ class Actor:
     def edit(self, to: str, message_id: str, text: str) -> str:
         return self.send(to, "edit", id=message_id, text=text)
 
+    def send_with_secret(self, to: str, text: str, secret: bytes) -> str:
+        """A text with the secret that newer phones give each message."""
+        return self.send(to, "text", text=text, secret=secret.hex())
+
+    def edit_sealed(self, to: str, message_id: str, text: str, secret: bytes, author: str) -> str:
+        """Edit as newer phones do, under the author's number or LID."""
+        return self.send(to, "sealed_edit", id=message_id, text=text, secret=secret.hex(), author=author)
+
     def delete(self, to: str, message_id: str, *, from_me: bool = True, participant: str = "") -> str:
         return self.send(to, "delete", id=message_id, from_me=from_me, participant=participant)
 
@@ -263,8 +271,12 @@ class Actor:
         """React to a message; an empty ``emoji`` takes the reaction back."""
         return self.send(to, "react", id=message_id, text=emoji, from_me=from_me, participant=participant)
 
-    def poll(self, to: str, question: str, options: list[str]) -> str:
-        return self.send(to, "poll", question=question, options=options)
+    def poll(self, to: str, question: str, options: list[str], secret: bytes = b"") -> str:
+        return self.send(to, "poll", question=question, options=options, secret=secret.hex())
+
+    def vote(self, chat: str, poll: str, author: str, option: str) -> str:
+        """Vote in one's own poll."""
+        return str(self.ask("vote", chat=chat, poll=poll, author=author, option=option)["id"])
 
     def pin(
         self, to: str, message_id: str, duration: int | None = 604_800, *,

@@ -13,6 +13,8 @@ from neonize.proto.waE2E import WAWebProtobufsE2E_pb2 as e2e
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversation, HistorySync, HistorySyncMsg
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
 
+from . import sealing
+
 Message = e2e.Message
 Args = dict[str, Any]
 _GROUP = "@g.us"
@@ -28,7 +30,8 @@ def key_of(to: str, args: Args) -> MessageKey:
 
 
 def text(to: str, args: Args) -> Any:
-    return Message(conversation=args["text"])
+    message = Message(conversation=args["text"])
+    return sealing.with_secret(message, bytes.fromhex(args["secret"])) if "secret" in args else message
 
 
 def reply(to: str, args: Args) -> Any:
@@ -48,6 +51,13 @@ def edit(to: str, args: Args) -> Any:
     return Message(editedMessage=e2e.FutureProofMessage(message=Message(protocolMessage=change)))
 
 
+def sealed_edit(to: str, args: Args) -> Any:
+    """An edit as newer phones send it: ``secret`` came with the message, ``author`` is the name the editor goes by."""
+    target = MessageKey(remoteJID=to, fromMe=True, ID=args["id"])
+    new = Message(conversation=args["text"])
+    return sealing.sealed_edit(bytes.fromhex(args["secret"]), target, args["author"], new)
+
+
 def delete(to: str, args: Args) -> Any:
     return Message(protocolMessage=e2e.ProtocolMessage(key=key_of(to, args), type=e2e.ProtocolMessage.REVOKE))
 
@@ -60,10 +70,9 @@ def react(to: str, args: Args) -> Any:
 def poll(to: str, args: Args) -> Any:
     options = [e2e.PollCreationMessage.Option(optionName=option) for option in args["options"]]
     creation = e2e.PollCreationMessage(name=args["question"], options=options, selectableOptionsCount=1)
-    # Votes are encrypted with this secret.
-    return Message(
-        pollCreationMessage=creation, messageContextInfo=e2e.MessageContextInfo(messageSecret=os.urandom(32))
-    )
+    # Votes are sealed with this secret.
+    secret = bytes.fromhex(args.get("secret", "")) or os.urandom(32)
+    return sealing.with_secret(Message(pollCreationMessage=creation), secret)
 
 
 def pin(to: str, args: Args) -> Any:
@@ -239,8 +248,8 @@ def raw(to: str, args: Args) -> Any:
 BUILDERS = {
     builder.__name__: builder
     for builder in (
-        text, reply, edit, delete, react, poll, pin, image, video, audio, document, sticker, location, contact,
-        view_once, ephemeral, app_state_key, history, large_history, raw,
+        text, reply, edit, sealed_edit, delete, react, poll, pin, image, video, audio, document, sticker, location,
+        contact, view_once, ephemeral, app_state_key, history, large_history, raw,
     )
 }  # fmt: skip
 

@@ -36,7 +36,7 @@ from neonize.utils.enum import ClientName, ClientType, Presence, ReceiptType
 
 from instances.whatsapp import events as ev
 from instances.whatsapp import pools
-from instances.whatsapp.adapter import endings, groups, jids, mending, messages, outgoing, receipts, refusals
+from instances.whatsapp.adapter import endings, groups, jids, mending, messages, outgoing, receipts, refusals, sealed
 from instances.whatsapp.adapter.gate import gate
 from instances.whatsapp.adapter.hindrances import Hindrances
 from instances.whatsapp.adapter.library import Neonize
@@ -88,14 +88,17 @@ class Client:
         may_send: Callable[[], bool],
         proxy: str = "",
         custody: Custody | None = None,
+        secrets: sealed.Find = lambda *_: ([], []),
     ) -> None:
         """`keys`: a SQLite file, or a PostgreSQL address. `may_send` is asked right before each message.
 
         `proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out.
+        `secrets`: those that came with messages, which the library keeps with the keys.
         """
         self._listener = listener
         self._may_send = may_send
         self._custody = custody or Custody(lambda _: True, lambda _: False)
+        self._secrets = secrets
         self._proxy = ProxySettings(proxy) if proxy else None
         self._made = threading.Event()
         self._may_dial = threading.Event()
@@ -414,7 +417,7 @@ class Client:
         on(ConnectFailureEv, endings.connect_failed)
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
         on(CallOfferEv, lambda e: ev.CallOffered(e.basicCallMeta.callID, jids.text(e.basicCallMeta.callCreator)))
-        on(MessageEv, messages.read)
+        on(MessageEv, lambda event: messages.read(event, self._secrets))
         on(UndecryptableMessageEv, messages.unreadable)
         on(GroupInfoEv, self._group_changed)
         on(BlocklistEv, self._blocklist_changed)

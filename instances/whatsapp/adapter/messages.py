@@ -8,12 +8,14 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import ContextInfo, Message, PinI
 
 from chats import harmless
 from instances.whatsapp import events as ev
-from instances.whatsapp.adapter import content, jids
+from instances.whatsapp.adapter import content, jids, sealed
 
 
-def read(event: pb.Message) -> ev.MessageArrived | None:
+def read(event: pb.Message, find: sealed.Find) -> ev.MessageArrived | None:
     """A message that has come in; None for what is none to people."""
-    info, message = event.Info, content.unwrapped(event.Message)
+    info, source = event.Info, event.Info.MessageSource
+    names = filter(None, (jids.text(source.Sender), jids.text(source.SenderAlt)))
+    message = sealed.opened(event.Message, sealed.Actor(jids.text(source.Chat), tuple(names)), find)
     kind, text, data = content.read(message)
     if kind is None:
         return None

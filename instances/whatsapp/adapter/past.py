@@ -13,7 +13,7 @@ from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo
 
 from chats import harmless
 from instances.whatsapp import events as ev
-from instances.whatsapp.adapter import content, mending, messages
+from instances.whatsapp.adapter import content, mending, messages, sealed
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +76,19 @@ _STATUSES = {
 
 def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> Iterator[ev.Stored]:
     """A message of the past, its last edit if it was edited, and its pin if it has one."""
-    message = content.unwrapped(past.message)
+    author = ev.Party(past.key.participant or past.participant) if group else chat
+    sender = own if past.key.fromMe else author
+    # The message's own secret comes with it.
+    names = [name for name in (sender.jid, sender.alt) if name]
+    secrets = [past.messageSecret] if past.messageSecret else []
+    message = sealed.opened(past.message, sealed.Actor(chat.jid, tuple(names)), lambda *_: (names, secrets))
     kind, text, data = content.read(message)
     if kind is None or not past.key.ID:
         return
-    author = ev.Party(past.key.participant or past.participant) if group else chat
     arrived = ev.MessageArrived(
         message_id=past.key.ID,
         chat=chat,
-        sender=own if past.key.fromMe else author,
+        sender=sender,
         is_group=group,
         from_me=past.key.fromMe,
         sent_at=harmless.moment(past.messageTimestamp),

@@ -1,0 +1,123 @@
+"""What is sealed with a secret that came with the message it is about: edits, and reactions in communities.
+
+Since 2026 most edits come so. The library keeps the secret of each message it
+decrypts, and leaves the seal to us. Source: whatsmeow, msgsecret.go.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (
+    EncReactionMessage,
+    Message,
+    ProtocolMessage,
+    ReactionMessage,
+    SecretEncryptedMessage,
+)
+
+from instances.whatsapp import events as ev
+from instances.whatsapp.adapter import content, mending
+
+log = logging.getLogger(__name__)
+
+# What the seal of an edit is called, by what is edited.
+EDITS = {
+    SecretEncryptedMessage.MESSAGE_EDIT: "Message Edit",
+    SecretEncryptedMessage.EVENT_EDIT: "Event Edit",
+    SecretEncryptedMessage.POLL_EDIT: "Poll Edit",
+}
+REACTION = "Enc Reaction"
+
+# Asked with a chat, an author's names and a message's id: all names of theirs, and the secrets that came with it.
+Find = Callable[[str, tuple[str, ...], str], tuple[list[str], list[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it, under all names that are told with it, and in which chat."""
+
+    chat: str
+    names: tuple[str, ...]
+
+
+def opened(message: Message, actor: Actor, find: Find) -> Message:
+    """A message without its envelopes and seals. An edit that cannot be opened is one that says nothing."""
+    message = content.unwrapped(message)
+    if message.HasField("secretEncryptedMessage"):
+        return _edit(message.secretEncryptedMessage, actor, find)
+    if message.HasField("encReactionMessage"):
+        key = message.encReactionMessage.targetMessageKey
+        author = actor.names if key.fromMe else (ev.without_device(key.participant or key.remoteJID),)
+        found = _open(message.encReactionMessage, actor, author, REACTION, ReactionMessage, find)
+        if found is not None:
+            found.key.CopyFrom(key)
+            return Message(reactionMessage=found)
+    return message
+
+
+def _edit(sealed: SecretEncryptedMessage, actor: Actor, find: Find) -> Message:
+    label = EDITS.get(sealed.secretEncType, "")
+    # Whoever edits has written it.
+    found = _open(sealed, actor, actor.names, label, Message, find) if label else None
+    inner = content.unwrapped(found) if found is not None else Message()
+    # As it was before there were seals: an edit, with what the message says from now on in it.
+    if inner.HasField("protocolMessage"):
+        inner = inner.protocolMessage.editedMessage
+    edit = ProtocolMessage(type=ProtocolMessage.MESSAGE_EDIT, key=sealed.targetMessageKey, editedMessage=inner)
+    return Message(protocolMessage=edit)
+
+
+def _open(
+    sealed: SecretEncryptedMessage | EncReactionMessage,
+    actor: Actor,
+    author: tuple[str, ...],
+    label: str,
+    kind: Any,
+    find: Find,
+) -> Any:
+    message_id = sealed.targetMessageKey.ID
+    try:
+        authors, secrets = find(actor.chat, author, message_id)
+    except Exception:
+        log.exception("the keys could not be asked for the secret of a message: what was done to it stays sealed")
+        return None
+    actors = authors if set(actor.names) & set(authors) else actor.names
+    # Under which of their names the two did it nobody says: the right pair is the one that opens it.
+    for secret in secrets:
+        for key in (key_of(secret, message_id, wrote, acts, label) for wrote in authors for acts in actors):
+            plain = _decrypted(key, sealed.encIV, sealed.encPayload)
+            if plain is not None:
+                return _parsed(plain, kind)
+    log.info("what was done to a message stays sealed (%s): its secret is not here", label)
+    return None
+
+
+def key_of(secret: bytes, message_id: str, author: str, actor: str, label: str) -> bytes:
+    """The key of what `actor` did to `author`'s message (HKDF-SHA256, one block)."""
+    about = "".join((message_id, author, actor, label)).encode()
+    return hmac.digest(hmac.digest(bytes(32), secret, hashlib.sha256), about + b"\x01", hashlib.sha256)
+
+
+def _decrypted(key: bytes, nonce: bytes, sealed: bytes) -> bytes | None:
+    # Here, because most processes never need it.
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    try:
+        return AESGCM(key).decrypt(nonce, sealed, None)
+    except (InvalidTag, ValueError):  # ValueError: a nonce of a length that is none.
+        return None
+
+
+def _parsed(plain: bytes, kind: Any) -> Any:
+    try:
+        found = kind.FromString(plain)
+    except DecodeError:
+        return None
+    mending.mend_texts(found)
+    return found

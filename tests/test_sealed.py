@@ -1,0 +1,184 @@
+"""Edits and reactions that are sealed with the secret of the message they are about."""
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from neonize.proto.waCommon.WACommon_pb2 import MessageKey
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (
+    FutureProofMessage,
+    Message,
+    ProtocolMessage,
+    SecretEncryptedMessage,
+)
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversation, HistorySync, HistorySyncMsg
+from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
+
+from instances.whatsapp import keys
+from instances.whatsapp.adapter import messages, read_history
+from instances.whatsapp.events import Party
+from tests.loopback import sealing
+from tests.test_adapter import event
+
+pytestmark = pytest.mark.sqlite_only
+
+SECRET = os.urandom(32)
+LID, PHONE = "1002@lid", "5511@s.whatsapp.net"
+TARGET = MessageKey(remoteJID=LID, fromMe=True, ID="3EB0FIRST")
+NEW = Message(conversation="at eleven")
+
+
+def known(names: Iterable[str] = (LID, PHONE), secrets: Iterable[bytes] = (SECRET,)) -> Any:
+    """What the keys say of the message."""
+
+    def find(chat: str, author: tuple[str, ...], message_id: str) -> tuple[list[str], list[bytes]]:
+        assert message_id == TARGET.ID
+        return list(names), list(secrets)
+
+    return find
+
+
+def read(message: Message, find: Any = None, **source: Any) -> Any:
+    return messages.read(event(message, **source), find or known())
+
+
+def protocol(new: Message) -> Message:
+    return Message(protocolMessage=ProtocolMessage(type=ProtocolMessage.MESSAGE_EDIT, editedMessage=new))
+
+
+@pytest.mark.parametrize("author", [LID, PHONE])
+@pytest.mark.parametrize(
+    "content", [NEW, protocol(NEW), Message(editedMessage=FutureProofMessage(message=protocol(NEW)))]
+)
+def test_an_edit(author: str, content: Message) -> None:
+    """Was red: it stood in the chat as a message of an unknown kind, and what was edited kept its first text."""
+    edit = read(sealing.sealed_edit(SECRET, TARGET, author, content))
+    assert (edit.kind, edit.text, edit.data) == ("edit", "at eleven", {})
+    assert (edit.target.message_id, edit.target.by_same_author) == (TARGET.ID, True)
+
+
+def test_an_edit_in_an_envelope() -> None:
+    inner = sealing.sealed_edit(SECRET, TARGET, LID, NEW)
+    assert read(Message(ephemeralMessage=FutureProofMessage(message=inner))).text == "at eleven"
+
+
+def test_one_of_several_secrets() -> None:
+    find = known(secrets=(os.urandom(32), SECRET))
+    assert read(sealing.sealed_edit(SECRET, TARGET, LID, NEW), find).text == "at eleven"
+
+
+def test_ours_whose_other_name_the_keys_know() -> None:
+    """Our own phone edits under our number; the event says our LID alone."""
+    edit = sealing.sealed_edit(SECRET, TARGET, PHONE, NEW)
+    assert read(edit, from_me=True, sender=LID, sender_alt="").text == "at eleven"
+
+
+def broken(message: Message, **changed: Any) -> Message:
+    for name, value in changed.items():
+        setattr(message.secretEncryptedMessage, name, value)
+    return message
+
+
+def fails(*_: Any) -> Any:
+    raise subprocess.SubprocessError
+
+
+@pytest.mark.parametrize(
+    ("message", "find"),
+    [
+        (sealing.sealed_edit(SECRET, TARGET, LID, NEW), known(secrets=())),
+        (sealing.sealed_edit(SECRET, TARGET, LID, NEW), fails),
+        (sealing.sealed_edit(os.urandom(32), TARGET, LID, NEW), known()),
+        (sealing.sealed_edit(SECRET, TARGET, "1003@lid", NEW), known()),
+        (sealing.sealed_edit(SECRET, TARGET, LID, NEW, label="Enc Reaction"), known()),
+        (sealing.sealed_edit(SECRET, TARGET, LID, NEW, kind=SecretEncryptedMessage.UNKNOWN), known()),
+        (broken(sealing.sealed_edit(SECRET, TARGET, LID, NEW), encIV=b"short"), known()),
+        (broken(sealing.sealed_edit(SECRET, TARGET, LID, NEW), encPayload=b""), known()),
+        (sealing.sealed_edit(SECRET, TARGET, LID, Message()), known()),
+        (sealing.sealed_edit(SECRET, TARGET, LID, protocol(protocol(NEW))), known()),
+    ],
+    ids=[
+        "no secret", "no keys", "another secret", "somebody else", "another label", "another kind", "a short nonce",
+        "no payload", "nothing in it", "an edit of an edit",
+    ],
+)  # fmt: skip
+def test_an_edit_that_stays_sealed(message: Message, find: Any) -> None:
+    edit = read(message, find)
+    assert (edit.kind, edit.text, edit.data) == ("edit", "", {"unread": True})
+    assert edit.target.message_id == TARGET.ID
+
+
+def test_text_that_is_none() -> None:
+    latin = Message(conversation="XX").SerializeToString().replace(b"XX", b"\xe9\xff")
+
+    class Raw:
+        def SerializeToString(self) -> Any:  # noqa: N802
+            return latin
+
+    assert read(sealing.sealed_edit(SECRET, TARGET, LID, Raw())).text == "\ufffd\ufffd"
+
+
+def test_a_reaction() -> None:
+    theirs = MessageKey(remoteJID="1@g.us", fromMe=False, ID=TARGET.ID, participant="1001:3@lid")
+    asked: list[Any] = []
+
+    def find(*question: Any) -> tuple[list[str], list[bytes]]:
+        asked.append(question)
+        return ["1001@lid"], [SECRET]
+
+    reaction = sealing.sealed_reaction(SECRET, theirs, "1001@lid", LID, "👍")
+    heard = read(reaction, find, chat="1@g.us", group=True)
+    assert (heard.kind, heard.text, heard.target.message_id) == ("reaction", "👍", TARGET.ID)
+    assert asked == [("1@g.us", ("1001@lid",), TARGET.ID)]
+    assert read(reaction, known(secrets=()), chat="1@g.us", group=True).text == ""
+
+
+@pytest.mark.parametrize(("secret", "kind", "text"), [(SECRET, "text", "at eleven"), (b"", "unreadable", "")])
+def test_in_a_history(secret: bytes, kind: str, text: str) -> None:
+    """There the edit stands in its message's place."""
+    past = WebMessageInfo(
+        key=MessageKey(remoteJID=PHONE, fromMe=False, ID=TARGET.ID),
+        message=sealing.sealed_edit(SECRET, TARGET, PHONE, NEW),
+        messageTimestamp=1_771_267_200,
+        messageSecret=secret,
+    )
+    conversation = Conversation(ID=PHONE, messages=[HistorySyncMsg(message=past)])
+    history = HistorySync(syncType=HistorySync.RECENT, conversations=[conversation])
+    first, edit = read_history(history.SerializeToString(), Party("5599@s.whatsapp.net"))[1]
+    assert (first.message_id, first.kind, first.text) == (TARGET.ID, kind, text)  # type: ignore[union-attr]
+    assert (edit.kind, edit.text) == ("edit", text)  # type: ignore[union-attr]
+
+
+def test_what_the_keys_know(tmp_path: Path, settings: Any) -> None:
+    """The library's tables, in a file that the library has open; read by a program of its own."""
+    settings.SESSION_DIR, settings.SESSION_DATABASE_URL = tmp_path, ""
+    uid = uuid4()
+    store = sqlite3.connect(keys.prepare(uid))
+    store.executescript(
+        """
+        PRAGMA journal_mode = WAL;
+        CREATE TABLE whatsmeow_device (jid TEXT);
+        CREATE TABLE whatsmeow_lid_map (lid TEXT, pn TEXT);
+        CREATE TABLE whatsmeow_message_secrets
+            (our_jid TEXT, chat_jid TEXT, sender_jid TEXT, message_id TEXT, key BLOB);
+        INSERT INTO whatsmeow_device VALUES ('5599:7@s.whatsapp.net');
+        INSERT INTO whatsmeow_lid_map VALUES ('1002', '5511');
+        INSERT INTO whatsmeow_message_secrets VALUES
+            ('5599:7@s.whatsapp.net', '5511@s.whatsapp.net', '5511@s.whatsapp.net', 'A', x'01'),
+            ('5599:7@s.whatsapp.net', '5511@s.whatsapp.net', '5512@s.whatsapp.net', 'A', x'02'),
+            ('5599:7@s.whatsapp.net', '1@g.us', '1002@lid', 'A', x'03'),
+            ('5599:6@s.whatsapp.net', '5511@s.whatsapp.net', '5511@s.whatsapp.net', 'A', x'04');
+        """
+    )
+    try:
+        assert keys.secrets_of(uid, LID, (LID,), "A") == ([LID, PHONE], [b"\x01"])
+        assert keys.secrets_of(uid, "1@g.us", (PHONE,), "A") == ([PHONE, LID], [b"\x03"])
+        assert keys.secrets_of(uid, "1@g.us", ("x' OR 1=1@lid",), "A")[1] == []
+        assert keys.secrets_of(uid, LID, (), "A")[1] == []
+    finally:
+        store.close()
