@@ -14,7 +14,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 
 from chats.models import Message as Row
-from instances.whatsapp.adapter import jids, messages, read_history, refusals
+from instances.whatsapp.adapter import endings, jids, messages, read_history, refusals
 from instances.whatsapp.adapter.gate import Gate
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused
 from instances.whatsapp.events import Party, PersonKnown
@@ -518,3 +518,19 @@ def test_no_history_is_an_error(data: st.DataObject) -> None:
     with suppress(ValueError):  # Required fields may be missing: then it is none.
         _, events = read_history(made.SerializePartialToString(), OWN)
         list(events)
+
+
+def test_why_whatsapp_refused() -> None:
+    assert "no recent conversation" in str(refusals.of_a_message("server returned error 463"))
+    assert str(refusals.of_a_message("server returned error 479")) == "WhatsApp refused the message: error 479"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [("success", ""), ("timeout", "ran out"), ("passkey-request", "passkey"), ("error", "refused")],
+)
+def test_why_no_phone_was_linked(outcome: str, words: str) -> None:
+    reason = endings.linking(outcome).reason
+    assert words in reason
+    assert bool(reason) is bool(words)
+    assert len(reason) <= 300, "what a state's row has room for"

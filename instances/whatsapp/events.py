@@ -33,9 +33,9 @@ class QrCode:
 
 @dataclass(frozen=True, slots=True)
 class QrEnded:
-    """No more QR codes come: `outcome` is "success", "timeout" or an error of the library's."""
+    """No more QR codes come. `reason`: why no phone was linked, for people; empty when one was."""
 
-    outcome: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,11 +218,11 @@ class Session:
                 await self._record.state(State.LINKING)
                 # Whoever holds the code can link: it is asked for, never told around.
                 await self._record.news("qr", {})
-            case ev.QrEnded(outcome):
+            case ev.QrEnded(reason):
                 self._line.code = ""
-                if outcome != "success":
+                if reason:
                     await self._line.stop()
-                    await self._record.state(State.UNLINKED, "The code ran out." if outcome == "timeout" else outcome)
+                    await self._record.state(State.UNLINKED, reason)
             case ev.Connected():
                 await self._on_connected(event)
             case ev.CallOffered():

@@ -90,10 +90,11 @@ def link(house: House, instance: str, phone: str | None, timeout: float) -> None
             shown = code
             _show(house, answer)
         _pause(limit)
+        found = _look(api, instance)
+        if found["state"] == "unlinked" or (phone and found["numberJid"]):
+            break
         if phone is None:
             answer = api.get(f"instance/connect/{segment(instance)}")
-        elif (found := _look(api, instance))["numberJid"] or found["state"] == "unlinked":
-            break
     _await_connected(house, api, instance, limit)
 
 

@@ -1,6 +1,7 @@
 """Reads a QR code that a command drew in the terminal, as a phone's camera does."""
 
 import io
+import subprocess
 
 import zxingcpp
 from PIL import Image
@@ -24,6 +25,17 @@ def read(drawing: str) -> str | None:
     enlarged = image.resize((width * 6, len(lines) * 12), Image.Resampling.NEAREST)
     found = zxingcpp.read_barcodes(enlarged)
     return found[0].text if found else None
+
+
+def from_output(process: "subprocess.Popen[str]") -> str:
+    """The text of the first code that a command draws."""
+    drawing = ""
+    assert process.stdout is not None
+    while (text := read(drawing)) is None:
+        line = process.stdout.readline()
+        assert line, drawing
+        drawing += line
+    return text
 
 
 def drawn(code: str) -> str:

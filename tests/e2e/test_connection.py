@@ -64,13 +64,7 @@ def link_by_qr(scene: Scene, bob: Actor) -> None:
     learns from the acknowledgement of his next message that somebody was missed.
     """
     pairing = scene.begin_command("pair", "shop")
-    drawing = ""
-    assert pairing.stdout is not None
-    while (text := qr_in_terminal.read(drawing)) is None:
-        line = pairing.stdout.readline()
-        assert line, drawing
-        drawing += line
-    scene.ana.scan(text)
+    scene.ana.scan(qr_in_terminal.from_output(pairing))
     assert "Linked to 5511999990001" in finish(pairing)
     bob.send_text(scene.ana.jid, "to the old device")
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from tests.e2e import qr_in_terminal
 from tests.e2e.database import portal_database
-from tests.e2e.scene import Scene, wait
-from tests.loopback import Account, Actor, LoopbackServer
+from tests.e2e.scene import Scene, read_until, wait
+from tests.loopback import Account, Actor, LoopbackServer, PairingRefused
 
 pytestmark = pytest.mark.slow
 
@@ -108,3 +110,25 @@ def test_a_pairing_code_and_deletion_while_connected(house: House, dora: Account
     # Its name is free again, and the new one is another instance.
     assert house.make("support") != token
     house.call("DELETE", "instance/delete/support")
+
+
+@pytest.mark.parametrize("by_code", [False, True])
+def test_an_account_that_a_passkey_protects(house: House, wa: LoopbackServer, by_code: bool) -> None:
+    """WhatsApp asks for it since July 2026 (of more accounts each month), and neonize has no way to answer."""
+    scene, gus = house.scene, wa.account("Gus", phone=f"551199999002{by_code:d}")
+    gus.protect_by_passkey()
+    name = f"protected {by_code}"
+    scene.command("createinstance", name)
+    pairing = scene.begin_command("pair", name, *(("--phone", f"+{gus.phone}") if by_code else ()))
+    if by_code:
+        with pytest.raises(PairingRefused):
+            gus.enter_code(read_until(pairing, r"\b([0-9A-Z]{4}-[0-9A-Z]{4})\b"))
+    else:
+        with pytest.raises(PairingRefused):
+            gus.scan(qr_in_terminal.from_output(pairing))
+    said, _ = pairing.communicate(timeout=30)
+    assert pairing.returncode == 1
+    assert "WhatsApp asks for this account's passkey" in said
+    (shown,) = house.call("GET", f"instance/list?instanceName={quote(name)}")["instances"]
+    assert shown["state"] == "unlinked"
+    assert "the account cannot be linked for now" in shown["sentence"]

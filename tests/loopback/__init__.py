@@ -2,6 +2,7 @@
 
 from .account import Account
 from .actor_handle import Actor, ActorError
+from .pairing import PairingRefused
 from .server import LoopbackServer
 
-__all__ = ["Account", "Actor", "ActorError", "LoopbackServer"]
+__all__ = ["Account", "Actor", "ActorError", "LoopbackServer", "PairingRefused"]

@@ -53,6 +53,10 @@ class Account:
         """Type a pairing code. Returns the number of the new device."""
         return self._server.run(self._server.core.pairing.enter_code(self.state, code)).number
 
+    def protect_by_passkey(self) -> None:
+        """From here on whoever wants to be linked is asked for the account's passkey, and nobody is."""
+        self.state.wants_passkey = True
+
     def devices(self) -> list[int]:
         """The companions' numbers, and 0 when the phone is a real client."""
         return self._server.call(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -62,6 +63,17 @@ def _read_qr(text: str) -> tuple[str, bytes, bytes, bytes]:
     except ValueError as error:
         raise PairingRefused("no WhatsApp QR code") from error
     return ref, noise, identity, secret
+
+
+def _passkey_wanted() -> Node:
+    """Source: whatsmeow pair-passkey.go, handlePasskeyNotification."""
+    options = {"challenge": "bm90aGluZw", "timeout": 600_000, "rpId": "whatsapp.com", "allowCredentials": [],
+               "userVerification": "required"}  # fmt: skip
+    return node(
+        "notification",
+        {"from": SERVER, "type": "passkey_prologue_request", "id": secrets.token_hex(4), "t": int(time.time())},
+        node("passkey_request_options", data=json.dumps(options).encode()),
+    )
 
 
 class Pairing:
@@ -157,6 +169,9 @@ class Pairing:
         """Vouch for the client as a device of the account, and have it sign back."""
         registration = connection.registration
         assert registration
+        if account.wants_passkey:
+            connection.send(_passkey_wanted())
+            raise PairingRefused("the phone waits for the passkey")
         number = PHONE if primary else account.number_device()
         vouched = adv.vouch(account.key, registration.eIdent, number)
         pair_success = node(

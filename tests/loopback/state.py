@@ -79,6 +79,7 @@ class AccountState:
         self.app_state: dict[str, list[bytes]] = {}  # each collection's patches, the first is version 1
         self.app_state_keys: dict[bytes, bytes] = {}  # those a test knows, to read the patches
         self.blocked: set[AccountState] = set()
+        self.wants_passkey = False  # no device is linked before the account's passkey has answered
         self.simulate_phone()
 
     def simulate_phone(self) -> None:

@@ -81,16 +81,20 @@ class Command(PortalCommand):
                 segno.make(shown).terminal(drawing, compact=True)
                 self._say(drawing.getvalue())
             self._pause()
+            self._look(instance)
             link = service.connect(instance)
         self._await_link(instance)
 
     def _await_link(self, instance: Instance) -> None:
         while instance.state != State.CONNECTED:
             self._pause()
-            instance.refresh_from_db()
-            if instance.state == State.UNLINKED:
-                raise CommandError(f"Nothing is linked. {instance.sentence}")
+            self._look(instance)
         self._say(self.style.SUCCESS(f"Linked to {instance.jid.partition('@')[0]}. {instance.sentence}"))
+
+    def _look(self, instance: Instance) -> None:
+        instance.refresh_from_db()
+        if instance.state == State.UNLINKED:
+            raise CommandError(f"Nothing is linked. {instance.sentence}")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)

@@ -383,7 +383,7 @@ class Client:
             log.exception("an event of %s was not taken in", type(event).__name__)
 
     def _on_login_status(self, status: str) -> None:
-        self._tell(ev.QrEnded(status))
+        self._tell(endings.linking(status))
 
     def _subscribe(self) -> None:
         client = self._client

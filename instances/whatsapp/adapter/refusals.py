@@ -27,6 +27,12 @@ _NOT_CONNECTED = (
     "store doesn't contain a device JID",
 )
 
+# WhatsApp Web calls it NackCallerReachoutTimelocked.
+_CODES = {
+    "463": "error 463, this number may not write to people it has no recent conversation with, for a while. "
+    "Who writes to it can be answered",
+}
+
 _NOT_IN_GROUP = ("not participating in that group", "that group does not exist")
 
 
@@ -35,7 +41,8 @@ def of_a_message(text: str) -> WhatsAppError:
     if "timed out waiting for message send response" in text or "before message send returned" in text:
         return NotConfirmed()
     if "server returned error" in text:
-        return Refused(f"error {text.rsplit(' ', 1)[-1]}")
+        code = text.rsplit(" ", 1)[-1]
+        return Refused(_CODES.get(code, f"error {code}"))
     if any(words in text for words in _NOT_IN_GROUP):
         return NotInGroup()
     if any(words in text for words in _NOT_CONNECTED):
