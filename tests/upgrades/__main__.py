@@ -80,20 +80,20 @@ def main(version: str) -> None:
 
     from instances import tokens
     from tests.upgrades import plans
-    from tests.upgrades.versions import DJANGO, VERSIONS, WITH_PLANS
+    from tests.upgrades.versions import DJANGO, VERSIONS, WITH_PLANS, WITH_UNITS
 
     executor = MigrationExecutor(connection)
     then = [*DJANGO, *VERSIONS[version]]
     executor.migrate(then)
     models = executor.loader.project_state(then).apps
     fill(models, tokens.digest(SECRET))
-    if version == WITH_PLANS:
+    if version in (WITH_PLANS, WITH_UNITS):
         plans.fill(models)
     call_command("migrate", interactive=False, verbosity=0)
     # Nothing is left to be done, and the tables are as today's models want them.
     call_command("migrate", check_unapplied=True, verbosity=0)
     look()
-    if version == WITH_PLANS:
+    if version in (WITH_PLANS, WITH_UNITS):
         plans.look(tokens.find(SECRET))
     print("upgraded")
 

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PIECE = b"a piece of history that waits"
 SALT, EVENT, BODY = "s" * 43, uuid.UUID(int=7), '{"event":"message.pin"}'
 FOR_EVER = timedelta(days=100_000)
 
 
 def fill(models: Any) -> None:
-    """A plan that waits, a batch in the middle, a rule that is on, an event on its way; by that version's models."""
+    """What waits or is on: a plan, a batch, a rule, an event, a piece of history; by that version's models."""
     instance = models.get_model("instances", "Instance").objects.get()
     token = models.get_model("instances", "Token").objects.get()
     first, second, third = models.get_model("chats", "Message").objects.order_by("sent_at")
@@ -37,6 +38,7 @@ def fill(models: Any) -> None:
     models.get_model("instances", "Delivery").objects.create(
         webhook=webhook, event=event, due_at=AT, give_up_at=AT + FOR_EVER, tries=3
     )
+    models.get_model("instances", "HistoryPiece").objects.create(instance=instance, payload=PIECE)
 
 
 def look(token: Any) -> None:
@@ -48,7 +50,7 @@ def look(token: Any) -> None:
     from chats.rules.match import Pattern
     from chats.schedule import runner as schedules
     from instances.events import book, signing
-    from instances.models import Instance
+    from instances.models import HistoryPiece, Instance
 
     now, instance = timezone.now(), Instance.objects.get()
     plan = Schedule.objects.get()
@@ -65,4 +67,6 @@ def look(token: Any) -> None:
     (webhook,) = book.due_webhooks()
     (delivery,) = book.due(webhook, 10)
     assert (delivery.event.uid, delivery.event.body, delivery.tries) == (EVENT, BODY, 3)
+    piece = HistoryPiece.objects.get()
+    assert (bytes(piece.payload), piece.own_jid, piece.damaged) == (PIECE, "", False)
     assert (delivery.webhook.salt, signing.secret(delivery.webhook)[:6]) == (SALT, "whsec_")
