@@ -8,7 +8,7 @@ holds all; the other one is there for a moment when the first is killed.
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.bench.fleets.twins import Files, Twins, enter
@@ -30,19 +30,21 @@ def take_over(size: int) -> tuple[float, float, int]:
         nats_server(Path(nats)) as url,
         stage(NATS_URL=url) as (scene, _),
         _keys(scene, size) as folder,
+        ExitStack() as running,
     ):
-        first = Second(scene, "first", DATA_DIR=str(folder)).wait_up()
-        other: Second | None = None
-        try:
-            wait(lambda: _connected(scene, "first", 0) == size, PATIENCE_SECONDS, "all connected")
-            other = Second(scene, "other", DATA_DIR=str(folder)).wait_up()
-            wait(lambda: _held(scene, "other"), PATIENCE_SECONDS, "the first that is handed over")
-            first.process.kill()
-            return _watch(scene, size)
-        finally:
-            first.end()
-            if other is not None:
-                other.end()
+        first = _running(running, scene, "first", folder)
+        wait(lambda: _connected(scene, "first", 0) == size, PATIENCE_SECONDS, "all connected")
+        _running(running, scene, "other", folder)
+        wait(lambda: _held(scene, "other"), PATIENCE_SECONDS, "the first that is handed over")
+        first.process.kill()
+        return _watch(scene, size)
+
+
+def _running(until: ExitStack, scene: Scene, name: str, folder: Path) -> Second:
+    """A connector that is up, and ended with `until`."""
+    made = Second(scene, name, DATA_DIR=str(folder))
+    until.callback(made.end)
+    return made.wait_up()
 
 
 @contextmanager
