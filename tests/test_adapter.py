@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import ParseDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from neonize.proto import Neonize_pb2 as pb
@@ -106,6 +107,58 @@ def test_keys_between_devices_are_not_kept() -> None:
     message.protocolMessage.type = message.protocolMessage.APP_STATE_SYNC_KEY_SHARE
     message.protocolMessage.appStateSyncKeyShare.keys.add().keyID.keyID = b"secret"
     assert read(message) is None
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["groupRootKeyShare", "rootSecretDistributeMessage", "stickerSyncRmrMessage", "messageHistoryBundle",
+     "encEventResponseMessage"],
+)  # fmt: skip
+def test_what_no_chat_shows(field: str) -> None:
+    """Was red: each stood in the chat as a message of an unknown kind."""
+    message = Message()
+    getattr(message, field).SetInParent()
+    assert read(message) is None
+    message.conversation = "beside a text"
+    assert read(message).text == "beside a text"
+
+
+NEWER: list[tuple[str, dict[str, Any], tuple[str, str]]] = [
+    ("commentMessage", {"message": {"conversation": "well said"}}, ("text", "well said")),
+    ("sendPaymentMessage", {"noteMessage": {"conversation": "for lunch"}}, ("other", "for lunch")),
+    ("requestPaymentMessage", {"noteMessage": {"extendedTextMessage": {"text": "the rent"}}}, ("other", "the rent")),
+    ("splitPaymentMessage", {"description": "dinner"}, ("other", "dinner")),
+    ("paymentReminderMessage", {"description": "rent"}, ("other", "rent")),
+    ("scheduledCallCreationMessage", {"title": "weekly"}, ("event", "weekly")),
+    ("eventInviteMessage", {"eventTitle": "fair", "caption": "come"}, ("event", "fair\ncome")),
+    ("stickerPackMessage", {"name": "cats", "caption": "for you"}, ("sticker", "cats\nfor you")),
+    ("newsletterAdminInviteMessage", {"newsletterName": "news", "caption": "join"}, ("other", "news\njoin")),
+    ("newsletterFollowerInviteMessageV2", {"newsletterName": "news"}, ("other", "news")),
+    ("questionResponseMessage", {"text": "blue"}, ("text", "blue")),
+    ("statusQuestionAnswerMessage", {"text": "red"}, ("text", "red")),
+    (
+        "richResponseMessage",
+        {"submessages": [{"messageText": "first"}, {"messageText": "then"}]},
+        ("text", "first\nthen"),
+    ),
+    ("pollResultSnapshotMessage", {"name": "when?"}, ("poll", "when?")),
+    ("pollResultSnapshotMessageV3", {"name": "where?"}, ("poll", "where?")),
+]
+
+
+@pytest.mark.parametrize(("field", "content", "said"), NEWER, ids=[field for field, *_ in NEWER])
+def test_what_newer_kinds_say(field: str, content: dict[str, Any], said: tuple[str, str]) -> None:
+    """Was red: nobody found these by their words."""
+    arrived = read(ParseDict({field: content}, Message()))
+    assert (arrived.kind, arrived.text) == said
+
+
+def test_a_payment_with_a_payment_in_it() -> None:
+    message = innermost = Message()
+    for _ in range(40):
+        innermost = innermost.sendPaymentMessage.noteMessage
+    innermost.conversation = "deep down"
+    assert read(Message.FromString(message.SerializeToString())).text == "deep down"
 
 
 # --- Edits -------------------------------------------------------------------------------

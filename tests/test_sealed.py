@@ -138,6 +138,14 @@ def test_a_reaction() -> None:
     assert read(reaction, known(secrets=()), chat="1@g.us", group=True).text == ""
 
 
+def test_a_comment() -> None:
+    theirs = MessageKey(remoteJID="1@g.us", fromMe=False, ID=TARGET.ID, participant="1001@lid")
+    comment = sealing.sealed_comment(SECRET, theirs, "1001@lid", LID, NEW)
+    assert read(comment, known(["1001@lid"]), chat="1@g.us", group=True).text == "at eleven"
+    unread = read(comment, known(secrets=()), chat="1@g.us", group=True)
+    assert (unread.kind, unread.text) == ("other", "")
+
+
 @pytest.mark.parametrize(("secret", "kind", "text"), [(SECRET, "text", "at eleven"), (b"", "unreadable", "")])
 def test_in_a_history(secret: bytes, kind: str, text: str) -> None:
     """There the edit stands in its message's place."""

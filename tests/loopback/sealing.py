@@ -33,15 +33,28 @@ def sealed_edit(
     kind: int = e2e.SecretEncryptedMessage.MESSAGE_EDIT, label: str = "Message Edit",
 ) -> Any:  # fmt: skip
     """An edit by its author, who goes by the name ``author``. ``content``: a Message, or one with a protocolMessage."""
-    nonce = os.urandom(12)
-    payload = AESGCM(key(secret, target.ID, author, author, label)).encrypt(nonce, content.SerializeToString(), None)
+    nonce, payload = _sealed(secret, target, author, author, label, content)
     envelope = e2e.SecretEncryptedMessage(targetMessageKey=target, encPayload=payload, encIV=nonce, secretEncType=kind)
     return e2e.Message(secretEncryptedMessage=envelope)
 
 
 def sealed_reaction(secret: bytes, target: MessageKey, author: str, actor: str, text: str) -> Any:
     """A reaction to a message in a community's group of announcements."""
-    nonce, plain = os.urandom(12), e2e.ReactionMessage(text=text).SerializeToString()
-    payload = AESGCM(key(secret, target.ID, author, actor, "Enc Reaction")).encrypt(nonce, plain, None)
+    nonce, payload = _sealed(secret, target, author, actor, "Enc Reaction", e2e.ReactionMessage(text=text))
     envelope = e2e.EncReactionMessage(targetMessageKey=target, encPayload=payload, encIV=nonce)
     return e2e.Message(encReactionMessage=envelope)
+
+
+def sealed_comment(secret: bytes, target: MessageKey, author: str, actor: str, content: Any) -> Any:
+    """A comment on a message there."""
+    nonce, payload = _sealed(secret, target, author, actor, "Enc Comment", content)
+    envelope = e2e.EncCommentMessage(targetMessageKey=target, encPayload=payload, encIV=nonce)
+    return e2e.Message(encCommentMessage=envelope)
+
+
+def _sealed(
+    secret: bytes, target: MessageKey, author: str, actor: str, label: str, content: Any
+) -> tuple[bytes, bytes]:
+    nonce = os.urandom(12)
+    cipher = AESGCM(key(secret, target.ID, author, actor, label))
+    return nonce, cipher.encrypt(nonce, content.SerializeToString(), None)

@@ -17,20 +17,29 @@ def read(message: Message) -> Content:
         if field in has:
             return reader(getattr(message, field))
     # In groups a message comes twice: once with nothing but the sender's key.
-    if has <= KEYS_ALONE:
+    if has <= KEYS_ALONE | _BETWEEN_DEVICES:
         return None, "", {}
     return "other", "", {"fields": sorted(has - {"messageContextInfo"})}
 
 
 KEYS_ALONE = {"senderKeyDistributionMessage", "fastRatchetKeySenderKeyDistributionMessage", "messageContextInfo"}
+# Of other things no chat shows anything: keys, requests for files, the history that a new member of a group is given,
+# and who comes to an event, which is sealed.
+_BETWEEN_DEVICES = {
+    "groupRootKeyShare", "rootSecretDistributeMessage", "stickerSyncRmrMessage", "messageHistoryBundle",
+    "encEventResponseMessage",
+}  # fmt: skip
 # What acts on another message instead of saying something.
 ACTING = ("pin", "keep", "edit", "delete", "reaction", "poll_vote")
+
+
+_ENVELOPES = ("FutureProofMessage", "CommentMessage")
 
 
 def unwrapped(message: Message, depth: int = 5) -> Message:
     """The message inside its envelopes; whatsmeow leaves those of an album's pictures, mentions and newer polls."""
     for field, value in message.ListFields():
-        if depth and field.message_type is not None and field.message_type.name == "FutureProofMessage":
+        if depth and field.message_type is not None and field.message_type.name in _ENVELOPES:
             return unwrapped(value.message, depth - 1)
     return message
 
@@ -70,6 +79,14 @@ def _contacts(contacts: Any) -> Content:
     return "contact", lines(*(one.displayName for one in contacts)), {"vcards": [one.vcard for one in contacts]}
 
 
+def _noted(payment: Any) -> Content:
+    return "other", read(unwrapped(payment.noteMessage))[1], {}
+
+
+def _answer(answer: Any) -> Content:
+    return "text", lines(*(part.messageText for part in answer.submessages)), {}
+
+
 # Which field of a message makes it what it is, in the order they are looked for.
 _READERS: dict[str, Callable[[Any], Content]] = {
     "conversation": lambda text: ("text", text, {}),
@@ -105,4 +122,18 @@ _READERS: dict[str, Callable[[Any], Content]] = {
     "productMessage": business.product,
     "orderMessage": says("other", "orderTitle", "message"),
     "invoiceMessage": says("other", "note"),
+    "sendPaymentMessage": _noted,
+    "requestPaymentMessage": _noted,
+    "splitPaymentMessage": says("other", "description"),
+    "paymentReminderMessage": says("other", "description"),
+    "scheduledCallCreationMessage": says("event", "title"),
+    "eventInviteMessage": says("event", "eventTitle", "caption"),
+    "stickerPackMessage": says("sticker", "name", "caption"),
+    "newsletterAdminInviteMessage": says("other", "newsletterName", "caption"),
+    "newsletterFollowerInviteMessageV2": says("other", "newsletterName", "caption"),
+    "questionResponseMessage": says("text", "text"),
+    "statusQuestionAnswerMessage": says("text", "text"),
+    "richResponseMessage": _answer,
+    "pollResultSnapshotMessage": says("poll", "name"),
+    "pollResultSnapshotMessageV3": says("poll", "name"),
 }

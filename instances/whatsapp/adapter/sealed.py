@@ -1,4 +1,4 @@
-"""What is sealed with a secret that came with the message it is about: edits, and reactions in communities.
+"""What is sealed with a secret that came with the message it is about: edits; in communities reactions and comments.
 
 Since 2026 most edits come so. The library keeps the secret of each message it
 decrypts, and leaves the seal to us. Source: whatsmeow, msgsecret.go.
@@ -13,6 +13,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import (
+    EncCommentMessage,
     EncReactionMessage,
     Message,
     ProtocolMessage,
@@ -31,7 +32,11 @@ EDITS = {
     SecretEncryptedMessage.EVENT_EDIT: "Event Edit",
     SecretEncryptedMessage.POLL_EDIT: "Poll Edit",
 }
-REACTION = "Enc Reaction"
+# What a group of announcements has under a message, and what is inside.
+_OF_COMMUNITIES: dict[str, tuple[str, Any]] = {
+    "encReactionMessage": ("Enc Reaction", ReactionMessage),
+    "encCommentMessage": ("Enc Comment", Message),
+}
 
 # Asked with a chat, an author's names and a message's id: all names of theirs, and the secrets that came with it.
 Find = Callable[[str, tuple[str, ...], str], tuple[list[str], list[bytes]]]
@@ -50,11 +55,16 @@ def opened(message: Message, actor: Actor, find: Find) -> Message:
     message = content.unwrapped(message)
     if message.HasField("secretEncryptedMessage"):
         return _edit(message.secretEncryptedMessage, actor, find)
-    if message.HasField("encReactionMessage"):
-        key = message.encReactionMessage.targetMessageKey
-        author = actor.names if key.fromMe else (ev.without_device(key.participant or key.remoteJID),)
-        found = _open(message.encReactionMessage, actor, author, REACTION, ReactionMessage, find)
-        if found is not None:
+    for field, (label, kind) in _OF_COMMUNITIES.items():
+        if message.HasField(field):
+            sealed = getattr(message, field)
+            key = sealed.targetMessageKey
+            author = actor.names if key.fromMe else (ev.without_device(key.participant or key.remoteJID),)
+            found = _open(sealed, actor, author, label, kind, find)
+            if found is None:
+                return message
+            if kind is Message:
+                return content.unwrapped(found)
             found.key.CopyFrom(key)
             return Message(reactionMessage=found)
     return message
@@ -73,7 +83,7 @@ def _edit(sealed: SecretEncryptedMessage, actor: Actor, find: Find) -> Message:
 
 
 def _open(
-    sealed: SecretEncryptedMessage | EncReactionMessage,
+    sealed: SecretEncryptedMessage | EncReactionMessage | EncCommentMessage,
     actor: Actor,
     author: tuple[str, ...],
     label: str,
