@@ -79,6 +79,13 @@ def _contacts(contacts: Any) -> Content:
     return "contact", lines(*(one.displayName for one in contacts)), {"vcards": [one.vcard for one in contacts]}
 
 
+def _album(album: Any) -> Content:
+    """What goes before the pictures of an album, which come one by one."""
+    counted = ((album.expectedImageCount, "picture"), (album.expectedVideoCount, "video"))
+    parts = (f"{count} {what}{'s' * (count > 1)}" for count, what in counted if count)
+    return "system", f"Album: {', '.join(parts)}", {}
+
+
 def _noted(payment: Any) -> Content:
     return "other", read(unwrapped(payment.noteMessage))[1], {}
 
@@ -122,6 +129,7 @@ _READERS: dict[str, Callable[[Any], Content]] = {
     "productMessage": business.product,
     "orderMessage": says("other", "orderTitle", "message"),
     "invoiceMessage": says("other", "note"),
+    "albumMessage": _album,
     "sendPaymentMessage": _noted,
     "requestPaymentMessage": _noted,
     "splitPaymentMessage": says("other", "description"),
