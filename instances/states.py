@@ -24,6 +24,9 @@ class State(models.TextChoices):
     UNPLACED = "unplaced", _("No place")
 
 
+# Why linking ended, when nobody scanned in time: whoever still waits may have another code.
+CODE_RAN_OUT = "The code ran out."
+
 SENTENCES: dict[str, str] = {
     State.UNLINKED: _(
         "No phone is linked. Open WhatsApp on the phone, Linked devices, Link a device, "

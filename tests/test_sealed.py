@@ -20,8 +20,8 @@ from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversati
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
 
 from instances.whatsapp import keys
-from instances.whatsapp.adapter import messages, read_history
-from instances.whatsapp.events import Party
+from instances.whatsapp.adapter import messages, read_history, sealed
+from instances.whatsapp.events import MessageArrived, Party
 from tests.loopback import sealing
 from tests.test_adapter import event
 
@@ -31,6 +31,11 @@ SECRET = os.urandom(32)
 LID, PHONE = "1002@lid", "5511@s.whatsapp.net"
 TARGET = MessageKey(remoteJID=LID, fromMe=True, ID="3EB0FIRST")
 NEW = Message(conversation="at eleven")
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed, "PAUSE_SECONDS", 0)
 
 
 def known(names: Iterable[str] = (LID, PHONE), secrets: Iterable[bytes] = (SECRET,)) -> Any:
@@ -113,6 +118,30 @@ def test_an_edit_that_stays_sealed(message: Message, find: Any) -> None:
     assert edit.target.message_id == TARGET.ID
 
 
+def test_keys_that_are_away_for_a_moment() -> None:
+    """The edit is given once."""
+    answers = iter([fails, known()])
+    assert read(sealing.sealed_edit(SECRET, TARGET, LID, NEW), lambda *asked: next(answers)(*asked)).text == "at eleven"
+
+
+def test_nothing_is_looked_for_without_need() -> None:
+    """Each look costs a process."""
+    asked: list[Any] = []
+
+    def find(*question: Any) -> tuple[list[str], list[bytes]]:
+        asked.append(question)
+        return [], []
+
+    for message in (
+        broken(sealing.sealed_edit(SECRET, TARGET, LID, NEW), encPayload=b""),
+        broken(sealing.sealed_edit(SECRET, TARGET, LID, NEW), encIV=b""),
+        sealing.sealed_edit(SECRET, MessageKey(fromMe=True, ID=""), LID, NEW),
+        Message(conversation="x"),
+    ):
+        read(message, find)
+    assert not asked
+
+
 def test_text_that_is_none() -> None:
     latin = Message(conversation="XX").SerializeToString().replace(b"XX", b"\xe9\xff")
 
@@ -146,20 +175,57 @@ def test_a_comment() -> None:
     assert (unread.kind, unread.text) == ("other", "")
 
 
+def told(chat: str, *messages: WebMessageInfo, names: tuple[str, str] | None = None) -> list[Any]:
+    """What a history says."""
+    wrapped = [HistorySyncMsg(message=message) for message in messages]
+    history = HistorySync(syncType=HistorySync.RECENT, conversations=[Conversation(ID=chat, messages=wrapped)])
+    if names is not None:
+        history.phoneNumberToLidMappings.add(pnJID=names[0], lidJID=names[1])
+    found = read_history(history.SerializeToString(), Party("5599@s.whatsapp.net"))[1]
+    return [one for one in found if isinstance(one, MessageArrived)]
+
+
+def past(message_id: str, message: Message, chat: str, secret: bytes = b"", participant: str = "") -> WebMessageInfo:
+    key = MessageKey(remoteJID=chat, fromMe=False, ID=message_id, participant=participant or None)
+    return WebMessageInfo(key=key, message=message, messageTimestamp=1_771_267_200, messageSecret=secret or None)
+
+
+def test_in_a_history_beside_its_message() -> None:
+    """In a group, by the name that the history's own table has."""
+    group, target = "1@g.us", MessageKey(remoteJID="1@g.us", fromMe=True, ID=TARGET.ID)
+    edit = past("3EB0EDIT", sealing.sealed_edit(SECRET, target, LID, NEW), group, participant=PHONE)
+    first = past(TARGET.ID, Message(conversation="at ten"), group, SECRET, participant=PHONE)
+    whom = MessageKey(remoteJID=group, fromMe=False, ID=TARGET.ID, participant=PHONE)
+    reaction = past(
+        "3EB0LIKE", sealing.sealed_reaction(SECRET, whom, LID, "1003@lid", "👍"), group, participant="1003@lid"
+    )
+    heard = {one.message_id: one for one in told(group, edit, reaction, first, names=(PHONE, LID))}
+    assert heard["3EB0EDIT"].text == "at eleven"
+    assert heard["3EB0LIKE"].text == "👍"
+
+
+def test_two_edits_in_a_messages_place_are_two() -> None:
+    """Was red: after linking anew the second had the first one's name, and was taken for it."""
+    ids = set()
+    for text in ("at eleven", "at noon"):
+        edited = sealing.sealed_edit(SECRET, TARGET, PHONE, Message(conversation=text))
+        ids.add(told(PHONE, past(TARGET.ID, edited, PHONE, SECRET))[1].message_id)
+    assert len(ids) == 2
+
+
+def test_when_it_was_edited_is_kept() -> None:
+    new = protocol(NEW)
+    new.protocolMessage.timestampMS = 1_771_267_300_000
+    edit = told(PHONE, past(TARGET.ID, sealing.sealed_edit(SECRET, TARGET, PHONE, new), PHONE, SECRET))[1]
+    assert edit.sent_at.timestamp() == 1_771_267_300
+
+
 @pytest.mark.parametrize(("secret", "kind", "text"), [(SECRET, "text", "at eleven"), (b"", "unreadable", "")])
 def test_in_a_history(secret: bytes, kind: str, text: str) -> None:
     """There the edit stands in its message's place."""
-    past = WebMessageInfo(
-        key=MessageKey(remoteJID=PHONE, fromMe=False, ID=TARGET.ID),
-        message=sealing.sealed_edit(SECRET, TARGET, PHONE, NEW),
-        messageTimestamp=1_771_267_200,
-        messageSecret=secret,
-    )
-    conversation = Conversation(ID=PHONE, messages=[HistorySyncMsg(message=past)])
-    history = HistorySync(syncType=HistorySync.RECENT, conversations=[conversation])
-    first, edit = read_history(history.SerializeToString(), Party("5599@s.whatsapp.net"))[1]
-    assert (first.message_id, first.kind, first.text) == (TARGET.ID, kind, text)  # type: ignore[union-attr]
-    assert (edit.kind, edit.text) == ("edit", text)  # type: ignore[union-attr]
+    first, edit = told(PHONE, past(TARGET.ID, sealing.sealed_edit(SECRET, TARGET, PHONE, NEW), PHONE, secret))
+    assert (first.message_id, first.kind, first.text) == (TARGET.ID, kind, text)
+    assert (edit.kind, edit.text) == ("edit", text)
 
 
 def test_what_the_keys_know(tmp_path: Path, settings: Any) -> None:

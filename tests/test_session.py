@@ -274,6 +274,31 @@ def test_a_change_whose_caller_has_given_up(verb: str) -> None:
     run(work)
 
 
+def test_a_new_proxy_while_whatsapp_refuses_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: who had just been replaced came back at once, and put the other one off the air."""
+    reading, read = threading.Event(), threading.Event()
+
+    def refresh(instance: Instance, **_: Any) -> None:
+        instance.proxy_url = "http://proxy.example:3128"
+        reading.set()
+        assert read.wait(10)
+
+    monkeypatch.setattr(Instance, "refresh_from_db", refresh)
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+        payload = commands.Change(deadline=time.time() + 10).to_payload()
+        asked = asyncio.create_task(house.session._command(f"instance.x.{commands.PREFERENCES}", payload))
+        await until(reading.is_set)
+        await house.session._on(ev.Replaced())
+        read.set()
+        assert await asked == {}
+        assert client.stopped
+        assert len(FakeClient.made) == 1
+
+    run(work)
+
+
 def test_a_change_in_time() -> None:
     async def work(house: House) -> None:
         payload = commands.Change(deadline=time.time() + 5).to_payload()

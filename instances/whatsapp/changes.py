@@ -85,9 +85,11 @@ class Changes:
         return f"WhatsApp gave no code{reason}. Check this machine's internet connection and try again."
 
     async def _apply_preferences(self) -> dict[str, Any]:
-        instance, client = self._instance, self._line.client
+        instance = self._instance
         before = instance.proxy_url, instance.proxy_password
         await self._threads.ask(instance.refresh_from_db, fields=preferences.FIELDS)
+        # Not before: it may have been refused meanwhile, and stopped.
+        client = self._line.client
         if (instance.proxy_url, instance.proxy_password) != before and client is not None:
             await self._line.start()
         elif client is not None and instance.state == State.CONNECTED:
@@ -129,16 +131,15 @@ class Changes:
         # The next phone begins to tell of its own past.
         gone |= {"history_percent": None, "history_at": None}
 
-        def forget() -> bool:
+        def forget() -> None:
             with transaction.atomic():
                 # Whoever takes the instance over waits for this row.
-                ours = self._holds() and bool(self._record.mine().update(**gone))
-                if ours:
+                if self._holds() and self._record.mine().update(**gone):
                     keys.forget(self._instance.uid)
-                return ours
+                else:
+                    log.warning("instance %s is no longer ours: its keys stay", self._instance.uid)
 
-        if await self._threads.ask(forget):
-            for name, value in gone.items():
-                setattr(self._instance, name, value)
-        else:
-            log.warning("instance %s is no longer ours: its keys stay", self._instance.uid)
+        await self._threads.ask(forget)
+        # In any case: the library has deleted its device, so if it is ours again, only a new code can link it.
+        for name, value in gone.items():
+            setattr(self._instance, name, value)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
@@ -20,6 +21,9 @@ from instances.whatsapp import message_secrets, pools, ratchets
 from instances.whatsapp.events import Lost
 from portal.secrets import read_or_make_secret
 
+# A process or a connection each, while they look for the secret of a message.
+_LOOKING = threading.BoundedSemaphore(4)
+LOOK_SECONDS = 20.0
 HERE = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -78,8 +82,18 @@ def forget_ratchets(uid: UUID, lost: Iterable[Lost]) -> None:
 def secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) -> tuple[list[str], list[bytes]]:
     """All names of a message's author, and the secrets that came with it; a client may run on these keys.
 
-    Raises psycopg's errors and subprocess's.
+    Raises psycopg's errors, subprocess's, and TimeoutError.
     """
+    # What is edited in one group is heard by all instances that are in it.
+    if not _LOOKING.acquire(timeout=LOOK_SECONDS):
+        raise TimeoutError("too many look for the secrets of messages")
+    try:
+        return _secrets_of(uid, chat, author, message_id)
+    finally:
+        _LOOKING.release()
+
+
+def _secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) -> tuple[list[str], list[bytes]]:
     if settings.SESSION_DATABASE_URL:
         with _database() as store:
             store.execute(sql.SQL("SET search_path TO {}").format(_schema(uid)))
@@ -89,7 +103,10 @@ def secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) -> 
             )  # fmt: skip
     command = [sys.executable, "-I", "-S", message_secrets.__file__, prepare(uid)]
     told = json.dumps([chat, list(author), message_id])
-    done = subprocess.run(command, input=told, stdout=subprocess.PIPE, text=True, check=True, timeout=20)
+    # A session of its own: who stops the portal in its terminal must not end the answer.
+    done = subprocess.run(
+        command, input=told, stdout=subprocess.PIPE, text=True, check=True, timeout=LOOK_SECONDS, start_new_session=True
+    )
     names, secrets = json.loads(done.stdout)
     return names, [bytes.fromhex(secret) for secret in secrets]
 

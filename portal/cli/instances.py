@@ -17,6 +17,8 @@ from portal.cli.output import as_json, clean, table
 # A code lives for at least 20 seconds; 100 calls a minute are allowed.
 LOOK_SECONDS = 2.0
 LINK_PATIENCE_SECONDS = 30.0
+# As `instances.states` has it, which needs Django.
+CODE_RAN_OUT = "The code ran out."
 
 
 @click.group()
@@ -91,7 +93,8 @@ def link(house: House, instance: str, phone: str | None, timeout: float) -> None
             _show(house, answer)
         _pause(limit)
         found = _look(api, instance)
-        if found["state"] == "unlinked" or (phone and found["numberJid"]):
+        ended = found["state"] == "unlinked" and (phone or CODE_RAN_OUT not in found["sentence"])
+        if ended or (phone and found["numberJid"]):
             break
         if phone is None:
             answer = api.get(f"instance/connect/{segment(instance)}")

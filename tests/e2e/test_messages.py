@@ -86,8 +86,7 @@ def test_edited_under_a_seal_by_somebody_else(scene: Scene, bob: Actor, carla: A
     message_id = bob.send_with_secret(group, "at ten", secret)
     scene.stored(message_id)
     for author in (bob.lid, carla.lid):
-        edit = carla.edit_sealed(group, message_id, "never", secret, author)
-        scene.stored(edit)
+        scene.stored(carla.edit_sealed(group, message_id, "never", secret, author))
     scene.stored(bob.send_text(group, "after it"))
     assert scene.stored(message_id, "text") == ("at ten",)
 

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from instances.management.base import PortalCommand
 from instances.management.owners import instance_named
 from instances.models import Instance
-from instances.states import State
+from instances.states import CODE_RAN_OUT, State
 from instances.whatsapp import service
 from instances.whatsapp.errors import NotConnected, WhatsAppError
 
@@ -81,18 +81,20 @@ class Command(PortalCommand):
                 segno.make(shown).terminal(drawing, compact=True)
                 self._say(drawing.getvalue())
             self._pause()
-            self._look(instance)
+            instance.refresh_from_db()
+            if instance.state_detail != CODE_RAN_OUT:
+                self._refuse_if_ended(instance)
             link = service.connect(instance)
         self._await_link(instance)
 
     def _await_link(self, instance: Instance) -> None:
         while instance.state != State.CONNECTED:
             self._pause()
-            self._look(instance)
+            instance.refresh_from_db()
+            self._refuse_if_ended(instance)
         self._say(self.style.SUCCESS(f"Linked to {instance.jid.partition('@')[0]}. {instance.sentence}"))
 
-    def _look(self, instance: Instance) -> None:
-        instance.refresh_from_db()
+    def _refuse_if_ended(self, instance: Instance) -> None:
         if instance.state == State.UNLINKED:
             raise CommandError(f"Nothing is linked. {instance.sentence}")
 

@@ -2,12 +2,13 @@
 
 from neonize.proto import Neonize_pb2 as pb
 
+from instances.states import CODE_RAN_OUT
 from instances.whatsapp import events as ev
 
 # whatsmeow's own words for how linking ends (qrchan.go), and for a demand that neonize 0.5.2 has no way to meet.
 _LINKING = {
     "success": "",
-    "timeout": "The code ran out.",
+    "timeout": CODE_RAN_OUT,
     "passkey-request": (
         "WhatsApp asks for this account's passkey before it links a device, and the library beneath the portal "
         "(neonize 0.5.2) cannot pass it on yet: the account cannot be linked for now. Others can."

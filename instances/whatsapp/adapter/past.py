@@ -2,18 +2,21 @@
 
 import logging
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from google.protobuf.message import DecodeError
-from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import ProtocolMessage
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message, ProtocolMessage
 from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversation, HistorySync
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo
 
 from chats import harmless
 from instances.whatsapp import events as ev
-from instances.whatsapp.adapter import content, mending, messages, sealed
+from instances.whatsapp.adapter import content, mending, messages
+from instances.whatsapp.adapter.past_seals import Seals
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,9 @@ def read_history(payload: bytes, own: ev.Party) -> tuple[int | None, Iterator[ev
 
 def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
     mending.mend_texts(history)
+    others: dict[str, str] = {}
     for pair in history.phoneNumberToLidMappings:
+        others |= {pair.pnJID: pair.lidJID, pair.lidJID: pair.pnJID}
         yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
     for name in history.pushnames:
         yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
@@ -52,9 +57,11 @@ def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
             yield ev.GroupChanged(conversation.ID, datetime.now(UTC), name=conversation.name)
         elif not group and (chat.alt or _name(conversation)):
             yield ev.PersonKnown(chat, name=_name(conversation))
+        sender_of = partial(_sender, chat, group, own)
+        seals = Seals(conversation, sender_of, others)
         for wrapped in conversation.messages:
             try:
-                yield from _past(wrapped.message, chat, group, own)
+                yield from _past(wrapped.message, chat, group, own, seals.opened(wrapped.message))
             except Exception:
                 log.exception("a message of the history could not be read")
 
@@ -74,21 +81,21 @@ _STATUSES = {
 }
 
 
-def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party) -> Iterator[ev.Stored]:
+def _sender(chat: ev.Party, group: bool, own: ev.Party, past: WebMessageInfo) -> ev.Party:
+    if past.key.fromMe:
+        return own
+    return ev.Party(past.key.participant or past.participant) if group else chat
+
+
+def _past(past: WebMessageInfo, chat: ev.Party, group: bool, own: ev.Party, message: Message) -> Iterator[ev.Stored]:
     """A message of the past, its last edit if it was edited, and its pin if it has one."""
-    author = ev.Party(past.key.participant or past.participant) if group else chat
-    sender = own if past.key.fromMe else author
-    # The message's own secret comes with it.
-    names = [name for name in (sender.jid, sender.alt) if name]
-    secrets = [past.messageSecret] if past.messageSecret else []
-    message = sealed.opened(past.message, sealed.Actor(chat.jid, tuple(names)), lambda *_: (names, secrets))
     kind, text, data = content.read(message)
     if kind is None or not past.key.ID:
         return
     arrived = ev.MessageArrived(
         message_id=past.key.ID,
         chat=chat,
-        sender=sender,
+        sender=_sender(chat, group, own, past),
         is_group=group,
         from_me=past.key.fromMe,
         sent_at=harmless.moment(past.messageTimestamp),
@@ -126,7 +133,11 @@ def _past_edit(edit: ev.MessageArrived, original: str, protocol: ProtocolMessage
     """
     at = harmless.moment(protocol.timestampMS / 1000) if protocol.timestampMS else edit.sent_at
     edit = replace(edit, sent_at=max(edit.sent_at, min(at, datetime.now(UTC))), status=None)
-    return edit if edit.message_id != original else replace(edit, message_id=f"edit-{original}-{protocol.timestampMS}")
+    if edit.message_id != original:
+        return edit
+    # Which of its edits it is: where no time is told, by what it says.
+    which = protocol.timestampMS or zlib.crc32(protocol.SerializeToString())
+    return replace(edit, message_id=f"edit-{original}-{which}")
 
 
 def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.MessageArrived:

@@ -7,6 +7,7 @@ decrypts, and leaves the seal to us. Source: whatsmeow, msgsecret.go.
 import hashlib
 import hmac
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,8 @@ _OF_COMMUNITIES: dict[str, tuple[str, Any]] = {
     "encCommentMessage": ("Enc Comment", Message),
 }
 
+TRIES, PAUSE_SECONDS = 2, 1.0
+
 # Asked with a chat, an author's names and a message's id: all names of theirs, and the secrets that came with it.
 Find = Callable[[str, tuple[str, ...], str], tuple[list[str], list[bytes]]]
 
@@ -48,6 +51,11 @@ class Actor:
 
     chat: str
     names: tuple[str, ...]
+
+
+def is_sealed(message: Message) -> bool:
+    """Whether there is anything to open in a message that is in no envelope."""
+    return message.HasField("secretEncryptedMessage") or any(map(message.HasField, _OF_COMMUNITIES))
 
 
 def opened(message: Message, actor: Actor, find: Find) -> Message:
@@ -76,9 +84,12 @@ def _edit(sealed: SecretEncryptedMessage, actor: Actor, find: Find) -> Message:
     found = _open(sealed, actor, actor.names, label, Message, find) if label else None
     inner = content.unwrapped(found) if found is not None else Message()
     # As it was before there were seals: an edit, with what the message says from now on in it.
+    edit = ProtocolMessage(type=ProtocolMessage.MESSAGE_EDIT, key=sealed.targetMessageKey)
     if inner.HasField("protocolMessage"):
-        inner = inner.protocolMessage.editedMessage
-    edit = ProtocolMessage(type=ProtocolMessage.MESSAGE_EDIT, key=sealed.targetMessageKey, editedMessage=inner)
+        edit.editedMessage.CopyFrom(inner.protocolMessage.editedMessage)
+        edit.timestampMS = inner.protocolMessage.timestampMS
+    else:
+        edit.editedMessage.CopyFrom(inner)
     return Message(protocolMessage=edit)
 
 
@@ -91,8 +102,10 @@ def _open(
     find: Find,
 ) -> Any:
     message_id = sealed.targetMessageKey.ID
+    if not (message_id and sealed.encIV and sealed.encPayload):
+        return None
     try:
-        authors, secrets = find(actor.chat, author, message_id)
+        authors, secrets = _found(find, actor.chat, author, message_id)
     except Exception:
         log.exception("the keys could not be asked for the secret of a message: what was done to it stays sealed")
         return None
@@ -105,6 +118,17 @@ def _open(
                 return _parsed(plain, kind)
     log.info("what was done to a message stays sealed (%s): its secret is not here", label)
     return None
+
+
+def _found(find: Find, *question: Any) -> tuple[list[str], list[bytes]]:
+    """What `find` answers. It is given once: if the keys' database is away for a moment, wait for it."""
+    for _ in range(TRIES - 1):
+        try:
+            return find(*question)
+        except Exception as error:
+            log.warning("the keys could not be asked for the secret of a message, and are asked again: %s", error)
+            time.sleep(PAUSE_SECONDS)
+    return find(*question)
 
 
 def key_of(secret: bytes, message_id: str, author: str, actor: str, label: str) -> bytes:
