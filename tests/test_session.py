@@ -294,7 +294,7 @@ def test_a_new_proxy_while_whatsapp_refuses_us(monkeypatch: pytest.MonkeyPatch) 
         read.set()
         assert await asked == {}
         assert client.stopped
-        assert len(FakeClient.made) == 1
+        assert (len(FakeClient.made), house.instance.state) == (1, State.REPLACED)
 
     run(work)
 
