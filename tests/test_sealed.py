@@ -27,7 +27,7 @@ from tests.test_adapter import event
 
 pytestmark = pytest.mark.sqlite_only
 
-SECRET = os.urandom(32)
+SECRET = bytes(range(32))
 LID, PHONE = "1002@lid", "5511@s.whatsapp.net"
 TARGET = MessageKey(remoteJID=LID, fromMe=True, ID="3EB0FIRST")
 NEW = Message(conversation="at eleven")
