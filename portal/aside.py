@@ -16,7 +16,9 @@ from portal.pool import Pool
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-_POOL = Pool(6, "aside")
+# Each look takes some milliseconds. With more threads, as many work at once as readers happen to be due at the same
+# moment, and each keeps memory of its own.
+_POOL = Pool(2, "aside")
 
 
 async def aside(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
