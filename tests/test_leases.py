@@ -520,10 +520,11 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
         ticking._settled, ticking._beginning = False, set()
         ticking._sessions, ticking._history, ticking._ticks = {}, Mock(), Mock()
         ticking._pool, ticking._writer, ticking._outage = Mock(), Mock(waiting=0), Mock()
+        ticking._threads, ticking._lease_thread = Mock(ask=nothing), Mock()
         ticking.lease = Mock(fleet=2, held={0: 1}, claim=claim, look_around=lambda: 0, seconds_left=5.0, good=True)
         ticking._leasing = leasing  # type: ignore[method-assign]
         for name in ("reach_broker", "enter", "beat", "watch", "take_over", "hand_over", "note_unplaced", "begin",
-                     "database", "drain"):  # fmt: skip
+                     "drain"):  # fmt: skip
             setattr(ticking, f"_{name}", nothing)
         monkeypatch.setattr(connector, "Session", Mock(return_value=Mock(instance=some, due=False)))
         await ticking.run()
