@@ -283,6 +283,15 @@ def test_a_name_in_a_piece_of_its_own_is_the_chats(instance: Instance, turned: b
     assert Chat.objects.get().name == "Bob"
 
 
+def test_a_username_stands_in_until_a_name_is_known(instance: Instance) -> None:
+    take_in(instance, [PersonKnown(Party(BOB_LID), "@bob"), arrived(**UNDER_LID | {"push_name": ""})], live=False)
+    assert (Contact.objects.get().push_name, Chat.objects.get().name) == ("@bob", "@bob")
+    take_in(instance, [PersonKnown(Party(BOB_LID), "Robert")], live=False)
+    assert (Contact.objects.get().push_name, Chat.objects.get().name) == ("Robert", "Robert")
+    take_in(instance, [PersonKnown(Party(BOB_LID), "@bob")], live=False)
+    assert Contact.objects.get().push_name == "Robert"
+
+
 def test_history_puts_no_old_name_over_a_newer_one(instance: Instance) -> None:
     take_in(instance, [arrived()])
     take_in(instance, [arrived("3EB00", push_name="Robert"), PersonKnown(Party(BOB_LID), "Robert")], live=False)

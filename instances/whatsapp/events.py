@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+# How a name begins that somebody goes by on WhatsApp without a number; it stands in until their own is known.
+USERNAME = "@"
 _DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
 
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from google.protobuf.message import DecodeError
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message, ProtocolMessage
-from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import Conversation, HistorySync
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
 from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat, WebMessageInfo
 
 from chats import harmless
@@ -41,12 +41,9 @@ def read_history(payload: bytes, own: ev.Party) -> tuple[int | None, Iterator[ev
 
 def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
     mending.mend_texts(history)
-    others: dict[str, str] = {}
-    for pair in history.phoneNumberToLidMappings:
-        others |= {pair.pnJID: pair.lidJID, pair.lidJID: pair.pnJID}
-        yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
-    for name in history.pushnames:
-        yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
+    yield from _people(history)
+    others = {pair.pnJID: pair.lidJID for pair in history.phoneNumberToLidMappings}
+    others |= {lid: number for number, lid in others.items()}
     for conversation in history.conversations:
         if not conversation.ID:
             continue
@@ -55,8 +52,9 @@ def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
         group = conversation.ID.endswith("@g.us")
         if group and conversation.name:
             yield ev.GroupChanged(conversation.ID, datetime.now(UTC), name=conversation.name)
-        elif not group and (chat.alt or _name(conversation)):
-            yield ev.PersonKnown(chat, name=_name(conversation))
+        elif not group:
+            called = _called(conversation.name or conversation.displayName)
+            yield from _person(chat.jid, chat.alt, called, conversation.username)
         sender_of = partial(_sender, chat, group, own)
         seals = Seals(conversation, sender_of, others)
         for wrapped in conversation.messages:
@@ -66,9 +64,27 @@ def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
                 log.exception("a message of the history could not be read")
 
 
-def _name(conversation: Conversation) -> str:
+def _people(history: HistorySync) -> Iterator[ev.PersonKnown]:
+    for pair in history.phoneNumberToLidMappings:
+        yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
+    for name in history.pushnames:
+        yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
+    # The address book, as far as it belongs to this piece, and the names that people go by without a number.
+    for one in history.inlineContacts:
+        yield from _person(one.pnJID, one.lidJID, _called(one.fullName or one.firstName), one.username)
+    for account in history.accounts:
+        yield from _person(account.lid, "", "", "" if account.isUsernameDeleted else account.username)
+
+
+def _person(jid: str, alt: str, name: str, username: str) -> Iterator[ev.PersonKnown]:
+    """What is told of somebody, if anything; a username stands for what they call themselves until that is known."""
+    jid, alt = jid or alt, alt if jid else ""
+    if "@" in jid and (alt or name or username):
+        yield ev.PersonKnown(ev.Party(jid, alt), f"{ev.USERNAME}{username}" if username else "", name)
+
+
+def _called(name: str) -> str:
     """What the phone calls a person; nothing when that is only their number."""
-    name: str = conversation.name or conversation.displayName
     return "" if re.fullmatch(r"[+0-9\s().\u00a0\u2010-\u2015-]*", name) else name
 
 
