@@ -125,6 +125,7 @@ def test_what_no_chat_shows(field: str) -> None:
 
 NEWER: list[tuple[str, dict[str, Any], tuple[str, str]]] = [
     ("commentMessage", {"message": {"conversation": "well said"}}, ("text", "well said")),
+    ("placeholderMessage", {"type": 0}, ("other", "WhatsApp shows this message on the phone alone.")),
     ("albumMessage", {"expectedImageCount": 3, "expectedVideoCount": 1}, ("system", "Album: 3 pictures, 1 video")),
     ("sendPaymentMessage", {"noteMessage": {"conversation": "for lunch"}}, ("other", "for lunch")),
     ("requestPaymentMessage", {"noteMessage": {"extendedTextMessage": {"text": "the rent"}}}, ("other", "the rent")),

@@ -130,6 +130,8 @@ _READERS: dict[str, Callable[[Any], Content]] = {
     "orderMessage": says("other", "orderTitle", "message"),
     "invoiceMessage": says("other", "note"),
     "albumMessage": _album,
+    # What WhatsApp keeps from linked devices, codes to sign in with above all.
+    "placeholderMessage": lambda _: ("other", "WhatsApp shows this message on the phone alone.", {}),
     "sendPaymentMessage": _noted,
     "requestPaymentMessage": _noted,
     "splitPaymentMessage": says("other", "description"),
