@@ -223,11 +223,18 @@ def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
         key = (old.chat_id, old.sender, old.message_id)
         if key not in unique:
             continue
-        if old.kind == Message.Kind.UNREADABLE and unique[key].kind != Message.Kind.UNREADABLE:
+        if _readable(unique[key]) > _readable(old):
             old.delete()
         else:
             del unique[key]
     return list(unique.values())
+
+
+def _readable(row: Message) -> int:
+    """Nothing of it, who did what to which message, or all of it."""
+    if row.kind == Message.Kind.UNREADABLE:
+        return 0
+    return 1 if row.data.get("unread") else 2
 
 
 def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> None:

@@ -283,6 +283,20 @@ def test_a_name_in_a_piece_of_its_own_is_the_chats(instance: Instance, turned: b
     assert Chat.objects.get().name == "Bob"
 
 
+def test_an_edit_that_is_opened_later(instance: Instance) -> None:
+    """The same edit: what it could not say at first, it says now."""
+    target = Target("3EB01", by_same_author=True)
+    shut = arrived("3EB02", kind="edit", text="", target=target, data={"unread": True})
+    take_in(instance, [arrived("3EB01", "at ten"), shut])
+    assert Message.objects.get(message_id="3EB01").text == "at ten"
+    for _ in range(2):
+        take_in(instance, [replace(shut, text="at eleven", data={})])
+        assert Message.objects.get(message_id="3EB01").text == "at eleven"
+        assert Message.objects.filter(message_id="3EB02").count() == 1
+    take_in(instance, [shut])
+    assert Message.objects.get(message_id="3EB02").text == "at eleven", "and does not unsay it"
+
+
 def test_a_username_stands_in_until_a_name_is_known(instance: Instance) -> None:
     take_in(instance, [PersonKnown(Party(BOB_LID), "@bob"), arrived(**UNDER_LID | {"push_name": ""})], live=False)
     assert (Contact.objects.get().push_name, Chat.objects.get().name) == ("@bob", "@bob")

@@ -21,6 +21,7 @@ from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
 
 from instances.whatsapp import keys
 from instances.whatsapp.adapter import messages, read_history, sealed
+from instances.whatsapp.adapter.shut import MOST, Shut
 from instances.whatsapp.events import MessageArrived, Party
 from tests.loopback import sealing
 from tests.test_adapter import event
@@ -226,6 +227,31 @@ def test_in_a_history(secret: bytes, kind: str, text: str) -> None:
     first, edit = told(PHONE, past(TARGET.ID, sealing.sealed_edit(SECRET, TARGET, PHONE, NEW), PHONE, secret))
     assert (first.message_id, first.kind, first.text) == (TARGET.ID, kind, text)
     assert (edit.kind, edit.text) == ("edit", text)
+
+
+def test_one_that_stays_shut_is_opened_later() -> None:
+    """Its message's secret may come with the history, or with a second attempt to decrypt it."""
+    answers = iter([known(secrets=()), known()])
+    shut = Shut(lambda kept: messages.read(kept, lambda *asked: next(answers)(*asked)))
+    assert shut.keep(event(sealing.sealed_edit(SECRET, TARGET, LID, NEW)))
+    assert shut.again("3EB01") is None
+    opened = shut.again("3EB01")
+    assert opened is not None
+    assert opened.text == "at eleven"
+    assert shut.again("3EB01") is None, "once"
+
+
+def test_no_more_are_kept_than_a_contact_should_fill() -> None:
+    shut, made = Shut(lambda _: None), event(sealing.sealed_edit(SECRET, TARGET, LID, NEW))
+    kept = 0
+    for number in range(MOST + 5):
+        made = event(sealing.sealed_edit(SECRET, TARGET, LID, NEW))
+        made.Info.ID = f"3EB{number}"
+        kept += shut.keep(made)
+    assert kept == MOST
+    assert not shut.keep(made)
+    shut.forget("3EB0")
+    assert shut.keep(made)
 
 
 def test_what_the_keys_know(tmp_path: Path, settings: Any) -> None:

@@ -308,6 +308,28 @@ def test_a_change_in_time() -> None:
     run(work)
 
 
+def test_an_edit_that_stays_shut_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "OPEN_AGAIN_SECONDS", (0.05, 0.06, 0.07))
+    asked: list[bool] = []
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+
+        def open_again(message_id: str, *, last: bool) -> Any:
+            asked.append(last)
+            return "the edit" if message_id == "3EB0" and len(asked) == 2 else None
+
+        client.open_again = open_again
+        await house.session._on(ev.StaysShut("3EB0"))
+        await until(lambda: house.session._writer.put.called)  # type: ignore[attr-defined]
+        house.session._writer.put.assert_called_once_with(house.instance, "the edit")  # type: ignore[attr-defined]
+        await house.session._on(ev.StaysShut("another"))
+        await until(lambda: len(asked) == 5)
+        assert asked == [False, False, False, False, True], "the last time it is let go"
+
+    run(work)
+
+
 def test_a_state_that_another_owner_wrote_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Was red: live readers heard "disconnected" of an instance that is connected elsewhere."""
     heard: list[Any] = []

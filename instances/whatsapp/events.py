@@ -189,6 +189,13 @@ class HistoryArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class StaysShut:
+    """An edit that could not be opened, and may be later: `Client.open_again`."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """A message that was decrypted and not kept: its sender must be asked to send it anew."""
 
@@ -215,6 +222,7 @@ Event = (
     | GroupChanged
     | Receipt
     | HistoryArrived
+    | StaysShut
 )
 
 # What becomes rows (`chats.intake`); the others are about the connection.

@@ -48,6 +48,8 @@ REST_SECONDS = 5.0
 # without a limit. When it has been down for this long, a new client tries.
 RESTART_SECONDS = 60.0
 OUTDATED_RETRY_SECONDS = 3600.0
+# When an edit is tried again whose message's secret was not there, each counted from the one before.
+OPEN_AGAIN_SECONDS = (10.0, 60.0, 600.0)
 # A former owner that wakes up may put us off the air, and leaves it again at once. Whoever does so a second time
 # within this time means it.
 RETURN_SECONDS = 5.0
@@ -225,6 +227,8 @@ class Session:
                     await self._record.state(State.UNLINKED, reason)
             case ev.Connected():
                 await self._on_connected(event)
+            case ev.StaysShut(message_id):
+                self._spawn(self._open_later(message_id))
             case ev.CallOffered():
                 if self.instance.reject_calls and self._line.client is not None:
                     await self._threads.run(self._line.client.reject_call, event)
@@ -237,6 +241,18 @@ class Session:
                 await self._line.failed(reason)
             case _:
                 await self._on_refused(event)
+
+    async def _open_later(self, message_id: str) -> None:
+        *_, last = OPEN_AGAIN_SECONDS
+        for seconds in OPEN_AGAIN_SECONDS:
+            await asyncio.sleep(seconds)
+            client = self._line.client
+            if client is None:
+                return
+            opened = await self._threads.run(client.open_again, message_id, last=seconds == last)
+            if opened is not None:
+                await self._threads.run(self._writer.put, self.instance, opened)
+                return
 
     async def _on_refused(self, event: ev.Event) -> None:
         """WhatsApp wants no connection of ours, and the library does not try again."""

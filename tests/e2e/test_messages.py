@@ -4,8 +4,9 @@ import base64
 import hashlib
 import itertools
 import os
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -78,6 +79,24 @@ def test_edited_under_a_seal(scene: Scene, bob: Actor, phone: Actor, group: str)
             assert scene.stored(edit, "kind") == ("edit",)
             edited[message_id] = f"at eleven, {author}"
     assert {message_id: scene.stored(message_id, "text")[0] for message_id in edited} == edited
+
+
+def test_a_seal_whose_secret_comes_later(scene: Scene, bob: Actor) -> None:
+    """As when an edit is quicker than the history that tells of its message."""
+    secret = os.urandom(32)
+    message_id = bob.send_text(scene.ana.jid, "at ten")
+    scene.stored(message_id)
+    edit = bob.edit_sealed(scene.ana.jid, message_id, "at eleven", secret, bob.lid)
+    assert scene.stored(edit, "text") == ("",)
+    (keys,) = (scene.folder / "data" / "sessions").glob("*.sqlite3")
+    with closing(sqlite3.connect(keys, timeout=10)) as store, store:
+        store.execute(
+            "INSERT INTO whatsmeow_message_secrets (our_jid, chat_jid, sender_jid, message_id, key) "
+            "SELECT jid, ?, ?, ?, ? FROM whatsmeow_device",
+            (bob.lid, bob.lid, message_id, secret),
+        )
+    wait(lambda: scene.stored(message_id, "text") == ("at eleven",), 20, "the edit")
+    assert scene.stored(edit, "text") == ("at eleven",)
 
 
 def test_edited_under_a_seal_by_somebody_else(scene: Scene, bob: Actor, carla: Actor, group: str) -> None:

@@ -41,6 +41,7 @@ from instances.whatsapp.adapter.gate import gate
 from instances.whatsapp.adapter.hindrances import Hindrances
 from instances.whatsapp.adapter.library import Neonize
 from instances.whatsapp.adapter.people import People
+from instances.whatsapp.adapter.shut import Shut
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import Busy, LinkingFailed, NotConnected
 
@@ -99,6 +100,7 @@ class Client:
         self._may_send = may_send
         self._custody = custody or Custody(lambda _: True, lambda _: False)
         self._secrets = secrets
+        self._shut = Shut(lambda event: messages.read(event, secrets))
         self._proxy = ProxySettings(proxy) if proxy else None
         self._made = threading.Event()
         self._may_dial = threading.Event()
@@ -299,6 +301,13 @@ class Client:
             quoted_id=quoted[0] if quoted is not None else "",
         )
 
+    def open_again(self, message_id: str, *, last: bool = False) -> ev.MessageArrived | None:
+        """An edit that stayed shut (`StaysShut`), if it can be opened now. `last`: it is not asked for again."""
+        opened = self._shut.again(message_id)
+        if last:
+            self._shut.forget(message_id)
+        return opened
+
     def download(self, kind: str, path: str, key: bytes, sha256: bytes, encrypted_sha256: bytes) -> bytes:
         """Fetch a file from WhatsApp's media host, decrypt it and check its hashes.
 
@@ -394,7 +403,11 @@ class Client:
 
         client.event.qr(on_qr)
 
-        def on(kind: type[Any], translate: Callable[[Any], ev.Event | None]) -> None:
+        def on(
+            kind: type[Any],
+            translate: Callable[[Any], ev.Event | None],
+            after: Callable[[Any, Any], None] = lambda *_: None,
+        ) -> None:
             # The library holds handlers weakly in places: a closure kept by
             # its own table stays.
             def handler(_: NewClient, event: Any) -> None:
@@ -405,6 +418,7 @@ class Client:
                     translated = translate(event)
                     if translated is not None:
                         self._listener(translated)
+                after(event, translated)
 
             client.event(kind)(handler)
 
@@ -417,12 +431,16 @@ class Client:
         on(ConnectFailureEv, endings.connect_failed)
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
         on(CallOfferEv, lambda e: ev.CallOffered(e.basicCallMeta.callID, jids.text(e.basicCallMeta.callCreator)))
-        on(MessageEv, lambda event: messages.read(event, self._secrets))
+        on(MessageEv, lambda event: messages.read(event, self._secrets), self._stays_shut)
         on(UndecryptableMessageEv, messages.unreadable)
         on(GroupInfoEv, self._group_changed)
         on(BlocklistEv, self._blocklist_changed)
         on(HistorySyncEv, lambda _: None)  # Wanted, and taken before it is read: `library.on_event`.
         on(JoinedGroupEv, lambda e: groups.joined(e.GroupInfo))
+
+    def _stays_shut(self, event: pb.Message, read: ev.MessageArrived | None) -> None:
+        if read is not None and read.data.get("unread") and messages.is_sealed(event) and self._shut.keep(event):
+            self._tell(ev.StaysShut(event.Info.ID))
 
     def _me(self) -> ev.Connected:
         gate.passing()

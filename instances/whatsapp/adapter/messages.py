@@ -22,6 +22,11 @@ def read(event: pb.Message, find: sealed.Find) -> ev.MessageArrived | None:
     return replace(arrived(info, kind, text, data), **about_others(kind, message))
 
 
+def is_sealed(event: pb.Message) -> bool:
+    """Whether it came under a seal."""
+    return sealed.is_sealed(content.unwrapped(event.Message))
+
+
 def about_others(kind: str, message: Message) -> dict[str, Any]:
     """What a message says of other messages: the quoted one, or the one it acts on."""
     found: dict[str, Any] = {}
