@@ -14,7 +14,7 @@ from django.db.models import Q
 from chats import pinbook, twins
 from chats.models import Chat, Contact, Message, Rule
 from instances.models import Instance
-from instances.whatsapp.events import USERNAME, Party
+from instances.whatsapp.events import Party
 
 PHONE = "@s.whatsapp.net"
 LID = "@lid"
@@ -108,7 +108,7 @@ class Directory:
         if kind_of(party.jid) != Chat.Kind.DIRECT:
             return party.jid  # A group's own news have no person behind them.
         contact = self._contact(*_names(party))
-        if not self.live and contact.push_name and not contact.push_name.startswith(USERNAME):
+        if not self.live and contact.push_name:
             push_name = ""
         if (push_name and contact.push_name != push_name) or (name and contact.name != name):
             self._call(contact, push_name, name)

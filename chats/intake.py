@@ -217,24 +217,17 @@ def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
     unique: dict[tuple[int, str, str], Message] = {}
     for row in rows:
         key = (row.chat_id, row.sender, row.message_id)
-        if key not in unique or unique[key].kind == Message.Kind.UNREADABLE:
+        if key not in unique or row.readable > unique[key].readable:
             unique[key] = row
     for old in _WITH_IDS.rows(instance=instance.pk, ids={key[2] for key in unique}):
         key = (old.chat_id, old.sender, old.message_id)
         if key not in unique:
             continue
-        if _readable(unique[key]) > _readable(old):
+        if unique[key].readable > old.readable:
             old.delete()
         else:
             del unique[key]
     return list(unique.values())
-
-
-def _readable(row: Message) -> int:
-    """Nothing of it, who did what to which message, or all of it."""
-    if row.kind == Message.Kind.UNREADABLE:
-        return 0
-    return 1 if row.data.get("unread") else 2
 
 
 def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> None:

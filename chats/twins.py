@@ -22,11 +22,10 @@ def join(staying: QuerySet[Message], going: QuerySet[Message], same: tuple[str, 
 
 
 def _join(stays: Message, goes: Message) -> None:
-    unreadable = Message.Kind.UNREADABLE
-    if stays.kind == unreadable and goes.kind != unreadable:
+    if goes.readable > stays.readable:
         for name in _CONTENT:
             setattr(stays, name, getattr(goes, name))
-    elif goes.kind != unreadable:
+    elif goes.readable:
         if goes.edited_at is not None and (stays.edited_at is None or stays.edited_at < goes.edited_at):
             stays.text, stays.edited_at = goes.text, goes.edited_at
         if goes.data.get("disappears") and goes.disappears_at is None:

@@ -17,6 +17,7 @@ from chats.models import Message
 from instances.models import Instance
 from instances.whatsapp import custody
 from instances.whatsapp.adapter import Client, content, jids, library, mending, messages
+from instances.whatsapp.adapter.shut import Shut
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.events import Lost
 from instances.whatsapp.journal import Journal
@@ -44,7 +45,7 @@ class House:
 
     def _make(self, instance: Instance) -> None:
         self.client._custody = self.custody
-        self.client._secrets = lambda *_: ([], [])
+        self.client._shut = Shut(lambda *_: ([], []))
 
         def listen(arrived: Any) -> None:
             self.writer.put(instance, arrived)

@@ -297,13 +297,20 @@ def test_an_edit_that_is_opened_later(instance: Instance) -> None:
     assert Message.objects.get(message_id="3EB02").text == "at eleven", "and does not unsay it"
 
 
-def test_a_username_stands_in_until_a_name_is_known(instance: Instance) -> None:
-    take_in(instance, [PersonKnown(Party(BOB_LID), "@bob"), arrived(**UNDER_LID | {"push_name": ""})], live=False)
-    assert (Contact.objects.get().push_name, Chat.objects.get().name) == ("@bob", "@bob")
-    take_in(instance, [PersonKnown(Party(BOB_LID), "Robert")], live=False)
-    assert (Contact.objects.get().push_name, Chat.objects.get().name) == ("Robert", "Robert")
-    take_in(instance, [PersonKnown(Party(BOB_LID), "@bob")], live=False)
-    assert Contact.objects.get().push_name == "Robert"
+def test_of_two_copies_of_an_edit_the_one_that_can_be_read_stays(instance: Instance) -> None:
+    edit: dict[str, Any] = {"kind": "edit", "target": Target("3EB01", by_same_author=True)}
+    take_in(instance, [arrived("3EB02", text="at eleven", **edit, **UNDER_LID)])
+    take_in(instance, [arrived("3EB02", text="", data={"unread": True}, **edit, **UNDER_PHONE)])
+    assert Message.objects.count() == 2
+    take_in(instance, [PersonKnown(Party(BOB_PHONE, BOB_LID))])
+    assert Message.objects.get().text == "at eleven"
+
+
+def test_an_edit_that_is_opened_before_it_is_stored(instance: Instance) -> None:
+    """While the database is away, both wait for it in one batch."""
+    shut = arrived("3EB02", kind="edit", text="", target=Target("3EB01", by_same_author=True), data={"unread": True})
+    take_in(instance, [arrived("3EB01", "at ten"), shut, replace(shut, text="at eleven", data={}), shut])
+    assert Message.objects.get(message_id="3EB01").text == "at eleven"
 
 
 def test_history_puts_no_old_name_over_a_newer_one(instance: Instance) -> None:

@@ -21,7 +21,7 @@ from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import WebMessageInfo
 
 from instances.whatsapp import keys
 from instances.whatsapp.adapter import messages, read_history, sealed
-from instances.whatsapp.adapter.shut import MOST, Shut
+from instances.whatsapp.adapter.shut import MOST, MOST_BYTES, Shut
 from instances.whatsapp.events import MessageArrived, Party
 from tests.loopback import sealing
 from tests.test_adapter import event
@@ -136,6 +136,7 @@ def test_nothing_is_looked_for_without_need() -> None:
     for message in (
         broken(sealing.sealed_edit(SECRET, TARGET, LID, NEW), encPayload=b""),
         broken(sealing.sealed_edit(SECRET, TARGET, LID, NEW), encIV=b""),
+        sealing.sealed_edit(SECRET, MessageKey(fromMe=True, ID="3EB\0"), LID, NEW),
         sealing.sealed_edit(SECRET, MessageKey(fromMe=True, ID=""), LID, NEW),
         Message(conversation="x"),
     ):
@@ -143,14 +144,19 @@ def test_nothing_is_looked_for_without_need() -> None:
     assert not asked
 
 
+class Unchecked:
+    """A message that Python's protobuf would not write."""
+
+    def __init__(self, message: Message, instead: tuple[bytes, bytes] = (b"", b"")) -> None:
+        self._bytes = message.SerializePartialToString().replace(*instead)
+
+    def SerializeToString(self) -> Any:  # noqa: N802
+        return self._bytes
+
+
 def test_text_that_is_none() -> None:
-    latin = Message(conversation="XX").SerializeToString().replace(b"XX", b"\xe9\xff")
-
-    class Raw:
-        def SerializeToString(self) -> Any:  # noqa: N802
-            return latin
-
-    assert read(sealing.sealed_edit(SECRET, TARGET, LID, Raw())).text == "\ufffd\ufffd"
+    latin = Unchecked(Message(conversation="XX"), (b"XX", b"\xe9\xff"))
+    assert read(sealing.sealed_edit(SECRET, TARGET, LID, latin)).text == "\ufffd\ufffd"
 
 
 def test_a_reaction() -> None:
@@ -214,6 +220,16 @@ def test_two_edits_in_a_messages_place_are_two() -> None:
     assert len(ids) == 2
 
 
+def test_an_edit_that_is_not_whole_takes_no_pin_away() -> None:
+    """Was red: what protobuf reads, it does not always write."""
+    new = Message()
+    new.extendedTextMessage.text = "at eleven"
+    new.extendedTextMessage.endCardTiles.add()
+    kept = past(TARGET.ID, sealing.sealed_edit(SECRET, TARGET, PHONE, Unchecked(new)), PHONE, SECRET)
+    kept.pinInChat.type = kept.pinInChat.PIN_FOR_ALL
+    assert [one.kind for one in told(PHONE, kept)] == ["text", "edit", "pin"]
+
+
 def test_when_it_was_edited_is_kept() -> None:
     new = protocol(NEW)
     new.protocolMessage.timestampMS = 1_771_267_300_000
@@ -232,7 +248,7 @@ def test_in_a_history(secret: bytes, kind: str, text: str) -> None:
 def test_one_that_stays_shut_is_opened_later() -> None:
     """Its message's secret may come with the history, or with a second attempt to decrypt it."""
     answers = iter([known(secrets=()), known()])
-    shut = Shut(lambda kept: messages.read(kept, lambda *asked: next(answers)(*asked)))
+    shut = Shut(lambda *asked: next(answers)(*asked))
     assert shut.keep(event(sealing.sealed_edit(SECRET, TARGET, LID, NEW)))
     assert shut.again("3EB01") is None
     opened = shut.again("3EB01")
@@ -241,17 +257,23 @@ def test_one_that_stays_shut_is_opened_later() -> None:
     assert shut.again("3EB01") is None, "once"
 
 
-def test_no_more_are_kept_than_a_contact_should_fill() -> None:
-    shut, made = Shut(lambda _: None), event(sealing.sealed_edit(SECRET, TARGET, LID, NEW))
-    kept = 0
-    for number in range(MOST + 5):
-        made = event(sealing.sealed_edit(SECRET, TARGET, LID, NEW))
-        made.Info.ID = f"3EB{number}"
-        kept += shut.keep(made)
-    assert kept == MOST
-    assert not shut.keep(made)
-    shut.forget("3EB0")
-    assert shut.keep(made)
+def numbered(number: int, size: int = 1) -> Any:
+    made = event(sealing.sealed_edit(SECRET, TARGET, LID, Message(conversation="x" * size)))
+    made.Info.ID = f"3EB{number}"
+    return made
+
+
+def test_no_more_is_kept_than_a_contact_should_fill() -> None:
+    shut = Shut(known(secrets=()))
+    assert sum(shut.keep(numbered(number)) for number in range(MOST + 5)) == MOST
+    assert not shut.keep(numbered(MOST))
+    assert shut.again("3EB0") is None
+    assert not shut.keep(numbered(MOST))
+    assert shut.again("3EB0", last=True) is None
+    assert shut.keep(numbered(MOST)), "the first one was let go"
+    shut.clear()
+    assert not shut.keep(numbered(1, MOST_BYTES))
+    assert shut.keep(numbered(1))
 
 
 def test_what_the_keys_know(tmp_path: Path, settings: Any) -> None:

@@ -11,6 +11,7 @@ from unittest import mock
 import psycopg
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from instances.models import Instance
 from instances.states import State
@@ -308,21 +309,26 @@ def test_a_change_in_time() -> None:
     run(work)
 
 
-def test_an_edit_that_stays_shut_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_edit_that_stays_shut_is_tried_again(monkeypatch: pytest.MonkeyPatch, ignored: bool) -> None:
+    """Whatever client there is by then; where groups are ignored, its opening changes nothing."""
     monkeypatch.setattr(session, "OPEN_AGAIN_SECONDS", (0.05, 0.06, 0.07))
     asked: list[bool] = []
+    party = ev.Party("1@g.us")
+    edit = ev.MessageArrived("3EB0", party, ev.Party("1@lid"), True, False, timezone.now(), "edit", "at eleven")
+
+    def again(message_id: str, *, last: bool) -> Any:
+        asked.append(last)
+        return edit if message_id == "3EB0" and len(asked) == 2 else None
 
     async def work(house: House) -> None:
-        client = house.give_client()
-
-        def open_again(message_id: str, *, last: bool) -> Any:
-            asked.append(last)
-            return "the edit" if message_id == "3EB0" and len(asked) == 2 else None
-
-        client.open_again = open_again
+        house.instance.ignore_groups = ignored
+        put = cast(Any, house.session._writer).put
+        monkeypatch.setattr(house.session._line.shut, "again", again)
         await house.session._on(ev.StaysShut("3EB0"))
-        await until(lambda: house.session._writer.put.called)  # type: ignore[attr-defined]
-        house.session._writer.put.assert_called_once_with(house.instance, "the edit")  # type: ignore[attr-defined]
+        await until(lambda: len(asked) == 2)
+        await asyncio.sleep(0.1)
+        assert put.call_args_list == ([] if ignored else [mock.call(house.instance, edit)])
         await house.session._on(ev.StaysShut("another"))
         await until(lambda: len(asked) == 5)
         assert asked == [False, False, False, False, True], "the last time it is let go"

@@ -101,3 +101,10 @@ class Message(models.Model):
         """Whether the phones do not have it any more."""
         disappeared = self.disappears_at is not None and self.disappears_at <= timezone.now()
         return disappeared or self.deleted_at is not None
+
+    @property
+    def readable(self) -> int:
+        """How much of it: 0 nothing, 1 who did what to which message, 2 all."""
+        if self.kind == self.Kind.UNREADABLE:
+            return 0
+        return 1 if self.data.get("unread") else 2

@@ -140,6 +140,7 @@ class Changes:
                     log.warning("instance %s is no longer ours: its keys stay", self._instance.uid)
 
         await self._threads.ask(forget)
+        self._line.shut.clear()
         # In any case: the library has deleted its device, so if it is ours again, only a new code can link it.
         for name, value in gone.items():
             setattr(self._instance, name, value)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-# How a name begins that somebody goes by on WhatsApp without a number; it stands in until their own is known.
-USERNAME = "@"
 _DEVICE = re.compile(r"(?:\.\d+)?(?::\d+)?@")
 
 
@@ -190,7 +188,7 @@ class HistoryArrived:
 
 @dataclass(frozen=True, slots=True)
 class StaysShut:
-    """An edit that could not be opened, and may be later: `Client.open_again`."""
+    """An edit that could not be opened, and may be later: `adapter.Shut`."""
 
     message_id: str
 

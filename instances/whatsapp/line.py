@@ -13,7 +13,7 @@ from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import events as ev
 from instances.whatsapp import keys
-from instances.whatsapp.adapter import Client
+from instances.whatsapp.adapter import Client, Shut
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.outage import Outage
 from instances.whatsapp.recording import Recording
@@ -56,6 +56,7 @@ class Line:
         self._custody = custody
         self._keep = keep
         self.client: Client | None = None
+        self.shut = Shut(partial(keys.secrets_of, instance.uid))
         # What a phone that wants to link must scan now.
         self.code = ""
         # Whoever changes the connection has this first.
@@ -95,8 +96,8 @@ class Line:
             return None
         uid, proxy = self._instance.uid, proxies.address_of(self._instance)
         hear = partial(self._hear, generation)
-        name, secrets = f"{uid.hex}-{next(_numbers)}", partial(keys.secrets_of, uid)
-        client = Client(keys.prepare(uid), name, hear, self._holds, proxy, self._custody(), secrets)
+        name = f"{uid.hex}-{next(_numbers)}"
+        client = Client(keys.prepare(uid), name, hear, self._holds, proxy, self._custody(), self.shut)
         client.start()
         return client
 

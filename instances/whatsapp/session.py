@@ -39,6 +39,7 @@ from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
 from portal import metrics, tracing
 from portal.broker import broker
+from portal.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ RESTART_SECONDS = 60.0
 OUTDATED_RETRY_SECONDS = 3600.0
 # When an edit is tried again whose message's secret was not there, each counted from the one before.
 OPEN_AGAIN_SECONDS = (10.0, 60.0, 600.0)
+# So many are tried at once: of one in a group, all instances in it hear, and the pool's threads send pins.
+_OPENING = Pool(4, "opening")
 # A former owner that wakes up may put us off the air, and leaves it again at once. Whoever does so a second time
 # within this time means it.
 RETURN_SECONDS = 5.0
@@ -246,12 +249,10 @@ class Session:
         *_, last = OPEN_AGAIN_SECONDS
         for seconds in OPEN_AGAIN_SECONDS:
             await asyncio.sleep(seconds)
-            client = self._line.client
-            if client is None:
-                return
-            opened = await self._threads.run(client.open_again, message_id, last=seconds == last)
+            again = partial(self._line.shut.again, message_id, last=seconds == last)
+            opened = await self._loop.run_in_executor(_OPENING, again)
             if opened is not None:
-                await self._threads.run(self._writer.put, self.instance, opened)
+                await self._threads.run(self._keep, opened)
                 return
 
     async def _on_refused(self, event: ev.Event) -> None:

@@ -12,5 +12,6 @@ ensure_libmagic()  # neonize imports python-magic, which must find the C library
 
 from instances.whatsapp.adapter.client import Client  # noqa: E402
 from instances.whatsapp.adapter.past import read_history  # noqa: E402
+from instances.whatsapp.adapter.shut import Shut  # noqa: E402
 
-__all__ = ["Client", "read_history"]
+__all__ = ["Client", "Shut", "read_history"]

@@ -36,7 +36,7 @@ from neonize.utils.enum import ClientName, ClientType, Presence, ReceiptType
 
 from instances.whatsapp import events as ev
 from instances.whatsapp import pools
-from instances.whatsapp.adapter import endings, groups, jids, mending, messages, outgoing, receipts, refusals, sealed
+from instances.whatsapp.adapter import endings, groups, jids, mending, messages, outgoing, receipts, refusals
 from instances.whatsapp.adapter.gate import gate
 from instances.whatsapp.adapter.hindrances import Hindrances
 from instances.whatsapp.adapter.library import Neonize
@@ -89,18 +89,17 @@ class Client:
         may_send: Callable[[], bool],
         proxy: str = "",
         custody: Custody | None = None,
-        secrets: sealed.Find = lambda *_: ([], []),
+        shut: Shut | None = None,
     ) -> None:
         """`keys`: a SQLite file, or a PostgreSQL address. `may_send` is asked right before each message.
 
         `proxy`: an http, https or socks5 address, with its password; empty for this machine's own way out.
-        `secrets`: those that came with messages, which the library keeps with the keys.
+        `shut`: where edits wait that cannot be opened yet.
         """
         self._listener = listener
         self._may_send = may_send
         self._custody = custody or Custody(lambda _: True, lambda _: False)
-        self._secrets = secrets
-        self._shut = Shut(lambda event: messages.read(event, secrets))
+        self._shut = shut or Shut(lambda *_: ([], []))
         self._proxy = ProxySettings(proxy) if proxy else None
         self._made = threading.Event()
         self._may_dial = threading.Event()
@@ -301,13 +300,6 @@ class Client:
             quoted_id=quoted[0] if quoted is not None else "",
         )
 
-    def open_again(self, message_id: str, *, last: bool = False) -> ev.MessageArrived | None:
-        """An edit that stayed shut (`StaysShut`), if it can be opened now. `last`: it is not asked for again."""
-        opened = self._shut.again(message_id)
-        if last:
-            self._shut.forget(message_id)
-        return opened
-
     def download(self, kind: str, path: str, key: bytes, sha256: bytes, encrypted_sha256: bytes) -> bytes:
         """Fetch a file from WhatsApp's media host, decrypt it and check its hashes.
 
@@ -431,7 +423,7 @@ class Client:
         on(ConnectFailureEv, endings.connect_failed)
         on(StreamErrorEv, lambda e: ev.ConnectFailed(f"stream error {e.Code}"))
         on(CallOfferEv, lambda e: ev.CallOffered(e.basicCallMeta.callID, jids.text(e.basicCallMeta.callCreator)))
-        on(MessageEv, lambda event: messages.read(event, self._secrets), self._stays_shut)
+        on(MessageEv, self._shut.read, self._stays_shut)
         on(UndecryptableMessageEv, messages.unreadable)
         on(GroupInfoEv, self._group_changed)
         on(BlocklistEv, self._blocklist_changed)

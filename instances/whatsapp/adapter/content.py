@@ -83,7 +83,7 @@ def _album(album: Any) -> Content:
     """What goes before the pictures of an album, which come one by one."""
     counted = ((album.expectedImageCount, "picture"), (album.expectedVideoCount, "video"))
     parts = (f"{count} {what}{'s' * (count > 1)}" for count, what in counted if count)
-    return "system", f"Album: {', '.join(parts)}", {}
+    return "other", ", ".join(("Album", *parts)), {}
 
 
 def _noted(payment: Any) -> Content:

@@ -53,8 +53,7 @@ def _told(history: HistorySync, own: ev.Party) -> Iterator[ev.Stored]:
         if group and conversation.name:
             yield ev.GroupChanged(conversation.ID, datetime.now(UTC), name=conversation.name)
         elif not group:
-            called = _called(conversation.name or conversation.displayName)
-            yield from _person(chat.jid, chat.alt, called, conversation.username)
+            yield from _person(chat.jid, chat.alt, conversation.name or conversation.displayName)
         sender_of = partial(_sender, chat, group, own)
         seals = Seals(conversation, sender_of, others)
         for wrapped in conversation.messages:
@@ -69,23 +68,17 @@ def _people(history: HistorySync) -> Iterator[ev.PersonKnown]:
         yield ev.PersonKnown(ev.Party(pair.pnJID, pair.lidJID))
     for name in history.pushnames:
         yield ev.PersonKnown(ev.Party(name.ID), name.pushname)
-    # The address book, as far as it belongs to this piece, and the names that people go by without a number.
+    # The address book, as far as it belongs to this piece.
     for one in history.inlineContacts:
-        yield from _person(one.pnJID, one.lidJID, _called(one.fullName or one.firstName), one.username)
-    for account in history.accounts:
-        yield from _person(account.lid, "", "", "" if account.isUsernameDeleted else account.username)
+        yield from _person(one.pnJID, one.lidJID, one.fullName or one.firstName)
 
 
-def _person(jid: str, alt: str, name: str, username: str) -> Iterator[ev.PersonKnown]:
-    """What is told of somebody, if anything; a username stands for what they call themselves until that is known."""
+def _person(jid: str, alt: str, name: str) -> Iterator[ev.PersonKnown]:
+    """What the phone calls somebody; nothing when that is only their number, and their other name is not told."""
     jid, alt = jid or alt, alt if jid else ""
-    if "@" in jid and (alt or name or username):
-        yield ev.PersonKnown(ev.Party(jid, alt), f"{ev.USERNAME}{username}" if username else "", name)
-
-
-def _called(name: str) -> str:
-    """What the phone calls a person; nothing when that is only their number."""
-    return "" if re.fullmatch(r"[+0-9\s().\u00a0\u2010-\u2015-]*", name) else name
+    name = "" if re.fullmatch(r"[+0-9\s().\u00a0\u2010-\u2015-]*", name) else name
+    if "@" in jid and (alt or name):
+        yield ev.PersonKnown(ev.Party(jid, alt), name=name)
 
 
 # WebMessageInfo's: acknowledged by the server, by the other side's device, read, played.
@@ -152,7 +145,7 @@ def _past_edit(edit: ev.MessageArrived, original: str, protocol: ProtocolMessage
     if edit.message_id != original:
         return edit
     # Which of its edits it is: where no time is told, by what it says.
-    which = protocol.timestampMS or zlib.crc32(protocol.SerializeToString())
+    which = protocol.timestampMS or zlib.crc32(protocol.SerializePartialToString(deterministic=True))
     return replace(edit, message_id=f"edit-{original}-{which}")
 
 

@@ -102,7 +102,8 @@ def _open(
     find: Find,
 ) -> Any:
     message_id = sealed.targetMessageKey.ID
-    if not (message_id and sealed.encIV and sealed.encPayload):
+    # No database takes a NUL, and none is in any name.
+    if not (message_id and sealed.encIV and sealed.encPayload) or "\0" in "".join((message_id, *author)):
         return None
     try:
         authors, secrets = _found(find, actor.chat, author, message_id)
