@@ -140,7 +140,7 @@ CACHES = {
         }
         if CACHE_URL
         else {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "BACKEND": "portal.memory_cache.MemoryCache",
             # Rate limits live here; the default of 300 entries would forget
             # a third of the callers as soon as the 301st came along.
             "OPTIONS": {"MAX_ENTRIES": 200_000},
