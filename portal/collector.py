@@ -23,7 +23,7 @@ def sweep_often(until: threading.Event | None = None) -> None:
     """Look through everything once a minute, on a thread of its own.
 
     A page leaves some hundred objects that only know each other, and who streams
-    some thousand. Those that have outlived a few looks at what is new would wait
+    more. Those that have outlived a few looks at what is new would wait
     for hours: three MiB an hour. For processes that hold little; where much is
     held, a look takes too long.
     """
