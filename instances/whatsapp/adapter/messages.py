@@ -13,13 +13,18 @@ from instances.whatsapp.adapter import content, jids, sealed
 
 def read(event: pb.Message, find: sealed.Find) -> ev.MessageArrived | None:
     """A message that has come in; None for what is none to people."""
-    info, source = event.Info, event.Info.MessageSource
-    names = filter(None, (jids.text(source.Sender), jids.text(source.SenderAlt)))
-    message = sealed.opened(event.Message, sealed.Actor(jids.text(source.Chat), tuple(names)), find)
+    info, message = event.Info, content.unwrapped(event.Message)
+    if sealed.is_sealed(message):
+        message = sealed.opened(message, _actor(info.MessageSource), find)
     kind, text, data = content.read(message)
     if kind is None:
         return None
     return replace(arrived(info, kind, text, data), **about_others(kind, message))
+
+
+def _actor(source: pb.MessageSource) -> sealed.Actor:
+    names = filter(None, (jids.text(source.Sender), jids.text(source.SenderAlt)))
+    return sealed.Actor(jids.text(source.Chat), tuple(names))
 
 
 def is_sealed(event: pb.Message) -> bool:

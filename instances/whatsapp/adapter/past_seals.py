@@ -20,7 +20,7 @@ class Seals:
         self._chat, self._sender_of, self._other_names = chat, sender_of, other_names
 
     def opened(self, past: WebMessageInfo) -> Message:
-        """A message without its envelopes and seals, as `sealed.opened` has it."""
+        """A message without its envelopes, and opened as `sealed.opened` has it."""
         message = content.unwrapped(past.message)
         if not sealed.is_sealed(message):
             return message

@@ -59,8 +59,7 @@ def is_sealed(message: Message) -> bool:
 
 
 def opened(message: Message, actor: Actor, find: Find) -> Message:
-    """A message without its envelopes and seals. An edit that cannot be opened is one that says nothing."""
-    message = content.unwrapped(message)
+    """A message that `is_sealed`, without its seal. An edit that cannot be opened is one that says nothing."""
     if message.HasField("secretEncryptedMessage"):
         return _edit(message.secretEncryptedMessage, actor, find)
     for field, (label, kind) in _OF_COMMUNITIES.items():
