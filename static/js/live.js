@@ -126,18 +126,25 @@
   document.addEventListener("htmx:afterSwap", (event) => catchUp(event.target, asked.get(event.detail.xhr)));
   document.addEventListener("portal:drawn", (event) => event.detail && catchUp(document, event.detail.asked));
 
-  channel?.addEventListener("message", ({ data }) => {
-    if (data.only && data.only !== me) return;
-    if (data.topic === "left") since = performance.now();
-    else if (data.topic === "hello") holding && greet(data.from, performance.now() - data.ago);
-    else hear(data.topic, data.news);
-  });
-  if (channel && navigator.locks) {
-    document.documentElement.dataset.live = "follows";
-    channel.postMessage({ topic: "hello", from: me, ago: performance.now() - since });
-    navigator.locks.request("portal-live", () => {
-      open();
-      return new Promise(() => {});
+  // The question may have lain a while in a tab that was busy, and `ago` is counted from when it was asked.
+  const askedAt = ({ ago, sent }) => performance.now() - ago - Math.max(0, Date.now() - sent);
+
+  function start() {
+    channel?.addEventListener("message", ({ data }) => {
+      if (data.only && data.only !== me) return;
+      if (data.topic === "left") since = performance.now();
+      else if (data.topic === "hello") holding && greet(data.from, askedAt(data));
+      else hear(data.topic, data.news);
     });
-  } else open();
+    if (channel && navigator.locks) {
+      document.documentElement.dataset.live = "follows";
+      channel.postMessage({ topic: "hello", from: me, ago: performance.now() - since, sent: Date.now() });
+      navigator.locks.request("portal-live", () => {
+        open();
+        return new Promise(() => {});
+      });
+    } else open();
+  }
+  // Not before the page is put together: until then nobody in it listens. What is told meanwhile is asked for by its age.
+  document.addEventListener("DOMContentLoaded", start);
 })();

@@ -118,6 +118,44 @@ def test_changed_while_the_page_is_under_way(home: House, person: MakePerson, sa
     expect(page.locator("#panel .who strong")).to_have_text(f"after {tabs}")
 
 
+def test_told_before_the_page_is_put_together(home: House, person: MakePerson, say: Say) -> None:
+    """What is told while a script is still under way: nobody listens in the page as yet."""
+    alice = person("alice")
+    say("before the script")
+    page = alice.page
+
+    def hold(route: Route) -> None:
+        say("after the script")
+        time.sleep(LATE_SECONDS)
+        route.continue_()
+
+    # The last that the page waits for.
+    page.route(re.compile(r"/js/keys.*\.js"), hold, times=1)
+    alice.go(f"/instances/{home.shop}/")
+    expect(page.locator("#panel .who strong")).to_have_text("after the script")
+
+
+def test_the_tab_that_tells_is_busy(home: House, person: MakePerson, say: Say) -> None:
+    alice = person("alice")
+    say("before the rush")
+    first = alice.go("/instances/")
+    alice.live()
+    first.evaluate("document.addEventListener('portal:state', () => (window.told = true))")
+    second = alice.context.new_page()
+
+    def hold(route: Route) -> None:
+        answer = route.fetch()
+        say("after the rush")
+        first.wait_for_function("() => window.told")
+        busy = f"setTimeout(() => {{ const end = Date.now() + {LATE_SECONDS * 1000}; while (Date.now() < end); }})"
+        first.evaluate(f"() => {{ {busy} }}")
+        route.fulfill(response=answer)
+
+    second.route(re.compile(f"/instances/{home.shop}/$"), hold, times=1)
+    second.goto(f"{home.url}/instances/{home.shop}/")
+    expect(second.locator("#panel .who strong")).to_have_text("after the rush")
+
+
 def test_a_tab_that_takes_the_stream_over_knows_what_came_meanwhile(home: House, person: MakePerson, say: Say) -> None:
     alice = person("alice")
     first = alice.go("/instances/")
