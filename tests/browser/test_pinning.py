@@ -24,7 +24,7 @@ def arrived(home: House, person: Person, text: str) -> Locator:
     for _ in range(3):
         home.ana.send_text(home.phone.jid, text)
         try:
-            row.wait_for(timeout=3_000)
+            row.wait_for(timeout=8_000)
             break
         except PlaywrightTimeout:
             # whatsmeow loses a message when both sides write at once (tests/loopback/README.md): Ana writes again.
