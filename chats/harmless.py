@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, Stored
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
 
 LONGEST_NAME = 200
 # As much as WhatsApp's own apps let anybody write.
@@ -48,7 +48,7 @@ def event(given: Stored) -> Stored:
     if isinstance(given, GroupChanged):
         actor = given.actor and _party(given.actor)
         return replace(given, jid=jid(given.jid), actor=actor, people=tuple(map(_party, given.people)))
-    return replace(given, person=_party(given.person))
+    return replace(given, person=_party(given.person)) if isinstance(given, PersonKnown) else given
 
 
 def text(given: str, longest: int = LONGEST_TEXT) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import BigIntegerField
@@ -20,12 +21,12 @@ from chats import events as told
 from chats import harmless, pinbook, search
 from chats.identity import Directory
 from chats.models import Chat, Message
-from chats.pinbook import Wish
+from chats.pinbook import Outcome, Wish
 from chats.rules.notice import notice
 from chats.storing import new_message, store
 from instances.events import outbox
 from instances.models import Instance
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, PinSettled, Stored
 from portal.prepared import IsOneOf, Prepared, Texts
 
 # They change their target; reactions and votes only stand beside it.
@@ -82,6 +83,9 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
             rows.append(_row(directory, event))
         elif isinstance(event, GroupChanged):
             rows.extend(_group_change(directory, event, taken))
+        elif isinstance(event, PinSettled):
+            attempt, outcome = UUID(event.attempt), Outcome(event.outcome)
+            pinbook.settle(attempt, outcome, at=event.at, stanza_id=event.stanza_id, detail=event.detail)
     fresh = _only_new(instance, rows)
     store(fresh)
     taken.messages = fresh
@@ -127,11 +131,10 @@ def _meet(directory: Directory, event: Stored) -> None:
         else:
             directory.person(event.sender)
         directory.chat(event.chat)
-        return
-    if isinstance(event, PersonKnown):
+    elif isinstance(event, PersonKnown):
         directory.person(event.person, harmless.name(event.push_name), harmless.name(event.name))
-        return
-    directory.people(event.people)
+    elif isinstance(event, GroupChanged):
+        directory.people(event.people)
 
 
 def _row(directory: Directory, event: MessageArrived) -> Message:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instances.whatsapp import journal
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored, Target
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, PinSettled, Stored, Target
 from instances.whatsapp.journal import Journal, Page, decode, encode, left_behind
 
 pytestmark = pytest.mark.sqlite_only
@@ -206,6 +206,11 @@ GOLDEN: list[tuple[str, Stored]] = [
         '"person": {"jid": "5511900000001@s.whatsapp.net", "alt": "1001@lid"}, "push_name": "Bob", '
         '"name": "Bob the plumber"}',
         PersonKnown(Party(A, B), "Bob", "Bob the plumber"),
+    ),
+    (
+        '{"uid": "9f0c1f6e3c5b4a6d8e7f001122334455", "is": "PinSettled", "attempt": "00112233445566778899aabbccddeeff", '
+        '"outcome": "acknowledged", "at": "2026-11-24T12:30:15.000250+00:00", "stanza_id": "3EB0AA", "detail": "late"}',
+        PinSettled("00112233445566778899aabbccddeeff", "acknowledged", NOW, "3EB0AA", "late"),
     ),
 ]  # fmt: skip
 

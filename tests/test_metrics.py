@@ -96,7 +96,7 @@ def test_a_pin_is_counted_by_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     order = PinOrder(
         deadline=0, epoch=1, attempt="0" * 32, chat="c", message_id="m", from_me=False, participant=None, duration=None
     )
-    sending.send_pin(order, Refusing())  # type: ignore[arg-type]
+    sending.send_pin(order, mock.Mock(), Refusing())  # type: ignore[arg-type]
     assert value("portal_pin_seconds_count", outcome=Outcome.REFUSED.value) == before + 1
 
 

@@ -5,16 +5,23 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.utils import timezone
 
+from chats import pinbook
 from chats.intake import Taken, take_in
-from chats.models import Message
+from chats.models import Message, Pin, PinEvent
+from chats.pinbook import Asker, Wish
 from instances.models import Instance
-from instances.whatsapp import database, journal, writer
+from instances.whatsapp import database, journal, sending, writer
+from instances.whatsapp.commands import PinOrder
 from instances.whatsapp.events import MessageArrived, Party, Stored
 from instances.whatsapp.journal import Journal, encode, left_behind
 from instances.whatsapp.waiting import Waiting
@@ -71,6 +78,34 @@ def test_our_own_that_wait_while_the_phone_is_unlinked(
     database.away = False
     wait(Message.objects.exists)
     assert Message.objects.get().sender == OWN_PHONE
+
+
+# --- What came of our pins -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [OperationalError("the server is gone"), InterfaceError("the connection is closed")])
+def test_an_outcome_that_the_database_does_not_take(
+    desk: Writer, instance: Instance, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Was red: after five minutes, or at a connection that was closed, WhatsApp's acknowledgement was forgotten."""
+    desk.write_now(instance, [arrived("M1")])
+    until = timezone.now() + timedelta(minutes=1)
+    opening = pinbook.open_attempt(Message.objects.get(), Wish(86_400), Asker("Alice"), until)
+    assert opening.attempt
+    order = PinOrder(
+        deadline=0, epoch=1, attempt=opening.attempt.hex, chat="c", message_id="M1", from_me=False, participant=None,
+        duration=86_400,
+    )  # fmt: skip
+    client = mock.Mock()
+    client.send_pin.return_value = ("3EB0AA", timezone.now())
+    store = mock.Mock(side_effect=partial(desk.write_now, instance))
+    with monkeypatch.context() as away:
+        away.setattr(sending, "database", mock.Mock(call=mock.Mock(side_effect=error)))
+        answer = sending.send_pin(order, store, client)
+    assert answer == {"stanza_id": "3EB0AA"}
+    assert store.call_count == 1
+    assert Pin.objects.get().state == Pin.State.PINNED
+    assert [line.kind for line in PinEvent.objects.order_by("pk")] == ["asked", "acknowledged"]
 
 
 # --- The queue --------------------------------------------------------------------------

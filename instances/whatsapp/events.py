@@ -204,6 +204,18 @@ class Lost:
     chat: str
 
 
+@dataclass(frozen=True, slots=True)
+class PinSettled:
+    """What came of an attempt of ours to pin (`chats.pinbook.Outcome`), while the database took nothing."""
+
+    attempt: str
+    outcome: str
+    # When the stanza was made; None when none went out.
+    at: datetime | None = None
+    stanza_id: str = ""
+    detail: str = ""
+
+
 Event = (
     QrCode
     | QrEnded
@@ -224,7 +236,7 @@ Event = (
 )
 
 # What becomes rows (`chats.intake`); the others are about the connection.
-Stored = MessageArrived | GroupChanged | PersonKnown
+Stored = MessageArrived | GroupChanged | PersonKnown | PinSettled
 
 
 def of_a_group(event: Stored) -> bool:

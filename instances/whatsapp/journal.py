@@ -25,7 +25,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 
-from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored, Target
+from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, PinSettled, Stored, Target
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,9 @@ def _private(path: str, flags: int) -> int:
 
 # --- Lines -------------------------------------------------------------------
 
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (MessageArrived, GroupChanged, PersonKnown)}
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (MessageArrived, GroupChanged, PersonKnown, PinSettled)
+}
 
 
 def encode(uid: UUID, event: Stored) -> bytes:
@@ -234,7 +236,7 @@ def decode(line: bytes, *, strict: bool = True) -> tuple[UUID, Stored]:
             values[name] = tuple(value)
         elif name == "target" and value is not None:
             values[name] = make(Target, value)
-        elif name in ("sent_at", "at"):
+        elif name in ("sent_at", "at") and value is not None:
             values[name] = datetime.fromisoformat(value)
     return uid, make(kind, values)
 

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from chats import pinbook
 from chats.pinbook import Outcome
@@ -15,16 +16,11 @@ from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import Order, PinOrder, TextOrder, error_reply
 from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, Refused, WhatsAppError
-from instances.whatsapp.events import MessageArrived
+from instances.whatsapp.events import MessageArrived, PinSettled
 from instances.whatsapp.threads import Threads
 from portal import metrics
 
 log = logging.getLogger(__name__)
-
-# While the database is away, an outcome is kept for this long.
-RECORD_SECONDS = 300.0
-RETRY_SECONDS = 0.5
-
 
 # Puts an order on the wire; called on a thread, where the library blocks until
 # the acknowledgement. Returns the reply to the order's caller.
@@ -92,37 +88,34 @@ def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], object],
     return {"message_id": sent.message_id}
 
 
-def send_pin(order: PinOrder, client: Client) -> dict[str, Any]:
-    """Send a pin or an unpin, and record what came of it."""
-    attempt, began = UUID(order.attempt), time.monotonic()
+def send_pin(order: PinOrder, store: Callable[[list[PinSettled]], object], client: Client) -> dict[str, Any]:
+    """Send a pin or an unpin, and record what came of it; `store` has what the database does not take just now."""
+    settled, began = partial(_record, store, order.attempt), time.monotonic()
     try:
         stanza_id, at = client.send_pin(
             order.chat, order.message_id, order.from_me, order.participant, order.duration, lambda: order.in_time
         )
     except Refused as error:
-        _record(attempt, began, Outcome.REFUSED, detail=error.reason)
+        settled(Outcome.REFUSED, began, detail=error.reason)
         return error_reply(error)
     except (NotConnected, Busy, NotAllowed) as error:
-        _record(attempt, began, Outcome.NOT_SENT, detail=str(error))
+        settled(Outcome.NOT_SENT, began, detail=str(error))
         return error_reply(error)
     except NotConfirmed as error:
-        _record(attempt, began, Outcome.UNCONFIRMED)
+        settled(Outcome.UNCONFIRMED, began)
         return error_reply(error)
-    _record(attempt, began, Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
+    settled(Outcome.ACKNOWLEDGED, began, at=at, stanza_id=stanza_id)
     return {"stanza_id": stanza_id}
 
 
-def _record(attempt: UUID, began: float, outcome: Outcome, **facts: Any) -> None:
-    """Write the outcome down before anybody hears of it; while the database is away, keep trying."""
-    limit = time.monotonic() + RECORD_SECONDS
-    while True:
-        try:
-            database.call(pinbook.settle, attempt, outcome, **facts)
-            metrics.PIN_SECONDS.labels(outcome.value).observe(time.monotonic() - began)
-            log.info("pin: %s", outcome.value)
-            return
-        except DatabaseError:
-            log.exception("the outcome of a pin is not recorded yet")
-            if time.monotonic() > limit:
-                raise
-            time.sleep(RETRY_SECONDS)
+def _record(
+    store: Callable[[list[PinSettled]], object], attempt: str, outcome: Outcome, began: float, **facts: Any
+) -> None:
+    """Write the outcome down before anybody hears of it."""
+    try:
+        database.call(pinbook.settle, UUID(attempt), outcome, **facts)
+    except (DatabaseError, InterfaceError):
+        log.exception("the outcome of a pin is not recorded yet")
+        store([PinSettled(attempt, outcome.value, **facts)])
+    metrics.PIN_SECONDS.labels(outcome.value).observe(time.monotonic() - began)
+    log.info("pin: %s", outcome.value)

@@ -168,14 +168,15 @@ class Session:
             return error_reply(error)
 
     async def _carry_out(self, verb: str, payload: dict[str, Any]) -> dict[str, Any]:
+        # Returns when it is stored: what the database does not take is on the disk meanwhile.
+        store = partial(self._writer.write_now, self.instance)
         match verb:
             case commands.PIN:
                 pin = PinOrder(**payload)
                 with tracing.about(pin=pin.attempt):
-                    return await self._sending.carry_out(pin, self._ready_for(pin.epoch), partial(send_pin, pin))
+                    return await self._sending.carry_out(pin, self._ready_for(pin.epoch), partial(send_pin, pin, store))
             case commands.TEXT:
                 text = TextOrder(**payload)
-                store = partial(self._writer.write_now, self.instance)
                 return await self._sending.carry_out(text, self._ready_for(text.epoch), partial(send_text, text, store))
             case commands.MEDIA:
                 client = self._line.client if self.instance.state == State.CONNECTED else None

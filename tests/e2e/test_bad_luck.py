@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError
@@ -71,6 +72,34 @@ def test_the_database_is_away(scene: KillScene, bob: Actor) -> None:
     time.sleep(max(0.0, AWAY_SECONDS - (time.monotonic() - began)))
     scene.house.start("postgres")
     all_there(scene, ids)
+    must_pin(scene, bob)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["and comes back", "and the connector is killed"])
+def test_the_database_goes_while_a_pin_is_under_way(scene: KillScene, bob: Actor, killed: bool) -> None:
+    """The phones show it: so will the portal, once it can write that down."""
+
+    def on_the_disk() -> bool:
+        journals = (scene.folder / "data" / "journal").glob("*.journal")
+        return any("PinSettled" in path.read_text() for path in journals)
+
+    message_id = bob.send_text(scene.ana.jid, "pin me meanwhile")
+    scene.stored(message_id, seconds=30)
+    sent = scene.pins_sent()
+    scene.wa.acks.late(scene.ana, 2, edit="2")
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(scene.pin, message_id, "7d")
+        wait(lambda: scene.pins_sent() > sent, 10, "a pin on the wire")
+        scene.house.kill("postgres")
+        assert heard.result()[0] in (503, 504), "nobody can say that it is done, or that it is not"
+    wait(on_the_disk, 20, "the acknowledgement")
+    if killed:
+        scene.house.kill("connector")
+    time.sleep(AWAY_SECONDS)
+    scene.house.start("postgres")
+    if killed:
+        scene.house.start("connector")
+    wait(lambda: scene.pin_state(message_id) == "pinned", 60, "the record")
     must_pin(scene, bob)
 
 
@@ -192,6 +221,15 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
+def refused(scene: Scene, message_id: str) -> None:
+    """Nobody is told that it is pinned, and nobody waits for ever."""
+    began = time.monotonic()
+    status, answer = scene.pin(message_id, "7d")
+    assert (status, answer["error"]["message"].split(".")[0]) == (503, "The portal's database is not available")
+    assert time.monotonic() - began < 40
+    assert scene.pin_state(message_id) != "pinned"
+
+
 def past(count: int) -> list[Record]:
     """Messages of long ago."""
     return [
@@ -210,10 +248,14 @@ def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path, tmp_path: Path
         before = bob.send_text(scene.ana.jid, "before")
         scene.stored(before)
         wait(lambda: there.at("/ok"), 10, "a try")
+        member = Member(scene.portal, "ruth")
         ballast = fill(disk)
         # WhatsApp gives each piece once.
         phone.share_history(bob.jid, past(20))
         ids = bob.send_many(scene.ana.jid, 30, "on a full disk ")["ids"]
+        refused(scene, before)
+        assert scene.portal.get("/readyz") == (503, '{"status": "database cannot be written"}')
+        assert member.get("/chats/")[0] == 200
         time.sleep(AWAY_SECONDS)
         assert "full" in scene.portal.err or "No space" in scene.portal.err
         del there.answers["/ok"]
@@ -230,9 +272,11 @@ def test_the_disk_is_full(small: tuple[Scene, Actor], disk: Path, tmp_path: Path
 
 def test_a_locked_database(small: tuple[Scene, Actor]) -> None:
     scene, bob = small
-    scene.stored(bob.send_text(scene.ana.jid, "before"))
+    before = bob.send_text(scene.ana.jid, "before")
+    scene.stored(before)
     with scene.database.held():
         ids = bob.send_many(scene.ana.jid, 30, "while it is locked ")["ids"]
+        refused(scene, before)
         time.sleep(AWAY_SECONDS)
     all_there(scene, ids)
     must_pin(scene, bob)
