@@ -1,5 +1,8 @@
 """Webhooks over the API: each row of the contract, and nothing for strangers."""
 
+import base64
+import hashlib
+import hmac
 import ipaddress
 import json
 import uuid
@@ -14,7 +17,7 @@ from django.utils import timezone
 
 from chats import pinbook
 from chats.pinbook import Asker, Outcome, Wish
-from instances.events import book, webhooks
+from instances.events import book, signing, webhooks
 from instances.events.kinds import PIN, Event
 from instances.events.models import Delivery, OutgoingEvent, Webhook
 from instances.events.outbox import put
@@ -203,6 +206,22 @@ class Changing(WebhookTestCase):
         answer = json.loads(self.ask("rotate", self.named()).content)["webhook"]
         assert answer["secret"] != self.secret
         assert answer["oldSecretUntil"] is not None
+
+    def test_rotate_again_because_the_answer_was_lost(self) -> None:
+        """The receiver has the first secret, or by then the second."""
+        secrets = [self.secret]
+        for _ in range(3):
+            secrets.append(json.loads(self.ask("rotate", self.named()).content)["webhook"]["secret"])
+        self.hook.refresh_from_db()
+        assert [self.signs(secret) for secret in secrets] == [True] * 4
+        with patch("django.utils.timezone.now", return_value=timezone.now() + signing.OVERLAP):
+            assert [self.signs(secret) for secret in secrets] == [False, False, False, True]
+
+    def signs(self, secret: str) -> bool:
+        """Whether a receiver who has this secret knows our events by it."""
+        mac = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), b"e.1.{}", hashlib.sha256)
+        signatures = signing.headers(self.hook, "e", 1, b"{}")["webhook-signature"].split()
+        return f"v1,{base64.b64encode(mac).decode()}" in signatures
 
     def test_delete(self) -> None:
         self.deliver()

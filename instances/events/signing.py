@@ -19,6 +19,8 @@ from instances.events.models import Webhook
 PREFIX = "whsec_"
 # After a rotation the old secret signs too, so that a receiver can change over without a gap.
 OVERLAP = timedelta(hours=24)
+# Each is a signature in every request.
+MOST_FORMER = 20
 
 
 def new_salt() -> str:
@@ -33,9 +35,7 @@ def secret(webhook: Webhook) -> str:
 
 def headers(webhook: Webhook, event_id: str, at: int, body: bytes) -> dict[str, str]:
     """The headers by which a receiver knows an event as ours. `at`: Unix seconds, when this request is made."""
-    salts = [webhook.salt]
-    if webhook.old_salt and webhook.old_until is not None and webhook.old_until > timezone.now():
-        salts.append(webhook.old_salt)
+    salts = [webhook.salt, *(salt for salt, _ in former_salts(webhook))]
     signed = f"{event_id}.{at}.".encode() + body
     signatures = (base64.b64encode(hmac.digest(_key(webhook, salt), signed, hashlib.sha256)).decode() for salt in salts)
     return {
@@ -43,6 +43,13 @@ def headers(webhook: Webhook, event_id: str, at: int, body: bytes) -> dict[str, 
         "webhook-timestamp": str(at),
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
+
+
+def former_salts(webhook: Webhook) -> list[tuple[str, float]]:
+    """Of the secrets that sign beside the present one, newest first, and until when: Unix seconds."""
+    before = [(webhook.old_salt, webhook.old_until.timestamp())] if webhook.old_until else []
+    now = timezone.now().timestamp()
+    return [(salt, until) for salt, until in (*before, *(webhook.older_salts or ())) if until > now][:MOST_FORMER]
 
 
 def _key(webhook: Webhook, salt: str) -> bytes:

@@ -88,10 +88,15 @@ def delete(webhook: Webhook) -> None:
 
 
 def rotate(webhook: Webhook) -> str:
-    """Make a new secret, to be shown this once; the one before signs too for another while."""
-    webhook.old_salt, webhook.old_until = webhook.salt, timezone.now() + signing.OVERLAP
-    webhook.salt = signing.new_salt()
-    webhook.save(update_fields=["salt", "old_salt", "old_until"])
+    """Make a new secret, to be shown this once; those before sign too, each for another while."""
+    with transaction.atomic():
+        _lock(webhook.instance)
+        webhook.refresh_from_db(fields=["salt", "old_salt", "old_until", "older_salts"])
+        # Who lost the answer asks again, and the receiver goes by the secret before both.
+        webhook.older_salts = signing.former_salts(webhook)
+        webhook.old_salt, webhook.old_until = webhook.salt, timezone.now() + signing.OVERLAP
+        webhook.salt = signing.new_salt()
+        webhook.save(update_fields=["salt", "old_salt", "old_until", "older_salts"])
     return signing.secret(webhook)
 
 
