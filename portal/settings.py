@@ -334,16 +334,17 @@ if HTTPS:
     # Who spreads the callers asks without TLS. And where a program has sent its token in the clear, sending it on to
     # https would only hide that.
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api(/|$)"]
-else:
+elif env.str("HOST", default="127.0.0.1") in ("127.0.0.1", "::1", "localhost"):
     # On this machine alone, which is the default, there is no TLS for cookies to insist on.
     SILENCED_SYSTEM_CHECKS += [f"security.{check}" for check in ("W004", "W008", "W010", "W016")]
 
+_LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"named": {"()": "portal.tracing.Named"}, "no_queries": {"()": "portal.tracing.NoQueries"}},
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}:{about} {message}", "style": "{"},
+        "line": {"()": "portal.tracing.Lines", "fmt": "{asctime} {levelname} {name}:{about} {message}", "style": "{"},
         "json": {"()": "portal.tracing.JsonLines"},
     },
     "handlers": {
@@ -353,8 +354,10 @@ LOGGING = {
             "formatter": "json" if env.str("LOG_FORMAT", default="line") == "json" else "line",
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # What others' libraries say of everything they do quotes what they carry: WebSockets their tokens and messages.
+    "root": {"handlers": ["stderr"], "level": "INFO" if _LOG_LEVEL == "DEBUG" else _LOG_LEVEL},
     "loggers": {
+        **{name: {"level": _LOG_LEVEL} for name in ("portal", "chats", "instances")},
         # An unauthorised call is an answer, not a fault of ours.
         "django.request": {"level": "ERROR"},
         # uvicorn tells of each WebSocket with its address, and a token may stand behind its "?".

@@ -14,7 +14,7 @@ from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from django.http import HttpRequest
@@ -108,7 +108,26 @@ class Named(logging.Filter):
         return True
 
 
-class JsonLines(logging.Formatter):
+class Lines(logging.Formatter):
+    """Log lines without the row that PostgreSQL refused: it quotes what people wrote."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """The traceback."""
+        text = super().formatException(ei)
+        for error in _behind(ei[1]):
+            if row := getattr(getattr(error, "diag", None), "message_detail", None):
+                text = text.replace(row, "(what is in the row is left out)")
+        return text
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+class JsonLines(Lines):
     """One JSON object a line, for whoever collects logs."""
 
     def format(self, record: logging.LogRecord) -> str:

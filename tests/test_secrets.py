@@ -30,6 +30,11 @@ def test_it_works(more: dict[str, str], tmp_path: Path) -> None:
     assert key.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_portal_that_others_reach_without_tls_is_told(tmp_path: Path) -> None:
+    done = python(tmp_path, "manage.py", "check", "--deploy", "--fail-level=WARNING", HOST="0.0.0.0")
+    assert {f"security.{check}" in done.stderr for check in ("W004", "W008", "W010", "W016")} == {True}
+
+
 def test_a_debugging_portal_is_told(tmp_path: Path) -> None:
     done = python(tmp_path, "manage.py", "check", "--deploy", "--fail-level=WARNING", DEBUG="true")
     assert "security.W018" in done.stderr

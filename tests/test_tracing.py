@@ -6,10 +6,12 @@ import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +98,37 @@ def test_a_traceback_is_one_line_too() -> None:
         text = tracing.JsonLines().format(record(exc_info=sys.exc_info()))
     assert "\n" not in text
     assert "ValueError: wrong" in json.loads(text)["exception"]
+
+
+class RefusedRow(Exception):
+    """As psycopg's are: what PostgreSQL says, with the row it is about."""
+
+    diag = SimpleNamespace(message_detail="Failing row contains (1, come to the back door at nine).")
+
+
+@pytest.mark.parametrize("formatter", [logging.Formatter(), tracing.Lines(), tracing.JsonLines()], ids=type)
+def test_a_refused_row_is_not_quoted(formatter: logging.Formatter) -> None:
+    try:
+        try:
+            raise RefusedRow(f"a value is missing\nDETAIL:  {RefusedRow.diag.message_detail}")
+        except RefusedRow as error:
+            raise IntegrityError(*error.args) from error
+    except IntegrityError:
+        text = formatter.format(record(exc_info=sys.exc_info()))
+    assert "a value is missing" in text
+    assert ("back door" in text) == (type(formatter) is logging.Formatter), "Python's own shows what is to be left out"
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite quotes no rows")
+def test_a_row_that_postgresql_refuses() -> None:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("INSERT INTO instances_account (name) VALUES ('come to the back door at nine')")
+    except IntegrityError:
+        text = tracing.Lines().format(record(exc_info=sys.exc_info()))
+    assert "violates" in text
+    assert "back door" not in text
 
 
 @given(st.text())

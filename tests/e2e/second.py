@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from tests.e2e.scene import Scene, wait
+from tests.logs import tells_no_secret
 from tests.portal_process import ROOT
 
 
@@ -14,7 +15,7 @@ class Second:
     def __init__(self, scene: Scene, name: str, **environment: str) -> None:
         self.scene, self.name = scene, name
         folder = scene.folder / name
-        own = scene.portal.environment | {
+        self._environment = scene.portal.environment | {
             "DATA_DIR": str(folder), "CONNECTOR_NAME": name, "NEONIZE_BOT_TAG": "off",
             "SECRET_KEY": (scene.folder / "data" / "secret.key").read_text(),
             **environment,
@@ -24,7 +25,7 @@ class Second:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "connector"],
-                env=own, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self._environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
     def wait_up(self) -> "Second":
@@ -43,3 +44,5 @@ class Second:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
         self.process.wait(timeout=10)
+        # Its database is the portal's.
+        tells_no_secret(self.log.read_text(errors="replace"), self.scene.folder / "data", self._environment)
