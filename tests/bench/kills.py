@@ -26,5 +26,8 @@ def kills() -> Iterator[Figure]:
     yield Figure("kills-lost", result.lost, "messages", at_most(0))
     yield Figure("kills-doubled", result.doubled, "messages", at_most(0))
     yield Figure("kills-said-not-done", result.said_not_done, "pins", at_most(0))
+    yield Figure("kills-recorded-not-done", result.recorded_not_done, "pins", at_most(0))
+    yield Figure("kills-done-recorded-not", result.done_recorded_not, "pins", at_most(0))
     yield Figure("kills-done-twice", result.done_twice, "pins", at_most(0))
     yield Figure("kills-hung", result.hung, "callers", at_most(0))
+    yield Figure("kills-strange", result.strange, "answers", at_most(0))

@@ -1,7 +1,6 @@
 """A portal out of a backup: everything is there, and its phone stays linked."""
 
 import os
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.e2e.database import portal_database
 from tests.e2e.scene import open_scene, pins_of, wait
+from tests.kills.account import Writing
 from tests.loopback import Actor, LoopbackServer
 from tests.postgres_programs import path_with_programs
 
@@ -35,10 +35,13 @@ def test_it_works(tmp_path: Path) -> None:
         before = bob.send_text(scene.ana.jid, "before the backup")
         scene.stored(before)
         assert scene.pin(before, "7d")[0] == 200
-        sending = threading.Thread(target=lambda: [bob.send_text(scene.ana.jid, f"meanwhile {n}") for n in range(20)])
-        sending.start()
+        writing = Writing(bob, scene.ana.jid)
+        wait(lambda: len(writing.ids) > 5, what="messages")
+        stored = list(writing.ids)
+        scene.stored(stored[-1])
         scene.command("backup", str(tmp_path / "backup"))
-        sending.join()
+        meanwhile = set(writing.ids) - set(stored)
+        writing.end()
         assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
         # What happens after it is not in it, and must not make the keys in it useless.
         scene.stored(bob.send_text(scene.ana.jid, "after the backup"))
@@ -50,6 +53,9 @@ def test_it_works(tmp_path: Path) -> None:
         wait(lambda: scene.instance("state") == "connected", 30, "the connection without a new code")
         assert scene.stored(before) == ("before the backup",)
         assert scene.pin_state(before) == "pinned"
+        kept = {message_id for (message_id,) in scene.database.rows("SELECT message_id FROM chats_message")}
+        assert kept >= set(stored)
+        assert kept & meanwhile, "messages did come in while it was made"
         # Both ways, and with the token of before: what Bob writes can be read, and what is pinned is seen.
         after = bob.send_text(scene.ana.jid, "after the restore")
         assert scene.stored(after, seconds=30) == ("after the restore",)

@@ -16,6 +16,9 @@ from tests.loopback import Actor
 # WhatsApp's acknowledgement is waited for 4 s here (`Scene`): a caller that hears nothing for so long hangs.
 HUNG_SECONDS = 30.0
 SETTLE_SECONDS = 90.0
+# Done; not to be had just now; not known. And no answer: the connection broke, or it hung.
+HONEST = (200, 503, 504, 0, -1)
+RECORDED = ("acknowledged", "refused", "not_sent")
 
 
 @dataclass
@@ -34,7 +37,12 @@ class Writing:
 
     def _run(self) -> None:
         while not self._over.wait(self.pause):
-            self.ids.append(self.actor.send_text(self.to, f"message {len(self.ids)}"))
+            self.ids.append(self.actor.send_text(self.to, f"what Bob writes, {len(self.ids)}"))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether messages still come: a round without them would show nothing."""
+        return self._thread.is_alive()
 
     def end(self) -> None:
         """The last message has been sent."""
@@ -102,6 +110,8 @@ class Calling:
         self._over.set()
         for thread in self._threads:
             thread.join(HUNG_SECONDS + 30)
+            if thread.is_alive():
+                self.said.append(Said("", -1, HUNG_SECONDS + 30))
 
 
 @dataclass(frozen=True)
@@ -115,14 +125,20 @@ class Reckoning:
     pins: int
     confirmed: int
     said_not_done: int
+    # The portal's own record against what the contact saw, whatever the caller heard.
+    recorded_not_done: int
+    done_recorded_not: int
     done_twice: int
     hung: int
+    # Answers that are none of those a caller can do something about.
+    strange: int
     answers: dict[int, int]
 
     @property
     def clean(self) -> bool:
         """Whether nothing was lost, doubled, untrue or hung."""
-        return not (self.lost or self.doubled or self.said_not_done or self.done_twice or self.hung)
+        untrue = self.said_not_done or self.recorded_not_done or self.done_recorded_not or self.done_twice
+        return not (self.lost or self.doubled or untrue or self.hung or self.strange)
 
 
 def reckon(scene: Scene, sent: list[str], said: list[Said], contact: Actor) -> Reckoning:
@@ -139,6 +155,7 @@ def reckon(scene: Scene, sent: list[str], said: list[Said], contact: Actor) -> R
     copies = Counter(message_id for message_id, _ in stored)
     readable = {message_id for message_id, kind in stored if kind != "unreadable"}
     seen = pins_seen(contact)
+    recorded = {kind: {one for one, said_of_it in _recorded(scene) if said_of_it == kind} for kind in RECORDED}
     return Reckoning(
         messages=len(wanted),
         lost=len(wanted - readable),
@@ -147,9 +164,19 @@ def reckon(scene: Scene, sent: list[str], said: list[Said], contact: Actor) -> R
         pins=len(said),
         confirmed=len(done),
         said_not_done=len(done - set(seen)),
+        recorded_not_done=len(recorded["acknowledged"] - set(seen)),
+        done_recorded_not=len(set(seen) & (recorded["refused"] | recorded["not_sent"]) - recorded["acknowledged"]),
         done_twice=sum(count > 1 for count in seen.values()),
         hung=sum(one.status == -1 for one in said),
+        strange=sum(one.status not in HONEST for one in said),
         answers=dict(Counter(one.status for one in said)),
+    )
+
+
+def _recorded(scene: Scene) -> list[tuple[Any, ...]]:
+    return scene.database.rows(
+        "SELECT m.message_id, e.kind FROM chats_pinevent e"
+        " JOIN chats_pin p ON p.id = e.pin_id JOIN chats_message m ON m.id = p.message_id WHERE e.pinning"
     )
 
 

@@ -16,6 +16,7 @@ from portal.supervisor.child import LAUNCH
 from tests import postgres
 from tests.e2e.database import PortalDatabase
 from tests.e2e.scene import Scene, wait
+from tests.logs import tells_no_secret
 from tests.loopback import LoopbackServer
 from tests.portal_process import ROOT, PortalProcess, environment, free_port
 
@@ -94,6 +95,8 @@ class House(PortalProcess):
         for name in list(self._processes):
             self.kill(name)
         self._valkey.terminate()
+        log = "".join(self.log(name) for name in (*OURS, "nats"))
+        tells_no_secret(log, self.data_dir, self.environment)
         return 0
 
     def _answers(self) -> bool:

@@ -38,6 +38,7 @@ def run(rounds: int, seed: int | None = None, *, embedded: bool = False,
             killed = time.monotonic()
             time.sleep(chance.uniform(0, 1))
             scene.bring_back(target)
+            assert writing.goes_on, f"nobody writes any more, before a kill of {target} was over"
             assert until(lambda: _well(scene, writing), BACK_SECONDS), f"after a kill of {target}: {_why(scene)}"
             tell(f"round {number}: {target}, well again after {time.monotonic() - killed:.1f} s; "
                  f"{len(writing.ids)} messages, {len(calling.said)} pins")  # fmt: skip

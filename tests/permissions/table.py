@@ -1,9 +1,9 @@
 """The one table of who may what.
 
 People: root runs the house; Alice administers the account "Alice & Bob", Bob is
-an operator and Vera a viewer on its instance "shop"; Charlie administers
-another account; nobody is a member of nothing; "" is not signed in. Each page
-is asked for Alice's things.
+an operator and Vera a viewer on its instance "shop", Otto an operator on its
+other one, "desk"; Charlie administers another account; nobody is a member of
+nothing; "" is not signed in. Each page is asked for things of Alice's shop.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from instances.models import Token
 FULL, PIN, READ = Token.Scope.FULL, Token.Scope.PIN, Token.Scope.READ
 SCOPES = (FULL, PIN, READ)
 
-PEOPLE = ("root", "alice", "bob", "vera", "charlie", "nobody", "")
+PEOPLE = ("root", "alice", "bob", "vera", "otto", "charlie", "nobody", "")
 Row = Mapping[str, int]
 SIGN_IN, GONE, DENIED = 302, 404, 403
 
@@ -26,7 +26,7 @@ def _so(of: Row, code: int) -> Row:
 ANYBODY = dict.fromkeys(PEOPLE, 200)
 MEMBER = ANYBODY | {"": SIGN_IN}
 # Of the shop: who may see it, pin there, manage it.
-SEE = MEMBER | {"charlie": GONE, "nobody": GONE}
+SEE = MEMBER | {"otto": GONE, "charlie": GONE, "nobody": GONE}
 ACT = SEE | {"vera": DENIED}
 MANAGE = SEE | {"bob": GONE, "vera": GONE}
 # Files that leave the house: nothing for who may export nowhere.

@@ -59,6 +59,8 @@ class Command(BaseCommand):
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             # A client says next to nothing, and must answer pings.
             ws_max_size=64 * 1024,
+            # Two windows of zlib for each client, to make small events a little smaller.
+            ws_per_message_deflate=False,
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
