@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -100,6 +101,51 @@ def test_an_event_that_came_before(desk: Desk) -> None:
     desk.recv(CAME)
     desk.take_in()
     assert desk.is_gone(desk.send(RECEIPT))
+
+
+# --- Encrypting and decrypting --------------------------------------------------------------
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[threading.Thread]:
+    """Work on a thread of its own, as the library and the sending have it."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield thread
+    thread.join(10)
+
+
+def test_what_comes_waits_until_what_goes_is_encrypted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody, "APART_SECONDS", 60.0)
+    with desk.custody.sending(), beside(lambda: desk.recv(CAME)) as coming:
+        assert desk.is_held(coming)
+        assert desk.is_gone(desk.send('<message id="OURS" to="1002@lid" type="text"><participants/></message>'))
+        assert desk.is_gone(coming), "the acknowledgement of ours is not waited for"
+    with suppress(ValueError), desk.custody.sending():
+        raise ValueError("the library sent nothing")
+    desk.recv(CAME)
+
+
+def test_what_goes_waits_until_what_came_is_decrypted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custody, "APART_SECONDS", 60.0)
+
+    def send() -> None:
+        with desk.custody.sending():
+            pass
+
+    desk.recv(CAME)
+    with beside(send) as going:
+        assert desk.is_held(going)
+        desk.take_in()
+        assert desk.is_gone(going)
+
+
+def test_neither_waits_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lost for good, and answers behind a message that is held, must stop nothing."""
+    monkeypatch.setattr(custody, "APART_SECONDS", 0.2)
+    desk.recv(CAME)
+    with desk.custody.sending(), beside(lambda: desk.recv(CAME.replace("M1", "M2"))) as coming:
+        assert desk.is_gone(coming)
 
 
 def test_both_parts_of_a_groups_message(desk: Desk) -> None:

@@ -11,6 +11,10 @@ fault of ours, comes again, and cannot be decrypted a second time: whatsmeow
 says "Ignoring message … old counter" and wants to send the receipt. If we do
 not have it, somebody must ask for it anew: `on_lost`. docs/wire.md has the
 whole story.
+
+By the same lines a message is kept from being decrypted while another is
+encrypted (`sending`): the library would use a key twice, and the contact's
+phone drop what we send next, a pin that WhatsApp has acknowledged.
 """
 
 import logging
@@ -39,6 +43,10 @@ ASKING_SECONDS = 5.0
 TAKEN_SECONDS = 600.0
 MOST_TAKEN = 20_000
 MOST_COMING = 1_000
+
+# So long at most what is decrypted and what is encrypted wait for each other: in a flood there is always something
+# under way, and behind a message that is held lie the answers that a send may need first.
+APART_SECONDS = 0.3
 
 _PAIRS = r'<{}((?: [a-z_]+="[^"<>]*")*)'
 _ID = re.compile(r'<message(?: [a-z_]+="[^"<>]*")*? id="([^"<>]*)"')
@@ -84,6 +92,8 @@ class Custody:
         self._busy = False
         self._last = 0.0
         self._over = False
+        # Until when what comes waits for a message of ours to be encrypted.
+        self._encrypting = 0.0
 
     def line(self, name: str, text: str) -> None:
         """Take a line of whatsmeow's log; for a receipt, when WhatsApp may have it."""
@@ -110,6 +120,17 @@ class Custody:
             with self._changed:
                 self._busy, self._last = False, time.monotonic()
                 self._changed.notify_all()
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """While the library encrypts a message and puts it on the wire: nothing else goes through its sessions."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or not self._awaited(), APART_SECONDS)
+            self._encrypting = time.monotonic() + APART_SECONDS
+        try:
+            yield
+        finally:
+            self._encrypted()
 
     def failed(self, message_id: str) -> None:
         """A message that came could not be kept. An empty id: nobody knows which; any whose event is not there."""
@@ -143,6 +164,8 @@ class Custody:
         if found is None:
             return
         with self._changed:
+            while not self._over and (left := self._encrypting - time.monotonic()) > 0:
+                self._changed.wait(left)
             self._wait_for_room()
             coming = self._coming.get(found[1])
             if coming is None or coming.failed:
@@ -157,13 +180,16 @@ class Custody:
         """Read no more from WhatsApp until what was read is on the disk, or gives no event."""
         began = time.monotonic()
         while not self._over:
-            awaited = [one for one in self._coming.values() if one.told < one.parts and not one.failed]
+            awaited = self._awaited()
             if len(awaited) < UNDER_WAY:
                 return
             if self._idle_since(began):
                 for one in awaited:
                     one.told = one.parts
             self._changed.wait(IDLE_SECONDS / 4)
+
+    def _awaited(self) -> list[_Coming]:
+        return [one for one in self._coming.values() if one.told < one.parts and not one.failed]
 
     def _idle_since(self, moment: float) -> bool:
         return not self._busy and time.monotonic() - max(moment, self._last) > IDLE_SECONDS
@@ -183,7 +209,15 @@ class Custody:
 
     # --- What goes ----------------------------------------------------------
 
+    def _encrypted(self) -> None:
+        with self._changed:
+            self._encrypting = 0.0
+            self._changed.notify_all()
+
     def _leaves(self, stanza: str) -> None:
+        if stanza.startswith("<message "):
+            self._encrypted()
+            return
         found = _OUT.match(stanza)
         if found is None:
             return

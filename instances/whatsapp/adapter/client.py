@@ -262,7 +262,8 @@ class Client:
         message = outgoing.pin(chat, message_id, from_me, participant, duration, sent_at)
         self._pass_to_send(in_time)
         try:
-            response = self._client.send_message(jids.of(chat), message)
+            with self._custody.sending():
+                response = self._client.send_message(jids.of(chat), message)
         except exc.SendMessageError as error:
             raise refusals.of_a_message(str(error)) from error
         return str(response.ID), sent_at
@@ -282,7 +283,8 @@ class Client:
             self._hindrances.check_contact(jids.text(to))
         self._pass_to_send(in_time)
         try:
-            response = self._client.send_message(to, outgoing.text(text, quoted))
+            with self._custody.sending():
+                response = self._client.send_message(to, outgoing.text(text, quoted))
             me = self._client.get_me()
         except exc.SendMessageError as error:
             raise refusals.of_a_message(str(error)) from error
