@@ -208,8 +208,9 @@ GOLDEN: list[tuple[str, Stored]] = [
         PersonKnown(Party(A, B), "Bob", "Bob the plumber"),
     ),
     (
-        '{"uid": "9f0c1f6e3c5b4a6d8e7f001122334455", "is": "PinSettled", "attempt": "00112233445566778899aabbccddeeff", '
-        '"outcome": "acknowledged", "at": "2026-11-24T12:30:15.000250+00:00", "stanza_id": "3EB0AA", "detail": "late"}',
+        '{"uid": "9f0c1f6e3c5b4a6d8e7f001122334455", "is": "PinSettled", '
+        '"attempt": "00112233445566778899aabbccddeeff", "outcome": "acknowledged", '
+        '"at": "2026-11-24T12:30:15.000250+00:00", "stanza_id": "3EB0AA", "detail": "late"}',
         PinSettled("00112233445566778899aabbccddeeff", "acknowledged", NOW, "3EB0AA", "late"),
     ),
 ]  # fmt: skip

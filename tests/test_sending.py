@@ -12,6 +12,7 @@ import pytest
 
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, TextOrder
+from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import Busy, NotConfirmed
 from instances.whatsapp.sending import Sending
 from instances.whatsapp.threads import Threads
@@ -32,6 +33,7 @@ class Asked(Client):
         self.sent: list[Any] = []
         self._seconds = seconds
         self._may_send = lambda: True
+        self._custody = Custody(lambda _: True, lambda _: False)
         self._hindrances = self._people = self._client = mock.MagicMock()
         self._hindrances.check_contact.side_effect = self._hindrances.check_group.side_effect = self._ask
         self._client.send_message.side_effect = self._send

@@ -33,7 +33,7 @@ class Webhook(models.Model):
     # The secret before the last rotation, and until when it signs too.
     old_salt = models.CharField(max_length=43, blank=True, editable=False)
     old_until = models.DateTimeField(null=True, blank=True, editable=False)
-    # Those before that one, when it was rotated several times in a day: each with the Unix time until when it signs too.
+    # Those before that one, when it was rotated several times in a day, each with the Unix time until when it signs.
     older_salts = models.JSONField(null=True, editable=False)
 
     # Attempts that failed since the last that did not; after several the address is given a rest.

@@ -211,9 +211,7 @@ def _private(path: str, flags: int) -> int:
 
 # --- Lines -------------------------------------------------------------------
 
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (MessageArrived, GroupChanged, PersonKnown, PinSettled)
-}
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (MessageArrived, GroupChanged, PersonKnown, PinSettled)}
 
 
 def encode(uid: UUID, event: Stored) -> bytes:

@@ -26,7 +26,7 @@ def test_what_is_acknowledged_is_seen(scene: Scene, tmp_path: Path) -> None:
     with Actor(scene.wa, scene.wa.account("Bob", phone="5511999990002"), tmp_path) as bob:
         to_pin = bob.send_many(scene.ana.jid, PINS, "pin me while I write ")["ids"]
         scene.stored(to_pin[-1], seconds=60)
-        writing = Writing(bob, scene.ana.jid, pause=0)
+        writing = Writing(bob, scene.ana.jid, pause=0.01)
         done = {message_id for message_id in to_pin if scene.pin(message_id, "7d")[0] == 200}
         writing.end()
         assert len(done) > PINS / 2

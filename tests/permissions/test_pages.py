@@ -55,7 +55,9 @@ class Pages(PageTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.people["otto"] = User.objects.create_user("otto")
-        self.join("otto", self.alice_account, Membership.Role.OPERATOR).instances.add(self.desk)
+        otto = Membership(user=self.people["otto"], account=self.alice_account, role=Membership.Role.OPERATOR)
+        otto.save()
+        otto.instances.add(self.desk)
         self.message = self.make_message("A")
         wanted = [Wanted("A", self.message)]
         self.batch = batch.make(self.shop, Batch.Action.UNPIN, None, wanted, By(token=self.alice_token))

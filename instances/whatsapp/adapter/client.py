@@ -260,9 +260,9 @@ class Client:
             self._hindrances.check_contact(chat)
         sent_at = datetime.now(UTC)
         message = outgoing.pin(chat, message_id, from_me, participant, duration, sent_at)
-        self._pass_to_send(in_time)
         try:
             with self._custody.sending():
+                self._pass_to_send(in_time)
                 response = self._client.send_message(jids.of(chat), message)
         except exc.SendMessageError as error:
             raise refusals.of_a_message(str(error)) from error
@@ -281,9 +281,9 @@ class Client:
         is_group = to.Server == "g.us"
         if not is_group:
             self._hindrances.check_contact(jids.text(to))
-        self._pass_to_send(in_time)
         try:
             with self._custody.sending():
+                self._pass_to_send(in_time)
                 response = self._client.send_message(to, outgoing.text(text, quoted))
             me = self._client.get_me()
         except exc.SendMessageError as error:
