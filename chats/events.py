@@ -24,7 +24,9 @@ def of_message(message: Message, at: datetime) -> Event | None:
     if message.kind == Message.Kind.SYSTEM:
         return Event(message.instance, GROUP, str(message.pk), _group_change(message), about, at)
     data = {**shown_message(message), "targetId": message.target_id or None}
-    return Event(message.instance, MESSAGE, str(message.pk), data, about, at)
+    # It is told again once it can be read: under the same id, receivers would take it for what they have.
+    key = str(message.pk) if message.readable == 2 else f"{message.pk}:{message.readable}"
+    return Event(message.instance, MESSAGE, key, data, about, at)
 
 
 def of_pin(pin: Pin, line: PinEvent) -> Event:

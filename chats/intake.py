@@ -52,7 +52,7 @@ _WAITING = Prepared(
 class Taken:
     """What a batch brought."""
 
-    # New rows, in the order they came.
+    # New rows, and those that have become readable, in the order they came.
     messages: list[Message] = field(default_factory=list)
     # Messages whose text, deletion or pin changed.
     changed: set[int] = field(default_factory=set)
@@ -87,14 +87,15 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
             attempt, outcome = UUID(event.attempt), Outcome(event.outcome)
             pinbook.settle(attempt, outcome, at=event.at, stanza_id=event.stanza_id, detail=event.detail)
     fresh = _only_new(instance, rows)
-    store(fresh)
+    inserted = [row for row in fresh if row._state.adding]
+    store(inserted)
     taken.messages = fresh
     _apply_changes(instance, fresh, taken)
     _note_last_message(fresh)
     if directory.named:
         search.note_nameless(instance, directory.named, live=live)
     # In the same transaction: a message and its place in the index come into being together.
-    search.catch_up(fresh)
+    search.catch_up(inserted)
     taken.unknown_groups.update(chat.jid for chat in directory.new_groups if not chat.name)
     if live:
         notice(instance, fresh)
@@ -216,7 +217,7 @@ def _group_change(directory: Directory, event: GroupChanged, taken: Taken) -> li
 
 
 def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
-    """Drop what is stored already; let what has become readable replace what was not."""
+    """Drop what is stored already; what has become readable takes the row of what was not, and counts as new."""
     unique: dict[tuple[int, str, str], Message] = {}
     for row in rows:
         key = (row.chat_id, row.sender, row.message_id)
@@ -227,10 +228,24 @@ def _only_new(instance: Instance, rows: Iterable[Message]) -> list[Message]:
         if key not in unique:
             continue
         if unique[key].readable > old.readable:
-            old.delete()
+            _take_its_row(unique[key], old)
         else:
             del unique[key]
     return list(unique.values())
+
+
+def _take_its_row(message: Message, old: Message) -> None:
+    """Let a message that has become readable stand in its own row: pin, history, plans and batches hang on that.
+
+    What was done to it stays; edits are done once more, as its text is another now.
+    """
+    message.pk, message.deleted_at = old.pk, old.deleted_at
+    message._state.adding, message._state.db = False, old._state.db
+    message.sender_name = message.sender_name or old.sender_name
+    message.status = max((one.status for one in (message, old) if one.status is not None), default=None)
+    message.save(force_update=True)
+    if message.disappears_at is not None:
+        pinbook.message_read(message)
 
 
 def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> None:
@@ -250,7 +265,7 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
         targets[(message.chat_id, message.message_id)].append(message)
     for action in sorted(actions, key=lambda row: (row.sent_at, id(row) in new)):
         target = _choose(action, targets[(action.chat_id, action.target_id)])
-        if target is None:
+        if target is None or (id(action) not in new and _noted(action, target)):
             continue
         try:
             if _change(target, action):
@@ -269,6 +284,11 @@ def _waiting_for(instance: Instance, fresh: list[Message]) -> list[Message]:
     rows = _WAITING.rows(instance=instance.pk, ids={message_id for _, message_id in told}) if told else []
     # An id may stand in several chats: what was done to another chat's message is done already.
     return [row for row in rows if (row.chat_id, row.target_id) in told]
+
+
+def _noted(action: Message, target: Message) -> bool:
+    """Whether a pin stands in its message's history: all else may be done once more and changes nothing."""
+    return action.kind == Message.Kind.PIN and pinbook.was_seen(target, action.message_id, action.sent_at)
 
 
 def _choose(action: Message, candidates: list[Message]) -> Message | None:
@@ -297,11 +317,8 @@ def _change(target: Message, action: Message) -> bool:
         pinbook.message_deleted(target)
         return True
     if action.kind == Message.Kind.KEEP:
-        target.disappears_at = None if action.data.get("kept") else _disappears_at(target.sent_at, target.data)
-        target.save(update_fields=["disappears_at"])
-        pinbook.message_kept(target)
-        return True
-    if action.sender != target.sender or target.deleted_at is not None:
+        return _keep(target, action)
+    if action.sender != target.sender or (target.deleted_at is not None and target.deleted_at <= action.sent_at):
         return False
     if target.edited_at is not None and target.edited_at > action.sent_at:
         return False
@@ -309,6 +326,17 @@ def _change(target: Message, action: Message) -> bool:
         return False  # What it says now nobody here can tell; what it said before is more than nothing.
     target.text, target.edited_at = _with_file_name(action.text, target), action.sent_at
     target.save(update_fields=["text", "edited_at"])
+    return True
+
+
+def _keep(target: Message, action: Message) -> bool:
+    """Let a disappearing message stay from now on, or no longer; False when that is so already."""
+    until = None if action.data.get("kept") else _disappears_at(target.sent_at, target.data)
+    if target.disappears_at == until:
+        return False
+    target.disappears_at = until
+    target.save(update_fields=["disappears_at"])
+    pinbook.message_kept(target)
     return True
 
 

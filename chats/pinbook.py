@@ -240,6 +240,21 @@ def message_kept(message: Message) -> None:
 
 
 @transaction.atomic
+def message_read(message: Message) -> None:
+    """Count a pin's time anew: its message can be read only now, and is one that disappears."""
+    pin = _locked_pin_of(message)
+    if pin.state == Pin.State.PINNED and pin.pinned_at is not None:
+        pin.expires_at = _end_of(pin, pin.pinned_at)
+        save(pin)
+
+
+def was_seen(message: Message, stanza_id: str, at: datetime) -> bool:
+    """Whether the pin or unpin of this message that came by this stanza stands in the book."""
+    seen_ones = PinEvent.objects.filter(pin__message=message, kind=PinEvent.Kind.SEEN)
+    return seen_ones.filter(stanza_id=stanza_id, at=at).exists()
+
+
+@transaction.atomic
 def moved(goes: Message, stays: Message) -> None:
     """Bring a pin and its history to another row of the same message, before the row that goes is deleted.
 

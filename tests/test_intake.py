@@ -1,6 +1,7 @@
 """Taking messages in: once each, in any order, under any of their names."""
 
 import itertools
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
-from chats import pinbook
+from chats import pinbook, search
 from chats.intake import take_in
 from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, Rule, RuleHit, Schedule
 from chats.pinbook import Asker, Outcome, Wish
+from instances.events import webhooks
+from instances.events.models import OutgoingEvent
 from instances.models import Account, Instance
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored, Target
 
@@ -498,6 +501,73 @@ def test_the_readable_replaces_the_unreadable(instance: Instance) -> None:
     take_in(instance, [arrived()])
     take_in(instance, [replace(arrived(text=""), kind="unreadable")])
     assert Message.objects.get().text == "hello"
+
+
+# --- What becomes readable ------------------------------------------------------------
+
+UNREADABLE = replace(arrived(text=""), kind="unreadable")
+
+
+@pytest.mark.parametrize("settled_first", [True, False])
+def test_what_hangs_on_an_unreadable_message_stays_when_it_can_be_read(instance: Instance, settled_first: bool) -> None:
+    """Was red: pin, history and plan went with the row, and the attempt under way found nothing to settle."""
+    take_in(instance, [UNREADABLE])
+    message = Message.objects.get()
+    until = timezone.now() + timedelta(seconds=30)
+    attempt = pinbook.open_attempt(message, Wish(604_800), Asker("Ana"), until).attempt
+    assert attempt is not None
+    assert not settled_first or pinbook.settle(attempt, Outcome.ACKNOWLEDGED)
+    Schedule.objects.create(message=message, actor="Ana", step="unpin")
+    batch = Batch.objects.create(instance=instance, action="pin", digest="d", actor="Ana")
+    BatchItem.objects.create(batch=batch, message=message, called="3EB01")
+    rule = Rule.objects.create(instance=instance, name="Bob's", trigger="message", actor="Ana", people=[BOB_PHONE])
+    RuleHit.objects.create(rule=rule, instance=instance, message=message, called="3EB01")
+    taken = take_in(instance, [arrived()])
+    assert (taken.messages, Message.objects.get().text) == ([message], "hello")
+    assert settled_first or pinbook.settle(attempt, Outcome.ACKNOWLEDGED)
+    pin = Pin.objects.get()
+    assert (pin.message, pin.state) == (message, "pinned")
+    assert list(pin.events.values_list("kind", flat=True)) == ["asked", "acknowledged"]
+    hanging = (Schedule.objects.get(), BatchItem.objects.get(), RuleHit.objects.get())
+    assert {row.message for row in hanging} == {message}
+    assert [hit.message for hit in search.search([instance.pk], search.parse("hello")).hits] == [message]
+
+
+def test_what_becomes_readable_is_news(instance: Instance) -> None:
+    """For rules, and under an id of its own for other programs, who know the first one already."""
+    webhooks.add(instance, "https://crm.example.com/", ["message.exchange"])
+    Rule.objects.create(instance=instance, name="offers", trigger="message", words="hello", active=True, since=START)
+    take_in(instance, [UNREADABLE])
+    take_in(instance, [arrived()])
+    first, second = OutgoingEvent.objects.order_by("pk")
+    assert [json.loads(event.body)["data"]["type"] for event in (first, second)] == ["unreadable", "text"]
+    assert first.uid != second.uid
+    assert RuleHit.objects.get().message == Message.objects.get()
+
+
+def test_what_was_done_to_an_unreadable_message(instance: Instance) -> None:
+    """It is noted once, however often the message comes."""
+    done = [
+        action("pin", "3EB01", 5, pin_duration=604_800),
+        action("edit", "3EB01", 6, "hello, Ana"),
+        action("delete", "3EB01", 9),
+    ]
+    take_in(instance, [UNREADABLE, *done])
+    take_in(instance, [arrived()])
+    message = Message.objects.get(message_id="3EB01")
+    assert (message.text, message.edited_at) == ("hello, Ana", START + timedelta(seconds=6))
+    assert message.deleted_at == START + timedelta(seconds=9)
+    assert list(message.pin.events.values_list("kind", flat=True)) == ["seen", "deleted"]
+    assert message.pin.state == "unpinned"
+
+
+def test_a_pinned_message_that_turns_out_to_disappear(instance: Instance) -> None:
+    take_in(instance, [UNREADABLE, action("pin", "3EB01", 5, pin_duration=604_800)])
+    take_in(instance, [arrived(disappears_after=86_400)])
+    pin = Pin.objects.get()
+    assert (pin.expires_at, pin.events.count()) == (START + timedelta(days=1), 1)
+    take_in(instance, [action("keep", "3EB01", 7, data={"kept": True})])
+    assert Pin.objects.get().expires_at == START + timedelta(seconds=5, days=7)
 
 
 # --- Groups ----------------------------------------------------------------------------
