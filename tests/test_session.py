@@ -13,6 +13,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from instances import proxies
 from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import commands, database, keys, line, recording, session
@@ -121,7 +122,8 @@ def row() -> Any:
     return Instance.objects.values_list("state", "jid", "key_store").get
 
 
-def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["itself", "asking", commands.PREFERENCES, commands.CONNECT])
+def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     """Was red: nothing tried again, and the instance stayed off the air until somebody pressed Connect."""
     real, failures = keys.prepare, [psycopg.OperationalError("the database is away")] * 2
 
@@ -130,12 +132,39 @@ def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> N
             raise failures.pop()
         return real(uid)
 
+    def refresh(instance: Instance, **_: Any) -> None:
+        instance.proxy_url = "http://127.0.0.1:3128"
+
     monkeypatch.setattr(keys, "prepare", prepare)
+    monkeypatch.setattr(keys, "forget_ratchets", lambda *_: None)
+    monkeypatch.setattr(proxies, "address_of", lambda _: "")
+    monkeypatch.setattr(Instance, "refresh_from_db", refresh)
 
     async def work(house: House) -> None:
-        house.session._line.start_in(0)
-        await house.ticks(lambda: house.session._line.client)
-        assert len(FakeClient.made) == 1
+        if by in ("asking", commands.PREFERENCES):
+            assert house.give_client()
+        if by == "itself":
+            house.session._line.start_in(0)
+        elif by == "asking":
+            house.session._ask_soon()
+        else:
+            payload = commands.Change(deadline=time.time() + 5).to_payload()
+            assert "error" not in (await house.session._command(f"instance.x.{by}", payload) or {})
+        await house.ticks(lambda: not failures and house.session._line.client)
+        assert len([client for client in FakeClient.made if not client.stopped]) == 1
+
+    run(work)
+
+
+def test_a_fault_beside_everything_else_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Was red: it was heard of when the process ended, if at all."""
+
+    async def fail() -> None:
+        raise ValueError("a fault of ours")
+
+    async def work(house: House) -> None:
+        house.session._spawn(fail())
+        await until(lambda: f"instance {house.instance.uid}: a fault of ours" in caplog.text)
 
     run(work)
 

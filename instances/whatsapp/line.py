@@ -75,20 +75,30 @@ class Line:
     # --- One client after the other ----------------------------------------
 
     async def start(self) -> None:
-        """Connect, or link, with a new client in place of the one there is."""
+        """Connect, or link, with a new client in place of the one there is.
+
+        One that cannot be made is tried again, whoever wanted it: nobody else would.
+        """
+        try:
+            await self._start()
+        except proxies.InvalidProxy as error:
+            await self.failed(str(error))
+        except Exception:
+            log.exception("instance %s could not be started", self._instance.uid)
+            # What it was may name places that are no matter of whoever reads the state.
+            await self.failed("its client could not be started")
+
+    async def _start(self) -> None:
         await self.stop()
         self._generation += 1
         generation = self._generation
         await self._record.state(State.CONNECTING if self._instance.linked else State.LINKING)
         # Its first events must not be dealt with before the client is known.
-        try:
-            async with self._starting:
-                make = tracing.carried(partial(self._make_client, generation))
-                self.client = await self._loop.run_in_executor(_STARTERS, make)
-                if self.client is None and generation == self._generation:
-                    self.start_in(0)
-        except proxies.InvalidProxy as error:
-            await self.failed(str(error))
+        async with self._starting:
+            make = tracing.carried(partial(self._make_client, generation))
+            self.client = await self._loop.run_in_executor(_STARTERS, make)
+            if self.client is None and generation == self._generation:
+                self.start_in(0)
 
     def _make_client(self, generation: int) -> Client | None:
         """On a thread. None: while it waited for one, somebody else took the instance over, or the session ends."""
@@ -161,12 +171,8 @@ class Line:
         if not self.due or not self._outage.may_try():
             return
         self.at_rest()
-        try:
-            async with self.turn:
-                await self.start()
-        except Exception:
-            log.exception("instance %s could not be started; it is tried again", self._instance.uid)
-            self._start_later()
+        async with self.turn:
+            await self.start()
 
     def connected(self) -> None:
         """The client is on the air."""
@@ -182,12 +188,13 @@ class Line:
     async def failed(self, reason: str) -> None:
         """The client gave up: start another one, each time a little later."""
         reason = proxies.without_password(self._instance, reason)
-        await self.stop()
-        if not self._instance.linked:
-            await self._record.state(State.UNLINKED, reason)
-            return
-        self._start_later()
-        await self._record.state(State.DISCONNECTED, reason)
+        try:
+            await self.stop()
+        finally:
+            # Not before: the next one must not be started beside it. And in any case.
+            if self._instance.linked:
+                self._start_later()
+        await self._record.state(State.DISCONNECTED if self._instance.linked else State.UNLINKED, reason)
 
     def _start_later(self) -> None:
         wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]

@@ -323,8 +323,8 @@ class Session:
             if self._line.client is None:
                 self._asking.not_asked(lost)
                 return  # They come again with the next one.
-            await self._line.stop()
             try:
+                await self._line.stop()
                 await self._threads.run(self._forget_ratchets, lost)
             except Exception:
                 log.exception("instance %s: its senders could not be asked; it is tried again", self.instance.uid)
@@ -347,5 +347,10 @@ class Session:
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("instance %s: a fault of ours", self.instance.uid, exc_info=error)
