@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, cast
 from unittest import mock
 
@@ -325,6 +326,62 @@ def test_a_new_proxy_while_whatsapp_refuses_us(monkeypatch: pytest.MonkeyPatch) 
         assert await asked == {}
         assert client.stopped
         assert (len(FakeClient.made), house.instance.state) == (1, State.REPLACED)
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("state", "banned_for", "starts"),
+    [
+        (State.CONNECTED, None, True),
+        (State.OUTDATED, None, True),
+        (State.BANNED, timedelta(hours=1), False),
+        (State.BANNED, -timedelta(minutes=1), True),
+        (State.BANNED, None, True),
+        # Of an earlier ban, which a person tried to end.
+        (State.DISCONNECTED, timedelta(hours=1), True),
+        (State.REPLACED, None, False),
+    ],
+)
+def test_whoever_takes_up_what_whatsapp_refused(state: State, banned_for: timedelta | None, starts: bool) -> None:
+    """Was red: after every restart a suspended number knocked again at once, and a replaced one replaced the other."""
+
+    async def work(house: House) -> None:
+        house.instance.state = state
+        house.instance.banned_until = timezone.now() + banned_for if banned_for is not None else None
+        await house.session.begin()
+        assert len(FakeClient.made) == starts
+        if not starts:
+            assert house.instance.state == state
+            payload = commands.Change(deadline=time.time() + 5).to_payload()
+            assert (await house.session._command(f"instance.x.{commands.CONNECT}", payload) or {})["linked"]
+            assert len(FakeClient.made) == 1, "a person may"
+
+    run(work)
+
+
+def test_one_that_is_about_to_return_is_not_handed_over() -> None:
+    """By a former owner that woke up, which may be what makes others take instances."""
+
+    async def work(house: House) -> None:
+        session: Any = house.session
+        house.give_client()
+        assert session.idle
+        await session._on(ev.Replaced())
+        assert not session.idle
+        session._line.at_rest()
+        assert session.idle
+
+    run(work)
+
+
+def test_a_ban_that_ends_after_a_restart() -> None:
+    async def work(house: House) -> None:
+        house.instance.state = State.BANNED
+        house.instance.banned_until = timezone.now() - timedelta(seconds=0.7)
+        await house.session.begin()
+        assert not FakeClient.made
+        await house.ticks(lambda: FakeClient.made)
 
     run(work)
 

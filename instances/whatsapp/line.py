@@ -158,6 +158,11 @@ class Line:
         """Whether a client is to be started now."""
         return self._start_at is not None and time.monotonic() >= self._start_at
 
+    @property
+    def waits(self) -> bool:
+        """Whether a client is to be started by itself, now or later."""
+        return self._start_at is not None
+
     def start_in(self, seconds: float) -> None:
         """Have `start_if_due` start a client then, and not before."""
         self._start_at = time.monotonic() + seconds

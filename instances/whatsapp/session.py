@@ -96,16 +96,23 @@ class Session:
     # --- Life -------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Listen for commands, and connect if a phone is linked and nobody said otherwise."""
+        """Listen for commands, and connect if a phone is linked and neither a person nor WhatsApp said otherwise."""
         end = await broker().subscribe(commands.command_subject(self.instance.uid, "*"), self._command)
         self._ending.append(end)
         self._spawn(self._consume())
         self._history.resume(self.instance)
         if self.instance.linked and self.instance.wanted and self.instance.state in LINKED | {State.UNPLACED}:
-            self._line.start_in(0)
-            await self.tick()
+            await self._take_up()
         elif self.instance.state in (State.LINKING, State.UNPLACED):
             await self._record.state(State.UNLINKED)
+
+    async def _take_up(self) -> None:
+        """Connect, if whoever held the instance before would by now."""
+        if self.instance.state == State.REPLACED:
+            return  # It waits for a person: two programs that replace each other would never end.
+        until = self.instance.banned_until if self.instance.state == State.BANNED else None
+        self._line.start_in(max(0.0, (until - timezone.now()).total_seconds() + 1) if until else 0)
+        await self.tick()
 
     async def end(self) -> None:
         """Stop listening and close the connection; the keys and the state stay."""
@@ -133,7 +140,10 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that a change of owner would disturb."""
-        return not self._sending.busy and not self._line.turn.locked() and self.instance.state != State.LINKING
+        # Who takes it over would not know that it is about to return, and leave it to a person.
+        returns = self.instance.state == State.REPLACED and self._line.waits
+        linking = self.instance.state == State.LINKING
+        return not self._sending.busy and not self._line.turn.locked() and not linking and not returns
 
     @property
     def due(self) -> bool:
