@@ -305,6 +305,39 @@ def test_a_change_whose_caller_has_given_up(verb: str) -> None:
     run(work)
 
 
+@pytest.mark.parametrize("end", [commands.DISCONNECT, commands.LOGOUT, "unlinked", "replaced", "at its turn"])
+def test_what_was_ended_does_not_come_by_itself(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """Was red: the client that was to follow a break came all the same; of an unlinked instance it showed codes."""
+    monkeypatch.setattr(keys, "forget", lambda _: None)
+    monkeypatch.setattr(session, "RESTART_SECONDS", 0.2)
+
+    async def work(house: House) -> None:
+        house.give_client()
+        house.session._lease.met_others = False
+        await house.session._on(ev.Disconnected())
+        payload = commands.Change(deadline=time.time() + 5).to_payload()
+        if end == "unlinked":
+            await house.session._on(ev.LoggedOut(""))
+        elif end == "replaced":
+            await house.session._on(ev.Replaced())
+        elif end == "at its turn":
+            async with house.session._line.turn:
+                asked = asyncio.create_task(house.session._command(f"instance.x.{commands.DISCONNECT}", payload))
+                await asyncio.sleep(0.3)
+                ticking = asyncio.create_task(house.session.tick())
+                await asyncio.sleep(0.1)
+            await asyncio.gather(asked, ticking)
+        else:
+            assert "error" not in (await house.session._command(f"instance.x.{end}", payload) or {})
+        state = house.instance.state
+        await asyncio.sleep(0.3)
+        assert not house.session.due
+        await house.session.tick()
+        assert (len(FakeClient.made), house.instance.state) == (1, state)
+
+    run(work)
+
+
 def test_a_new_proxy_while_whatsapp_refuses_us(monkeypatch: pytest.MonkeyPatch) -> None:
     """Was red: who had just been replaced came back at once, and put the other one off the air."""
     reading, read = threading.Event(), threading.Event()

@@ -112,7 +112,11 @@ class Line:
         return client
 
     async def stop(self) -> None:
-        """Off the air, and nobody listens to what the client still says."""
+        """Off the air, and nobody listens to what the client still says; none is started by itself, unless it is said.
+
+        Else the one that was to follow a failure would come although a person, or WhatsApp, has ended it meanwhile.
+        """
+        self.at_rest()
         client, self.client = self.client, None
         self.code = ""
         self.listen_no_more()
@@ -173,11 +177,12 @@ class Line:
 
     async def start_if_due(self) -> None:
         """Start the client that is due, unless so many fail that others are first."""
-        if not self.due or not self._outage.may_try():
+        # Whoever has the turn may want it otherwise.
+        if not self.due or self.turn.locked() or not self._outage.may_try():
             return
-        self.at_rest()
         async with self.turn:
-            await self.start()
+            if self.due:
+                await self.start()
 
     def connected(self) -> None:
         """The client is on the air."""
