@@ -44,6 +44,15 @@ def test_of_a_groups_members() -> None:
     assert (read.chat.jid, read.message_ids) == ("120363@g.us", ("X", "A", "B"))
 
 
+def test_names_are_such_as_can_be_stored() -> None:
+    """Was red: one that no database takes; a message is stored under what is left of it."""
+    named = 'from="1\0@g.us" id="A\0" participant="2\0@lid" t="1771267200"'
+    read = receipts.read(f'<receipt {named}><list><item id="{"B" * 200}"/></list></receipt>')
+    assert read is not None
+    assert (read.chat.jid, read.sender.jid) == ("1\ufffd@g.us", "2\ufffd@lid")
+    assert read.message_ids == ("A\ufffd", "B" * 128)
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -11,9 +11,10 @@ from unittest import mock
 
 import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.utils import timezone
 
+from chats.intake import take_in
 from instances import proxies
 from instances.models import Instance
 from instances.states import State
@@ -21,7 +22,7 @@ from instances.whatsapp import commands, database, keys, line, recording, sessio
 from instances.whatsapp import events as ev
 from instances.whatsapp.outage import Outage
 from instances.whatsapp.session import Session
-from tests.test_intake import make_instance
+from tests.test_intake import arrived, make_instance
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -153,6 +154,22 @@ def test_a_start_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch, by: 
             assert "error" not in (await house.session._command(f"instance.x.{by}", payload) or {})
         await house.ticks(lambda: not failures and house.session._line.client)
         assert len([client for client in FakeClient.made if not client.stopped]) == 1
+
+    run(work)
+
+
+def test_whether_a_message_is_stored() -> None:
+    """Was red: of an id that no database takes it was asked without end, or the message asked for again and again."""
+
+    async def work(house: House) -> None:
+        await asyncio.to_thread(take_in, house.instance, [arrived("A\0")])
+        assert await asyncio.to_thread(house.session._is_stored, "A\0")
+        assert not await asyncio.to_thread(house.session._is_stored, "B\0")
+        for refused in (DataError("no"), ValueError("no")):
+            with mock.patch.object(database, "call", side_effect=refused):
+                assert not house.session._is_stored("C")
+        with mock.patch.object(database, "call", side_effect=OperationalError("away")), pytest.raises(OperationalError):
+            house.session._is_stored("C")
 
     run(work)
 

@@ -13,8 +13,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.db import DataError
 from django.utils import timezone
 
+from chats import harmless
 from chats.models import Message
 from instances.leases import Lease
 from instances.models import Instance
@@ -316,8 +318,12 @@ class Session:
         return Custody(self._is_stored, self._asking.lost)
 
     def _is_stored(self, message_id: str) -> bool:
-        rows = Message.objects.filter(instance=self.instance, message_id=message_id)
-        return database.call(rows.exclude(kind=Message.Kind.UNREADABLE).exists)
+        # As it is stored (`chats.intake`): its sender chose it.
+        rows = Message.objects.filter(instance=self.instance, message_id=harmless.text(message_id, 128))
+        try:
+            return database.call(rows.exclude(kind=Message.Kind.UNREADABLE).exists)
+        except (DataError, ValueError):
+            return False  # No row can have such an id, and asked again the database would say the same.
 
     def _ask_soon(self) -> None:
         self._loop.call_soon_threadsafe(lambda: self._spawn(self._ask_again()))

@@ -10,6 +10,7 @@ a line. It is not escaped: whatever does not look exactly as expected is dropped
 import re
 from datetime import UTC, datetime
 
+from chats import harmless
 from instances.whatsapp.events import Party, Receipt, without_device
 
 # WhatsApp's names of what we show. "inactive" (an empty type from somebody who
@@ -41,7 +42,13 @@ def read(line: str) -> Receipt | None:
         at = datetime.fromtimestamp(int(attributes.get("t", "")), UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    chat = Party(without_device(attributes["from"]))
+    chat = _party(attributes["from"])
     # In a group that gathers several members' receipts nobody is named.
-    sender = Party(without_device(attributes["participant"])) if "participant" in attributes else chat
-    return Receipt(chat, sender, tuple(dict.fromkeys(one for one in ids if one)), status, at)
+    sender = _party(attributes["participant"]) if "participant" in attributes else chat
+    # As messages are stored under them (`chats.intake`).
+    named = (harmless.text(one, 128) for one in ids if one)
+    return Receipt(chat, sender, tuple(dict.fromkeys(named)), status, at)
+
+
+def _party(name: str) -> Party:
+    return Party(harmless.jid(without_device(name)))
