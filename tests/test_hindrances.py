@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from neonize import exc
 from neonize.proto import Neonize_pb2 as pb
 
 from instances.whatsapp.adapter.hindrances import Hindrances
@@ -91,6 +92,21 @@ def test_a_contact_who_is_blocked_while_it_is_asked(hindrances: Hindrances, libr
     hindrances.check_contact(BOB)
     with pytest.raises(Blocked):
         hindrances.check_contact(BOB)
+
+
+def test_a_list_that_could_not_be_had(hindrances: Hindrances, library: Library) -> None:
+    """Was red: that counted as "nobody is blocked" for as long as the client lived."""
+
+    def fail() -> None:
+        raise exc.GetBlocklistError("info query timed out")
+
+    library.blocked, library.meanwhile = [BOB], fail
+    hindrances.check_contact(BOB)
+    library.meanwhile = lambda: None
+    for _ in range(2):
+        with pytest.raises(Blocked):
+            hindrances.check_contact(BOB)
+    assert library.asked == 2
 
 
 def test_a_contact_is_blocked_under_either_name(hindrances: Hindrances, library: Library) -> None:

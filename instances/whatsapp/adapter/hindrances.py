@@ -55,8 +55,9 @@ class Hindrances:
             try:
                 listed = self._library.get_blocklist().JIDs
             except exc.GetBlocklistError as error:
+                # Nobody is held up by that; but it is no answer, and the next one asks again.
                 log.info("the list of blocked contacts could not be had: %s", error)
-                listed = []
+                return
             blocked = frozenset(map(jids.text, listed))
             if changes == self._changes:
                 self._blocked = blocked
