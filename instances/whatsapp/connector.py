@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Iterable
 from contextlib import suppress
 from typing import IO, Any
 from uuid import UUID
@@ -161,8 +161,9 @@ class Connector:
                     _note_run(self._lock, self.lease.run)
                     return
                 log.warning("another connector is called %s; waiting for it to be silent", self.name)
-            except DatabaseError:
-                log.exception("the database is away")
+            except Exception:
+                # Whatever it is: without a lease nothing is done here, and the process would live all the same.
+                log.exception("no lease is to be had")
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _beat(self) -> None:
@@ -172,7 +173,8 @@ class Connector:
                 if not await self._leasing(self.lease.beat):
                     log.warning("connector %s was taken for dead: its instances are another's", self.name)
                     await self._enter()
-            except DatabaseError:
+            except Exception:
+                # Whatever it is: nobody else beats.
                 log.exception("the lease is not renewed")
 
     async def _watch(self) -> None:
@@ -182,8 +184,8 @@ class Connector:
             if not self.lease.good:
                 sessions = list(self._sessions.values())
                 # All off the air first: letting a client go takes its time.
-                await asyncio.gather(*(session.leave() for session in sessions))
-                await asyncio.gather(*(session.stand_down() for session in sessions))
+                await _all(session.leave() for session in sessions)
+                await _all(session.stand_down() for session in sessions)
 
     async def _tick(self, ticks: int) -> bool:
         """Once a second; True: there may be more to take at once."""
@@ -366,7 +368,18 @@ def _former_run(lock: IO[str]) -> UUID | None:
 
 
 def _note_run(lock: IO[str], run: UUID) -> None:
-    lock.seek(0)
-    lock.truncate()
-    lock.write(run.hex)
-    lock.flush()
+    """For whoever is called so next; without it, that one waits until we have been silent for a lease."""
+    try:
+        lock.seek(0)
+        lock.truncate()
+        lock.write(run.hex)
+        lock.flush()
+    except OSError as error:
+        log.warning("which run this is could not be noted: %s", error)
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Have all of it done; what fails keeps nothing else from being done."""
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            log.error("a fault of ours", exc_info=outcome)

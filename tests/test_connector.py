@@ -1,0 +1,93 @@
+"""A connector's own loops: what goes wrong once ends none of them. Its lease, sessions and lock are played."""
+
+import asyncio
+import errno
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+from unittest.mock import AsyncMock, Mock
+
+import pytest
+
+from instances.whatsapp import connector
+from instances.whatsapp.connector import Connector
+
+pytestmark = pytest.mark.sqlite_only
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connector, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(connector, "WATCH_SECONDS", 0.01)
+
+
+def run(work: Callable[[Any], Awaitable[None]]) -> None:
+    """With a connector that has only what its loops need."""
+
+    async def leasing(work: Callable[..., Any], *arguments: Any) -> Any:
+        return work(*arguments)
+
+    async def go() -> None:
+        made = Connector.__new__(Connector)
+        made.name, made.lease, made._lock = "one", Mock(run=uuid.uuid4(), good=True), Mock(read=lambda: "")
+        made._stop, made._loop, made._tasks, made._sessions = asyncio.Event(), asyncio.get_running_loop(), set(), {}
+        made._calling = None
+        made._leasing, made._call_others = leasing, AsyncMock()  # type: ignore[method-assign]
+        await work(made)
+
+    asyncio.run(go())
+
+
+async def until(true: Callable[[], Any]) -> None:
+    limit = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < limit
+        await asyncio.sleep(0.01)
+
+
+async def beats(one: Any, outcomes: list[Any]) -> None:
+    """Let it beat until all of these have come, and some more."""
+    one.lease.beat.side_effect = outcomes + [True] * 10_000
+    beating = asyncio.create_task(one._beat())
+    await until(lambda: one.lease.beat.call_count > len(outcomes) + 2)
+    beating.cancel()
+
+
+def test_a_full_disk_does_not_end_the_beat() -> None:
+    """Was red: once its lease was lost and its run could not be noted, the process lived on without one, for good."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    async def work(one: Any) -> None:
+        one._lock.flush.side_effect = [full, full, None]
+        await beats(one, [True, False])
+        assert one.lease.enter.call_count == 1
+
+    run(work)
+
+
+@pytest.mark.parametrize("where", ["beat", "enter"])
+def test_a_fault_of_ours_does_not_end_the_beat(where: str) -> None:
+    """Was red, likewise."""
+    fault = ValueError("a fault of ours")
+
+    async def work(one: Any) -> None:
+        one.lease.enter.side_effect = [fault, True] if where == "enter" else None
+        await beats(one, [fault if where == "beat" else False])
+
+    run(work)
+
+
+def test_one_that_cannot_leave_the_air_keeps_no_other_there() -> None:
+    """Was red: no lease was watched any more."""
+
+    async def work(one: Any) -> None:
+        bad, good = AsyncMock(), AsyncMock()
+        bad.leave.side_effect = bad.stand_down.side_effect = ValueError("a fault of ours")
+        one._sessions, one.lease.good = {1: bad, 2: good}, False
+        watching = asyncio.create_task(one._watch())
+        await until(lambda: good.stand_down.await_count > 2)
+        assert good.leave.await_count > 2
+        watching.cancel()
+
+    run(work)
