@@ -344,8 +344,13 @@ class Lease:
         free = free.filter(labels__in=kinds)
         return free.count(), list(free.filter(state__in=HELD)[:TOLD_AT_ONCE])
 
-    def release(self, instance: int) -> None:
-        """Let an instance go, for another to take. Whoever calls has closed its connection before."""
+    def release(self, instance: int, under: int | None = None) -> None:
+        """Let an instance go, for another to take. Whoever calls has closed its connection before.
+
+        `under`: only if it is still held under this epoch, and was not lost and taken again meanwhile.
+        """
+        if under is not None and self.held.get(instance) != under:
+            return
         epoch = self.held.pop(instance, 0)
         self._kinds.pop(instance, None)
         self._fresh = False

@@ -91,3 +91,52 @@ def test_one_that_cannot_leave_the_air_keeps_no_other_there() -> None:
         watching.cancel()
 
     run(work)
+
+
+def sessions_of(*epochs: int) -> list[Any]:
+    return [Mock(instance=Mock(pk=1, epoch=epoch), end=AsyncMock()) for epoch in epochs]
+
+
+def test_what_is_let_go_is_free() -> None:
+    async def work(one: Any) -> None:
+        (session,) = sessions_of(1)
+        one._sessions = {1: session}
+        await one._let_go(session)
+        assert not one._sessions
+        one.lease.release.assert_called_once_with(1, 1)
+
+    run(work)
+
+
+def test_what_is_let_go_and_was_taken_anew_meanwhile() -> None:
+    """Was red: the new session was forgotten, its instance freed, and its client stayed on the air."""
+
+    async def work(one: Any) -> None:
+        old, new = sessions_of(1, 2)
+        one._sessions = {1: old}
+
+        async def end() -> None:
+            one._sessions = {1: new}
+
+        old.end = end
+        await one._let_go(old)
+        assert one._sessions == {1: new}
+        assert not one.lease.release.called
+
+    run(work)
+
+
+def test_what_is_lost_while_it_is_chosen() -> None:
+    """Was red: the process ended."""
+
+    async def work(one: Any) -> None:
+        one._sessions = {session.instance.pk: session for session in sessions_of(1)}
+
+        def surplus(idle: list[int]) -> list[int]:
+            one._sessions.clear()
+            return idle
+
+        one.lease.surplus = surplus
+        await one._hand_over()
+
+    run(work)

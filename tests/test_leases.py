@@ -152,6 +152,16 @@ def test_a_connector_that_gives_a_sign_of_life_in_the_last_moment_stays(instance
     assert one.beat()
 
 
+def test_what_is_let_go_too_late_stays(instance: Instance, enter: Enter) -> None:
+    """What is held under another epoch by now is another session's."""
+    one = enter("one")
+    one.claim()
+    one.release(instance.pk, 0)
+    assert one.holds(instance.pk, 1)
+    one.release(instance.pk, 1)
+    assert (one.held, owners()) == ({}, {"": 1})
+
+
 def test_a_restarted_connector_takes_up_its_own_at_once(instance: Instance, enter: Enter) -> None:
     one = enter("one")
     one.claim()

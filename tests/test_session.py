@@ -221,6 +221,30 @@ def test_a_client_that_gave_up_while_the_database_is_away(monkeypatch: pytest.Mo
     run(work)
 
 
+def test_a_session_that_ends_while_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: its subscription stayed, and a connection was made."""
+    answers, ended = asyncio.Event(), mock.AsyncMock()
+
+    async def subscribe(*_: Any) -> Callable[[], Awaitable[None]]:
+        await answers.wait()
+        return ended
+
+    monkeypatch.setattr(session, "broker", lambda: mock.MagicMock(subscribe=subscribe))
+
+    async def work(house: House) -> None:
+        house.instance.state = State.CONNECTED
+        beginning = asyncio.create_task(house.session.begin())
+        await asyncio.sleep(0.05)
+        await house.session.end()
+        answers.set()
+        await beginning
+        assert ended.await_count == 1
+        assert not FakeClient.made
+        assert not house.session._tasks
+
+    run(work)
+
+
 def test_a_session_that_ends_while_its_client_starts() -> None:
     """Was red: nobody stopped the client, and one device had two connections."""
 

@@ -237,7 +237,8 @@ class Connector:
         """Give a few to others, those that nobody uses at this moment."""
         idle = [pk for pk, session in self._sessions.items() if session.idle]
         chosen = await self._leasing(self.lease.surplus, idle)
-        await asyncio.gather(*(self._let_go(self._sessions[pk]) for pk in chosen))
+        # One may have been lost while the lease was asked.
+        await asyncio.gather(*(self._let_go(self._sessions[pk]) for pk in chosen if pk in self._sessions))
 
     async def _note_unplaced(self) -> None:
         """Say of instances that no connector may hold why nothing happens."""
@@ -254,9 +255,11 @@ class Connector:
         """End a session, and only then let another connector have its instance."""
         pk = session.instance.pk
         await session.end()
-        self._sessions.pop(pk, None)
+        if self._sessions.get(pk) is not session:
+            return  # It was lost meanwhile, and if it is ours again, that is another session's.
+        del self._sessions[pk]
         with suppress(DatabaseError):
-            await self._leasing(self.lease.release, pk)
+            await self._leasing(self.lease.release, pk, session.instance.epoch)
         metrics.LEASES.labels("handed over").inc()
         if self._calling is None or self._calling.done():
             self._calling = self._spawn(self._call_others(CALL_SECONDS))

@@ -100,6 +100,10 @@ class Session:
     async def begin(self) -> None:
         """Listen for commands, and connect if a phone is linked and neither a person nor WhatsApp said otherwise."""
         end = await broker().subscribe(commands.command_subject(self.instance.uid, "*"), self._command)
+        if self._line.closing:
+            # `end` came first, and found nothing to end: it would hear our successor's commands for ever.
+            await end()
+            return
         self._ending.append(end)
         self._spawn(self._consume())
         self._history.resume(self.instance)
