@@ -13,6 +13,8 @@ from instances.whatsapp.events import MessageArrived
 PRESENCE_RETRY_SECONDS = 10.0
 # One receipt names that many messages at most.
 BATCH = 100
+# The status and channels: whoever is there sees who has viewed what, and nobody here has. Broadcast lists likewise.
+SEEN_BY_MANY = ("@broadcast", "@newsletter")
 
 
 class Attending:
@@ -24,7 +26,8 @@ class Attending:
         # None: this connection has said neither. WhatsApp takes that for "not online".
         self._online: bool | None = None
         self._try_at = 0.0
-        self._unread: deque[MessageArrived] = deque(maxlen=10_000)
+        # Chat, sender and id.
+        self._unread: deque[tuple[str, str, str]] = deque(maxlen=10_000)
         self._busy = False
 
     def connected(self) -> None:
@@ -33,8 +36,10 @@ class Attending:
 
     def arrived(self, message: MessageArrived) -> None:
         """Somebody else wrote: to be marked as read, if that is wanted."""
-        if self._instance.read_automatically and not message.from_me and message.kind not in Message.ACTIONS:
-            self._unread.append(message)
+        if not self._instance.read_automatically or message.from_me or message.kind in Message.ACTIONS:
+            return
+        if not message.chat.jid.endswith(SEEN_BY_MANY):
+            self._unread.append((message.chat.jid, message.sender.jid, message.message_id))
 
     @property
     def due(self) -> bool:
@@ -67,8 +72,8 @@ class Attending:
         # A receipt is for one sender in one chat.
         unread: dict[tuple[str, str], list[str]] = defaultdict(list)
         while self._unread:
-            message = self._unread.popleft()
-            unread[message.chat.jid, message.sender.jid].append(message.message_id)
+            chat, sender, message_id = self._unread.popleft()
+            unread[chat, sender].append(message_id)
         for (chat, sender), ids in unread.items():
             for start in range(0, len(ids), BATCH):
                 client.mark_read(chat, sender, ids[start : start + BATCH])
