@@ -15,6 +15,7 @@ from django.db import DataError, OperationalError
 from django.utils import timezone
 
 from chats.intake import take_in
+from chats.models import Chat
 from instances import proxies
 from instances.models import Instance
 from instances.states import State
@@ -170,6 +171,25 @@ def test_whether_a_message_is_stored() -> None:
                 assert not house.session._is_stored("C")
         with mock.patch.object(database, "call", side_effect=OperationalError("away")), pytest.raises(OperationalError):
             house.session._is_stored("C")
+
+    run(work)
+
+
+def test_groups_that_nobody_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: who was killed before it asked, or off the air at that moment, left them without a name."""
+    groups: list[str] = []
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+        client.group = groups.append
+        await asyncio.to_thread(Chat.objects.create, instance=house.instance, jid="1@g.us", kind=Chat.Kind.GROUP)
+        await house.session.learn_group("2@g.us")
+        assert not groups, "it is not connected"
+        await house.session._on(CONNECTED)
+        await until(lambda: len(groups) == 2)
+        assert set(groups) == {"1@g.us", "2@g.us"}
+        await house.session.learn_group("3@g.us")
+        assert groups[2:] == ["3@g.us"]
 
     run(work)
 

@@ -31,6 +31,7 @@ from instances.whatsapp.commands import Change, PinOrder, TextOrder, error_reply
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.downloads import Downloads
 from instances.whatsapp.errors import NotConnected, WhatsAppError
+from instances.whatsapp.groups import Groups
 from instances.whatsapp.history import History
 from instances.whatsapp.line import Line
 from instances.whatsapp.outage import Outage
@@ -87,6 +88,7 @@ class Session:
         self._downloads = Downloads(instance, self._threads)
         self._changes = Changes(instance, self._holds, self._threads, self._record, self._line, self._attending)
         self._asking = Asking(instance, self._ask_soon, writer.put)
+        self._groups = Groups(instance, self._on_the_air, writer.put)
         self._replaced_at = -MEANT_SECONDS
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: list[Callable[[], Any]] = []
@@ -195,16 +197,17 @@ class Session:
                 text = TextOrder(**payload)
                 return await self._sending.carry_out(text, self._ready_for(text.epoch), partial(send_text, text, store))
             case commands.MEDIA:
-                client = self._line.client if self.instance.state == State.CONNECTED else None
-                return await self._downloads.fetch(payload["message"], client)
+                return await self._downloads.fetch(payload["message"], self._on_the_air())
             case commands.MEDIA_PIECE:
                 return await self._downloads.piece(**payload)
         return await self._changes.carry_out(verb, Change(**payload))
 
     def _ready_for(self, epoch: int) -> Client | None:
         """The client, if it can send now, for callers who mean our lease and not an earlier one."""
-        ready = epoch == self.instance.epoch and self.instance.state == State.CONNECTED
-        return self._line.client if ready else None
+        return self._on_the_air() if epoch == self.instance.epoch else None
+
+    def _on_the_air(self) -> Client | None:
+        return self._line.client if self.instance.state == State.CONNECTED else None
 
     # --- What the client says ---------------------------------------------
 
@@ -315,6 +318,7 @@ class Session:
             self._history.resume(self.instance)
         self._attending.connected()
         await self._record.state(State.CONNECTED)
+        self._spawn(self._groups.connected())
 
     # --- Messages that must be asked for -----------------------------------
 
@@ -357,12 +361,7 @@ class Session:
 
     async def learn_group(self, jid: str) -> None:
         """Ask WhatsApp what a group is called and who may do what in it."""
-        client = self._line.client
-        if client is None:
-            return
-        change = await self._threads.run(client.group, jid)
-        if change is not None:
-            await self._threads.run(self._writer.put, self.instance, change)
+        await self._groups.unknown(jid)
 
     def _spawn(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
