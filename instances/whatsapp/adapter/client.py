@@ -224,12 +224,6 @@ class Client:
         except (exc.RejectCallError, NotConnected) as error:
             log.info("a call was not rejected: %s", error)
 
-    @property
-    def connected(self) -> bool:
-        """Whether the connection is up and logged in at this moment."""
-        gate.passing()
-        return bool(self._client.is_connected()) and bool(self._client.is_logged_in())
-
     def group(self, jid: str) -> ev.GroupChanged | None:
         """What WhatsApp says of a group now; None when it does not say."""
         gate.passing()
