@@ -125,6 +125,8 @@ class Custody:
     def sending(self) -> Iterator[None]:
         """While the library encrypts a message and puts it on the wire: nothing else goes through its sessions."""
         with self._changed:
+            # Nothing more comes, and what has come runs out.
+            self._encrypting = time.monotonic() + APART_SECONDS
             self._changed.wait_for(lambda: self._over or not self._awaited(), APART_SECONDS)
             self._encrypting = time.monotonic() + APART_SECONDS
         try:
