@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from instances import access, tokens
 from instances.models import Account, Instance, Membership, Token
 from portal import audit
-from portal.administration.base import AccountScopedAdmin, Audited, HouseAdmin
+from portal.administration.base import AccountScopedAdmin, Audited, HouseAdmin, OwnAccounts
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -136,7 +136,7 @@ class TokenAdmin(AccountScopedAdmin):
 
     form = TokenForm
     list_display = ("named", "account", "opens", "scope", "state", "last_used_at", "expires_at", "created_at")
-    list_filter = (StateFilter, "scope", "account")
+    list_filter = (StateFilter, "scope", ("account", OwnAccounts))
     search_fields = ("label", "prefix", "instance__name", "account__name")
     list_select_related = ("account", "instance", "successor")
     actions = ("revoke",)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from instances.admin import MembershipInline
-from portal.administration.base import AccountScopedAdmin, Audited, HouseAdmin
+from portal.administration.base import AccountScopedAdmin, Audited, HouseAdmin, OwnAccounts
 from portal.models import AuditLine
 
 User = get_user_model()
@@ -48,7 +48,7 @@ class AuditAdmin(AccountScopedAdmin):
     """What happened, to be looked through and never changed."""
 
     list_display = ("at", "actor", "action", "target", "detail", "account")
-    list_filter = ("action", "account")
+    list_filter = ("action", ("account", OwnAccounts))
     search_fields = ("actor", "action", "target", "detail", "=request_id")
     date_hierarchy = "at"
     list_per_page = 50

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin import ModelAdmin, RelatedFieldListFilter
 from django.http import HttpRequest
 
 from instances import access
@@ -51,6 +51,15 @@ class AccountScopedAdmin(ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: what was, stays on record."""
         return False
+
+
+class OwnAccounts(RelatedFieldListFilter):
+    """A list's filter by account, with the names of those that the reader runs: Django's has all there are."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        """Them."""
+        own = {"pk__in": access.administered(request.user)}
+        return field.get_choices(include_blank=False, limit_choices_to=own, ordering=("name",))
 
 
 class Audited(ModelAdmin):  # type: ignore[type-arg]

@@ -156,6 +156,19 @@ class Pages(PageTestCase):
         assert self.client.post("/admin/instances/token/add/", form).status_code in (200, 302)
         assert Token.objects.count() == before + 1
 
+    def test_no_list_names_an_account_that_is_not_ones_own(self) -> None:
+        """Was red: the filters beside tokens and audit named all customers of the house to each administrator."""
+        own = ("instances/token/", "instances/token/add/", f"instances/token/{self.charlie_token.pk}/change/")
+        for path in (*own, "portal/auditline/", "instances/token/?q=shop", "portal/auditline/?q=looked", ""):
+            self.become("charlie")
+            page = self.client.get(f"/admin/{path}")
+            assert page.status_code == 200, path
+            assert "Alice &amp; Bob" not in page.content.decode(), path
+        self.become("root")
+        for path in ("instances/token/", "portal/auditline/"):
+            page = self.client.get(f"/admin/{path}")
+            assert f'?account__id__exact={self.alice_account.pk}">' in page.content.decode(), path
+
     def test_a_get_changes_nothing(self) -> None:
         """Where a POST acts, a GET is refused: a picture in a page could ask for it."""
         self.become("root")
