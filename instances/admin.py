@@ -69,6 +69,25 @@ class AccountAdmin(Audited, HouseAdmin):
         """How many there are."""
         return int(account.made)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Refuse what still has instances, of one page or of many ticks.
+
+        Their rows would go with the account's, while their phones stay linked
+        and the keys to them lie here: `lifecycle.delete` takes all of it away.
+        """
+        there, standing = Count("instances"), Count("instances", filter=Q(instances__going_at=None))
+        kept = Account.objects.filter(pk__in=[one.pk for one in objs]).annotate(there=there, standing=standing)
+        hindered = [_hindrance(account) for account in kept.filter(there__gt=0).order_by("name")]
+        # What else would go need not be counted then: it may be millions of messages.
+        return ([], {}, set(), hindered) if hindered else super().get_deleted_objects(objs, request)
+
+
+def _hindrance(account: Any) -> str:
+    words = _("%(account)s has instances. Delete each on its own page first, which unlinks its phone.")
+    if not account.standing:
+        words = _("Instances of %(account)s are still being removed. Try again in a few minutes.")
+    return words % {"account": account.name}
+
 
 @admin.register(Membership)
 class MembershipAdmin(Audited, HouseAdmin):

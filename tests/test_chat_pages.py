@@ -11,7 +11,7 @@ from chats.models import Chat, Message
 from chats.selectors import conversation
 from chats.selectors.places import Place
 from chats.templatetags.chat_tags import day_words
-from instances.models import Token
+from instances.models import Account, Instance, Token
 from portal.templatetags.portal_tags import colour
 from tests.page_base import PageTestCase
 
@@ -235,6 +235,34 @@ class AdministrationTest(PageTestCase):
         assert "token revoked" in self.results("alice", "token revoked")
         assert "token revoked" not in self.results("alice", "zeppelin")
         assert "token revoked" not in self.results("charlie", "token revoked")
+
+    def test_an_account_is_not_deleted_before_its_instances(self) -> None:
+        """Was red: their rows were gone, their phones stayed linked, and the keys to them on the disk."""
+        # Those that are there stop it too, with another reason: nobody may delete them.
+        Token.objects.all().delete()
+        self.shop.jid = "5511900000001@s.whatsapp.net"
+        self.shop.save()
+        account = Account.objects.get(pk=self.alice_account.pk)
+        for words in ("Delete each on its own page first", "Try again in a few minutes"):
+            for answer in (self.delete(account), self.delete_ticked(account)):
+                self.assertContains(answer, words)
+                self.assertContains(answer, "Alice &amp; Bob")
+                assert Instance.every.filter(account=account).count() == 2
+            # From then on what is stored of them is being removed.
+            Instance.objects.filter(account=account).update(going_at=timezone.now(), jid="")
+        Instance.every.filter(account=account).delete()
+        assert self.delete(account).status_code == 302
+        assert not Account.objects.filter(pk=account.pk).exists()
+        empty = Account.objects.create(name="Empty")
+        assert self.delete_ticked(empty).status_code == 302
+        assert not Account.objects.filter(pk=empty.pk).exists()
+
+    def delete(self, account: Account) -> Any:
+        return self.send("root", f"/admin/instances/account/{account.pk}/delete/", post="yes")
+
+    def delete_ticked(self, account: Account) -> Any:
+        form = {"action": "delete_selected", "_selected_action": account.pk, "post": "yes"}
+        return self.send("root", "/admin/instances/account/", **form)
 
     def results(self, who: str, words: str) -> str:
         """The lines that the audit's search finds."""
