@@ -111,7 +111,8 @@ def _resolve(url: str) -> str:
     host = parts.hostname or ""
     try:
         found = socket.getaddrinfo(host, parts.port, type=socket.SOCK_STREAM)
-    except OSError:
+    # UnicodeError: Python asks nobody for a name with an empty part, or one of more than 63 characters.
+    except (OSError, UnicodeError):
         raise InvalidProxy(f"The proxy's host {host} cannot be found.") from None
     addresses = [str(one[4][0]).partition("%")[0] for one in found]
     if not settings.PROXY_ALLOW_PRIVATE and not all(networks.is_public(networks.read(one)) for one in addresses):

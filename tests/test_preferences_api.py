@@ -89,6 +89,12 @@ class Api(ApiTestCase):
         self.apply.assert_not_called()
         assert not Instance.objects.filter(reject_calls=True).exists()
 
+    def test_a_host_that_is_no_name(self) -> None:
+        """Was red: Python asks nobody for such a name, and what it raised instead was a fault of ours (500)."""
+        for host in ("a..b", ".x", "a" * 64, f"{'a' * 64}.test"):
+            words = f"Invalid request body: proxy: The proxy's host {host} cannot be found."
+            self.assert_error(self.change(proxy=f"http://{host}:8080"), 400, words)
+
     def test_no_connector_is_up(self) -> None:
         self.apply.side_effect = NotConnected
         assert self.change(ignoreGroups=True).json()["applied"] is False  # type: ignore[attr-defined]
@@ -146,6 +152,11 @@ class Page(PageTestCase):
         saved = self.save(reject_calls="on", proxy="nonsense")
         assert not saved.reject_calls
         assert "Nothing was saved" in self.open("alice", f"/instances/{self.shop.uid}/").content.decode()
+
+    def test_a_host_that_is_no_name(self) -> None:
+        assert not self.save(reject_calls="on", proxy="http://a..b:8080").reject_calls
+        page = self.open("alice", f"/instances/{self.shop.uid}/").content.decode()
+        assert "host a..b cannot be found" in page
 
     def test_operators_do_not_see_it(self) -> None:
         assert "proxy_password" not in self.open("bob", f"/instances/{self.shop.uid}/").content.decode()

@@ -113,6 +113,13 @@ class Adding(WebhookTestCase):
         response = self.ask("add", {"url": "https://user:secret@crm.example.com", "events": [PIN]})
         assert "no user name or password" in response.content.decode()
 
+    def test_a_host_that_is_no_name(self) -> None:
+        """Was red: looking whether it is an IP address, Python raised what was a fault of ours (500)."""
+        words = "Invalid request body: The address's host is none: between its dots stand 1 to 63 characters."
+        for host in ("a..b", ".x", "a" * 64, f"{'a' * 64}.test"):
+            self.assert_error(self.ask("add", {"url": f"https://{host}/", "events": [PIN]}), 400, words)
+            self.assert_error(self.ask("change", self.named(url=f"https://{host}/")), 400, words)
+
     def test_private_addresses_however_they_are_written(self) -> None:
         for host in (
             "127.0.0.1", "10.0.0.5", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",

@@ -54,7 +54,8 @@ def allowed(address: str) -> bool:
 def check_literal(host: str) -> None:
     """Refuse a host that is an IP address, however written, where webhooks may not go. Raises NotAllowed.
 
-    Names are left for the moment of sending: only then it counts what they mean.
+    Names are left for the moment of sending: only then it counts what they mean. Raises UnicodeError for what can be
+    neither: a part of it is empty, or has more than 63 characters.
     """
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"

@@ -144,6 +144,8 @@ def checked_url(url: str) -> str:
         networks.check_literal(parts.hostname or "")
     except networks.NotAllowed as error:
         raise InvalidUrl(str(error)) from None
+    except UnicodeError:
+        raise InvalidUrl(_("The address's host is none: between its dots stand 1 to 63 characters.")) from None
     return parts._replace(fragment="").geturl()
 
 
