@@ -47,7 +47,7 @@ def changes_in(fields: Fields, instance: Instance) -> dict[str, Any]:
     """What a body changes. Raises InvalidBody, or ApiError."""
     changes: dict[str, Any] = {}
     for name, field in preferences.SWITCHES.items():
-        if name in fields:
+        if fields.given(name):
             changes[field] = fields.flag(name, "true or false")
     if "keepDays" in fields:
         changes["keep_days"] = fields.number("keepDays", 0, keeping.MOST_KEEP_DAYS) or None

@@ -51,6 +51,17 @@ class Api(ApiTestCase):
         assert self.change().status_code == 200
         self.apply.assert_not_called()
 
+    def test_null_counts_as_left_out(self) -> None:
+        """Was red: a switch that was null was refused; of `keepDays` and `proxy` null is a value."""
+        self.enterContext(patch("instances.whatsapp.service.announce"))
+        self.change(rejectCalls=True)
+        nothing = dict.fromkeys(preferences.SWITCHES)
+        answer = self.change(**nothing)
+        assert answer.status_code == 200
+        assert answer.json()["rejectCalls"] is True  # type: ignore[attr-defined]
+        body = {"name": "sales", "settings": {**nothing, "keepDays": None, "proxy": None}}
+        assert self.post("/api/instance/new", body, token=self.alice).status_code == 200
+
     def test_the_proxys_password_is_never_shown(self) -> None:
         answer = self.change(proxy=PROXY)
         assert answer.json()["proxy"] == {"url": "socks5://shop@127.0.0.1:1080", "hasPassword": True}  # type: ignore[attr-defined]
