@@ -57,6 +57,11 @@ class Success(BatchTestCase):
         assert self.ask().json() == self.ask(token=self.bob).json()
         assert Batch.objects.count() == 1
 
+    def test_an_id_that_stands_in_it_twice_counts_once(self) -> None:
+        """Was red: it was counted before that, and a thousand messages with one of them twice were too many."""
+        many = [f"M{number}" for number in range(rules.MOST)]
+        assert self.ask(messageIds=[*many, many[0]]).json()["batch"]["counts"]["total"] == rules.MOST
+
     def test_a_chat_can_be_named(self) -> None:
         self.make_message(IDS[0], chat="5511888888888@s.whatsapp.net")
         self.ask()

@@ -31,7 +31,8 @@ class PinMany(InstanceView):
         """Answer 200 when all of it is written down; the same wish again, until it is over, is the same batch."""
         fields = read_fields(request._request)
         action, duration = fields.text("action").strip(), fields.text("duration")
-        message_ids = [one for one in fields.texts("messageIds") or [] if one.strip()]
+        # One that stands there twice counts once.
+        message_ids = list(dict.fromkeys(one for one in fields.texts("messageIds") or [] if one.strip()))
         chat_jid = fields.text("chatJid").strip() or None
         if action not in Batch.Action.values:
             raise InvalidBody(f"action must be one of {', '.join(Batch.Action.values)}")
