@@ -235,6 +235,9 @@ PROXY_ALLOW_PRIVATE = env.bool("PROXY_ALLOW_PRIVATE", default=False)
 # address of the connection counts, and the header, which anyone can send, not.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY
+# Fields of a form, and parameters of an address. A selection's form has one for each message, 1,000 at most
+# (`chats.errands.batch.MOST`), and a few more.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_024
 # How long a caller may take over the head of a request, and over each 16 KiB after it, in or out.
 PATIENCE_SECONDS = env.float("PATIENCE_SECONDS", default=20)
 

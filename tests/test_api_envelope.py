@@ -143,6 +143,13 @@ class Faults(ApiTestCase):
     def test_djangos_own_exceptions(self) -> None:
         self.assert_error(self.failing(Http404("No Chat matches")), 404, "Not found")
         self.assert_error(self.failing(PermissionDenied("of some kind")), 403, "Forbidden")
+        self.assert_error(self.failing(SuspiciousOperation("the secret recipe")), 400, "Bad request")
+
+    def test_more_parameters_than_are_read(self) -> None:
+        """Was red: Django refuses them when a view first asks for one, which was a fault of ours (500)."""
+        with self.assertNoLogs("portal.rest", "WARNING"):
+            response = self.call("GET", f"/api/chat/list/shop?{'a=1&' * 1_025}", token=self.alice)
+        self.assert_error(response, 400, "Invalid parameter: there are more than 1024 of them")
 
     def test_what_fails_in_a_middleware_further_in(self) -> None:
         name = "django.middleware.common.CommonMiddleware.process_request"

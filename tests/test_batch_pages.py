@@ -1,6 +1,7 @@
 """Ticking messages and pinning them together, on the pages."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils import timezone
 
@@ -36,6 +37,20 @@ class BatchPageTest(PageTestCase):
         assert "0 / 2" in page
         assert "Hello" in page
         assert "Pin 2 messages for 7 days" in self.open("vera", "/pins/many/").content.decode()
+
+    def test_as_many_as_a_selection_may_have_fit_into_a_form(self) -> None:
+        """Was red: a form has a few more fields than messages, and of a thousand in all Django refused it."""
+        assert self.submit(rules.MOST).status_code == 302
+        assert Batch.objects.get().items.count() == 2
+        with self.assertLogs("django.security", "ERROR"):
+            assert self.submit(rules.MOST + 30).status_code == 400
+
+    def submit(self, count: int) -> Any:
+        """As a browser sends the form, with so many ticks."""
+        keys = [self.messages[0].pk + number for number in range(count)]
+        form = urlencode({"csrfmiddlewaretoken": "x" * 64, "message": keys, "act": "pin:7d"}, doseq=True)
+        self.become("bob")
+        return self.client.post("/pins/many/add/", form, content_type="application/x-www-form-urlencoded")
 
     def test_messages_of_two_instances_are_two_batches(self) -> None:
         other = self.make_message("D", instance=self.desk)

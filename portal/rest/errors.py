@@ -5,7 +5,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponseBase
 from rest_framework.exceptions import APIException
@@ -46,6 +47,13 @@ def envelope(message: str) -> dict[str, Any]:
     return {"success": False, "error": {"message": message}}
 
 
+def suspicious(error: SuspiciousOperation) -> ApiError:
+    """The answer to what Django refuses to look at: it does so when a view first asks, not before."""
+    if isinstance(error, TooManyFieldsSent):
+        return ApiError(400, f"Invalid parameter: there are more than {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} of them")
+    return ApiError(400, SENTENCES[400])
+
+
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """REST framework's hook: the answer to whatever a view raised.
 
@@ -53,6 +61,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     contract does per endpoint. What nobody expected is logged with its
     traceback and answered without.
     """
+    if isinstance(error, SuspiciousOperation):
+        error = suspicious(error)
     status = _status(error, getattr(context.get("view"), "statuses", {}))
     if status is not None:
         headers = error.headers if isinstance(error, ApiError) else None
