@@ -15,7 +15,7 @@ from io import BytesIO
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone
 
@@ -28,7 +28,7 @@ from portal.aside import aside
 from portal.live import A_TOKEN, RESYNC, RETRY_AFTER, Listener, News, TooMany, hub
 from portal.rest import call
 from portal.rest.asgi import Receive, Scope, Send
-from portal.rest.errors import SENTENCES, UNEXPECTED, ApiError, envelope
+from portal.rest.errors import SENTENCES, UNEXPECTED, ApiError, envelope, suspicious
 from portal.rest.views import FORBIDDEN, READING
 from portal.tracing import HEADER, named, on_behalf_of
 
@@ -78,6 +78,8 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
             ending = await connection.serve()
         except ApiError as error:
             await connection.refuse(error)
+        except SuspiciousOperation as error:
+            await connection.refuse(suspicious(error))
         except Exception:
             await connection.refuse(ApiError(500, UNEXPECTED))
             raise
@@ -146,7 +148,8 @@ class Connection:
         """The handshake as an HTTP request, for all that knows how to look at one."""
         headers = list(self._scope["headers"])
         if secret and not any(name in (b"token", b"authorization") for name, _ in headers):
-            headers.append((b"token", secret.encode()))
+            # A secret with half a surrogate pair, which JSON can say, is as wrong as any other.
+            headers.append((b"token", secret.encode(errors="surrogatepass")))
         return ASGIRequest({**self._scope, "type": "http", "method": "GET", "headers": headers}, BytesIO())
 
     def _check_origin(self, request: ASGIRequest) -> None:

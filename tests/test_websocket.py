@@ -1,11 +1,14 @@
 """A reader of the WebSocket who reads too slowly, or who missed something, is let go with a reason."""
 
 import asyncio
+import json
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from instances import tokens
 from portal import websocket as ws
 from portal.live import A_TOKEN, RESYNC, Listener, News, hub
 from portal.rest.errors import ApiError
@@ -73,6 +76,46 @@ def test_a_first_message_that_is_no_token() -> None:
 
     for text in ("", "{", "[]", "7", '{"token": 7}', '{"tokens": "x"}', "[" * 60_000, '{"token":' * 10_000):
         assert asyncio.run(run(text)) == 401
+
+
+def handshake(*messages: str, query: bytes = b"") -> list[Any]:
+    """What is sent to a client without a token in its handshake, who then says this."""
+    sent: list[Any] = []
+    coming: Iterator[Any] = iter([{"type": "websocket.connect"}, *({"text": text} for text in messages)])
+
+    async def receive() -> Any:
+        return next(coming)
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    scope = {"type": "websocket", "path": "/ws/shop", "query_string": query, "client": ("192.0.2.7", 50_000)}
+    scope |= {"headers": [(b"host", b"localhost")], "extensions": {"websocket.http.response": {}}}
+    asyncio.run(ws.websocket(scope, receive, send))
+    return sent
+
+
+def test_more_parameters_than_are_read(caplog: pytest.LogCaptureFixture) -> None:
+    """Was red: Django refuses them when the first is asked for, which was a fault of ours, with its traceback."""
+    start, body = handshake(query=b"a=1&" * 1_025)
+    assert start["status"] == 400
+    assert json.loads(body["body"])["error"]["message"] == "Invalid parameter: there are more than 1024 of them"
+    assert not caplog.records
+
+
+def test_a_first_message_whose_token_is_no_text(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Was red: half a surrogate pair goes into no header, and before anybody had looked who asks that was our fault."""
+    looked: list[str] = []
+    monkeypatch.setattr(ws, "aside", mock.AsyncMock(side_effect=lambda work, *given: work(*given)))
+    # It looks into the database for it, but for what cannot be in it.
+    monkeypatch.setattr(tokens, "find", lambda secret: looked.append(tokens.digest(secret)))
+    accepted, closed = handshake('{"token": "\\ud800"}')
+    assert accepted["type"] == "websocket.accept"
+    assert (closed["code"], closed["reason"]) == (4401, "Invalid token")
+    assert len(looked) == 1
+    assert not caplog.records
 
 
 def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
