@@ -217,7 +217,8 @@ class Rates(ApiTestCase):
                 rate.parse(wrong)
 
     def test_a_wrong_one_stops_the_start(self) -> None:
-        for name in ("API_RATE", "API_NEW_INSTANCE_RATE"):
+        """Was red: one for signing in that cannot be read let it start, and nobody in."""
+        for name in ("API_RATE", "API_NEW_INSTANCE_RATE", "EXPORT_RATE", "SIGN_IN_RATE"):
             with self.settings(**{name: "lots"}), pytest.raises(ImproperlyConfigured):
                 self.client.handler.load_middleware()
         self.client.handler.load_middleware()

@@ -26,6 +26,8 @@ class ApiMiddleware:
         rate.parse(settings.API_RATE)
         rate.parse(settings.API_NEW_INSTANCE_RATE)
         rate.parse(settings.EXPORT_RATE)
+        # Of the pages: nobody else looks at it before somebody signs in.
+        rate.parse(settings.SIGN_IN_RATE)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on, with the API's dress where the path is the API's."""
