@@ -30,7 +30,7 @@ def options(url: str, authority: str = "") -> dict[str, Any]:
     those of their cluster that are heard of later. `authority`: the file with
     the certificate of who signed the servers'; empty: the system's authorities.
     """
-    servers = url.split(",")
+    servers = [one.strip() for one in url.split(",")]
     first = urlsplit(servers[0])
     found: dict[str, Any] = {
         "servers": servers,

@@ -17,6 +17,12 @@ from portal.secrets import read_or_make_secret, read_secret
 
 env = environ.Env()
 
+
+def _several(name: str, default: list[str]) -> list[str]:
+    """Values with commas between. People write blanks behind them, which would belong to the value for environ."""
+    return [value for text in env.list(name, default=default) if (value := text.strip())]
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Templates, static files, translations and manage.py: at the top of a checkout, inside this package once installed.
 ASSETS = BASE_DIR if (BASE_DIR / "manage.py").exists() else BASE_DIR / "portal" / "assets"
@@ -25,8 +31,8 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str((BASE_DIR if ASSETS == BASE_DIR 
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_make_secret(DATA_DIR / "secret.key")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEBUG else ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = _several("ALLOWED_HOSTS", ["*"] if DEBUG else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = _several("CSRF_TRUSTED_ORIGINS", [])
 
 INSTALLED_APPS = [
     "portal.administration.AdministrationConfig",
@@ -204,9 +210,7 @@ MEDIA_TIMEOUT = timedelta(seconds=env.float("MEDIA_TIMEOUT_SECONDS", default=60)
 # --- Events to webhooks ----------------------------------------------------
 
 # Networks inside a house that webhooks may go to, "10.1.0.0/16,127.0.0.0/8".
-WEBHOOK_ALLOWED_NETWORKS = [
-    ipaddress.ip_network(text.strip()) for text in env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
-]
+WEBHOOK_ALLOWED_NETWORKS = [ipaddress.ip_network(text) for text in _several("WEBHOOK_ALLOWED_NETWORKS", [])]
 WEBHOOK_TIMEOUT = timedelta(seconds=env.float("WEBHOOK_TIMEOUT_SECONDS", default=10))
 # Requests that are under way to one address at the same moment.
 WEBHOOK_CONCURRENCY = env.int("WEBHOOK_CONCURRENCY", default=4)
@@ -242,7 +246,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_024
 PATIENCE_SECONDS = env.float("PATIENCE_SECONDS", default=20)
 
 CORS_URLS_REGEX = r"^/api/"
-CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = _several("CORS_ALLOWED_ORIGINS", [])
 CORS_ALLOW_ALL_ORIGINS = env.bool("CORS_ALLOW_ALL_ORIGINS", default=False)
 CORS_ALLOW_HEADERS = ["content-type", "authorization", "token", "idempotency-key", "x-request-id"]
 CORS_ALLOW_CREDENTIALS = False

@@ -145,7 +145,7 @@ def test_a_server_that_went_and_came_back(tmp_path: Path) -> None:
 
 def test_as_whom_to_several_servers() -> None:
     """The others of a cluster are told by it, without anybody's password."""
-    found = options("nats://web:p%40ss@one:4222,nats://two:4222")
+    found = options("nats://web:p%40ss@one:4222, nats://two:4222")
     assert (found["user"], found["password"], found["inbox_prefix"]) == ("web", "p@ss", b"_INBOX.web")
     assert found["servers"] == ["nats://web:p%40ss@one:4222", "nats://two:4222"]
     assert "tls" not in found
