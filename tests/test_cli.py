@@ -18,9 +18,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chats.search.query import FLAGS
 from portal.cli.command import main
 from portal.cli.failure import code_of
 from portal.cli.output import as_json, clean
+from portal.cli.times import typed
 from tests.portal_cli import Cli
 from tests.portal_process import ROOT
 
@@ -28,12 +30,13 @@ pytestmark = pytest.mark.sqlite_only
 
 
 class Portal(HTTPServer):
-    """Answers everything with what a test put there, and notes the tokens it was shown."""
+    """Answers everything with what a test put there, and notes the tokens it was shown and the bodies it was sent."""
 
     status, headers, body = 200, {"X-Nothing": "0"}, b'{"success": true, "instances": []}'
 
     def __init__(self) -> None:
         self.tokens: list[str | None] = []
+        self.bodies: list[dict[str, object]] = []
         super().__init__(("127.0.0.1", 0), Answer)
 
     @property
@@ -53,7 +56,7 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(self.server.body)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.do_GET()
 
     def log_message(self, *args: object) -> None:
@@ -196,6 +199,40 @@ def test_the_shell_completes_instances(cli: Cli, portal: Portal) -> None:
 def test_json_before_the_command_or_after_it(portal: Portal, cli: Cli, line: tuple[str, ...]) -> None:
     code, out, _ = cli.run("--token", "x", *line)
     assert (code, json.loads(out)) == (0, json.loads(Portal.body))
+
+
+def test_times_that_are_typed_are_the_terminals_own(portal: Portal, cli: Cli) -> None:
+    """Was red: they are printed in its zone, and were read in UTC."""
+    cli.environment |= {"TZ": "America/Sao_Paulo", "PORTAL_TOKEN": "x"}
+    portal.body = b'{"success": true, "schedule": {"id": "0b8e"}}'
+    add = ("--json", "schedules", "add", "shop", "3EB0", "--for", "24h")
+    window = ("--from", "2026-12-24T18:00", "--to", "2026-12-25T00:00Z")
+    cli.ok("--json", "history", "shop", "5511999999999", *window)
+    cli.ok(*add, "--at", "2026-12-24T18:00", "--until", "2026-12-31")
+    cli.ok(*add, "--unpin-at", "2026-12-24 18:00:30")
+    cli.ok(*add, "--at", "2026-12-24T18:00", "--zone", "Europe/Lisbon")
+    cli.ok(*add, "--at", "at six", "--until", "stopped")
+    names = ("from", "to", "pinAt", "unpinAt", "until", "timeZone")
+    assert [{name: body[name] for name in names if name in body} for body in portal.bodies] == [
+        {"from": "2026-12-24T18:00:00-03:00", "to": "2026-12-25T00:00Z"},
+        {"pinAt": "2026-12-24T18:00:00-03:00", "until": "2026-12-31T00:00:00-03:00"},
+        {"unpinAt": "2026-12-24T18:00:30-03:00"},
+        {"pinAt": "2026-12-24T18:00", "timeZone": "Europe/Lisbon"},
+        {"pinAt": "at six", "until": "stopped"},
+    ]
+
+
+def test_a_year_that_no_zone_reaches() -> None:
+    for text in ("0001-01-01T00:00", "9999-12-31T23:59:59"):
+        assert typed(text)
+
+
+def test_the_filters_that_help_names_are_there() -> None:
+    """Was red: it named one for links, which there is none of."""
+    said = CliRunner().invoke(main, ["search", "--help"]).output
+    named = re.findall(r"\b(is|has):(\w+)", said)
+    assert named
+    assert set(named) <= FLAGS
 
 
 @given(st.text())

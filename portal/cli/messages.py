@@ -10,6 +10,7 @@ from portal.cli.failure import NOT_FOUND, REFUSED, Failure
 from portal.cli.house import House, pass_house
 from portal.cli.naming import INSTANCE
 from portal.cli.output import as_json, clean, more, table, when
+from portal.cli.times import typed
 
 LIMIT = click.option("--limit", type=click.IntRange(1, 500), help="How many.  [default: 50]")
 CURSOR = click.option("--cursor", help="Go on where the answer before ended.")
@@ -26,7 +27,7 @@ STATES = ("pinned", "requested", "unpinned", "expired", "replaced", "failed", "u
 def search(house: House, instance: str, words: tuple[str, ...], limit: int | None, cursor: str | None) -> None:
     """Find messages, newest first.
 
-    WORDS are words, phrases and filters as on the search page: portal-cli search shop '"gate code"' from:ana has:link
+    WORDS are words, phrases and filters as on the search page: portal-cli search shop '"gate code"' from:ana has:media
     """
     path = f"chat/search/{segment(instance)}"
     answer = house.api.get(path, q=" ".join(words), limit=limit, cursor=cursor)
@@ -64,7 +65,8 @@ def chats(house: House, instance: str, text: str | None, limit: int | None, curs
 @pass_house
 def history(house: House, /, instance: str, number: str, limit: int | None, cursor: str | None, **times: str) -> None:
     """Show the stored messages of a chat, newest first."""
-    body = {"number": number, "count": limit, "cursor": cursor, "from": times["since"], "to": times["until"]}
+    window = {"from": typed(times["since"]), "to": typed(times["until"])}
+    body = {"number": number, "count": limit, "cursor": cursor, **window}
     answer = house.api.post(f"chat/history/{segment(instance)}", **body)
     if house.as_json:
         return as_json(answer)

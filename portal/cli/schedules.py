@@ -9,6 +9,7 @@ from portal.cli.house import House, pass_house
 from portal.cli.messages import CHAT, CURSOR, LIMIT
 from portal.cli.naming import INSTANCE
 from portal.cli.output import as_json, more, table, when
+from portal.cli.times import typed
 
 STATES = ("waiting", "done", "missed", "failed", "unknown", "cancelled", "all")
 
@@ -40,13 +41,15 @@ def show(house: House, /, instance: str, message: str | None, **asked: Any) -> N
 @click.option("--at", help="Pin at this time (ISO 8601); without it and --repeat at once.")
 @click.option("--unpin-at", help="Unpin at this time, and nothing else.")
 @click.option("--repeat", metavar="CRON", help="Pin each time: '0 9 * * 1-5'.")
-@click.option("--zone", help="Of times that name none, and of --repeat.  [default: UTC]")
+@click.option("--zone", help="Of times that name none, and of --repeat.  [default: the terminal's; --repeat: UTC]")
 @click.option("--for", "duration", help="24h, 7d or 30d.")
 @click.option("--until", help="Keep it pinned until this time, or until somebody stops it: stopped.")
 @CHAT
 @pass_house
 def add(house: House, /, instance: str, message_id: str, **wanted: str | None) -> None:
     """Plan a pin. Prints the schedule's id."""
+    if wanted["zone"] is None:
+        wanted |= {name: typed(wanted[name]) for name in ("at", "unpin_at", "until")}
     names = {"at": "pinAt", "unpin_at": "unpinAt", "zone": "timeZone", "chat": "chatJid"}
     body = {names.get(name, name): value for name, value in wanted.items()}
     answer = house.api.post(f"chat/schedulePin/{segment(instance)}", messageId=message_id, **body)
