@@ -89,8 +89,14 @@ def handshake(*messages: str, query: bytes = b"") -> list[Any]:
     async def send(event: Any) -> None:
         sent.append(event)
 
-    scope = {"type": "websocket", "path": "/ws/shop", "query_string": query, "client": ("192.0.2.7", 50_000)}
-    scope |= {"headers": [(b"host", b"localhost")], "extensions": {"websocket.http.response": {}}}
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": "/ws/shop",
+        "query_string": query,
+        "client": ("192.0.2.7", 50_000),
+        "headers": [(b"host", b"localhost")],
+        "extensions": {"websocket.http.response": {}},
+    }
     asyncio.run(ws.websocket(scope, receive, send))
     return sent
 
