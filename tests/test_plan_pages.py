@@ -14,7 +14,7 @@ from django.utils import timezone
 from chats import pinbook
 from chats.models import LostSchedule, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
-from chats.schedule import wish
+from chats.schedule import runner, wish
 from chats.schedule.wish import Wanted
 from portal.middleware import TIME_ZONE_COOKIE
 from portal.models import AuditLine
@@ -72,6 +72,28 @@ class PlanPageTest(PageTestCase):
             assert Schedule.objects.get().repeat == cron
             assert f"· {words}" in self.open("bob", self.page).content.decode()
 
+    def test_what_repeats_begins_on_the_day_that_was_chosen(self) -> None:
+        """24 December at 18:00, every day: not the next 18:00."""
+        self.client.cookies[TIME_ZONE_COOKIE] = "America/Sao_Paulo"
+        with at(datetime(2026, 11, 27, 12, tzinfo=UTC)):
+            # A Thursday; the 26th is a Saturday.
+            for repeat, chosen, due in (
+                ("daily", "2026-12-24T18:00", datetime(2026, 12, 24, 21, tzinfo=UTC)),
+                ("weekly", "2026-12-24T18:00", datetime(2026, 12, 24, 21, tzinfo=UTC)),
+                ("monthly", "2026-12-24T18:00", datetime(2026, 12, 24, 21, tzinfo=UTC)),
+                ("workdays", "2026-12-26T18:00", datetime(2026, 12, 28, 21, tzinfo=UTC)),
+            ):
+                Schedule.objects.all().delete()
+                assert self.plan(at=chosen, repeat=repeat, lasting="24h").status_code == 302
+                schedule = Schedule.objects.get()
+                assert (schedule.due_at, schedule.try_at) == (due, due), repeat
+                assert runner.mend() == 0, "nobody brings it forward"
+
+    def test_what_repeats_begins_with_the_minute_that_has_just_begun(self) -> None:
+        with at(datetime(2026, 11, 27, 12, 0, 30, tzinfo=UTC)):
+            self.plan(at="2026-11-27T12:00", repeat="weekly")
+        assert Schedule.objects.get().due_at == datetime(2026, 11, 27, 12, tzinfo=UTC)
+
     def test_how_long(self) -> None:
         until = self.tomorrow + timedelta(days=40)
         self.plan(lasting="until", until=f"{until:%Y-%m-%dT%H:%M}")
@@ -90,6 +112,7 @@ class PlanPageTest(PageTestCase):
             ({"at": ""}, "Choose a day and a time."),
             ({"at": "soon"}, "Choose a day and a time."),
             ({"at": yesterday}, "Choose a time in the future, and within five years."),
+            ({"at": yesterday, "repeat": "daily"}, "Choose a time in the future, and within five years."),
             ({"lasting": "until", "until": yesterday}, "Choose a time in the future, and within five years."),
             ({"lasting": "until", "until": f"{self.tomorrow:%Y-%m-%dT%H:%M}"}, "later than the beginning."),
             ({"lasting": "unpin", "at": ""}, "Choose a day and a time."),

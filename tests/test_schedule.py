@@ -104,6 +104,18 @@ def test_a_repeated_pin_comes_each_time(owner: Owner, message: Message, at: At) 
     assert row(schedule).due_at == datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 
 
+def test_what_repeats_goes_on_after_it_began(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    """Whether its first pin comes about or not."""
+    begins = NOW + 20 * DAY
+    schedule = wish.make(message, Wanted(repeat="0 12 * * *", begins=begins, duration=SECONDS["24h"]), ALICE)
+    assert row(schedule).due_at == begins
+    assert run(begins - timedelta(seconds=1), at) == 0
+    assert run(begins, at) == 1
+    assert (row(schedule).due_at, len(owner.orders)) == (begins + DAY, 1)
+    assert run(begins + DAY + 20 * HOUR, at) == 1
+    assert (row(schedule).last_outcome, schedule.due_at, len(owner.orders)) == ("missed", begins + 2 * DAY, 1)
+
+
 # --- Staying ----------------------------------------------------------------------------
 
 

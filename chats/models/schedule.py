@@ -41,7 +41,7 @@ class Schedule(models.Model):
     token = models.ForeignKey(Token, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
-    # The wish. False: unpin at `starts_at`, and no more.
+    # The wish. False: unpin at `starts_at`, and no more. What repeats does not begin before it.
     pinning = models.BooleanField(default=True)
     starts_at = models.DateTimeField(null=True, blank=True)
     # Five fields of cron, in the zone's own time: pin each time.

@@ -56,12 +56,12 @@ def due_instances(now: datetime) -> list[int]:
 def mend() -> int:
     """Bring forward what repeats and was put off by a clock that was ahead; returns how much.
 
-    Its next time is the first after now, never later.
+    Its next time is the first after now, never later; but not before it begins.
     """
     now, mended = timezone.now(), 0
     repeating = Schedule.objects.filter(unclaimed(now), state=State.WAITING, due_at__gt=now).exclude(repeat="")
-    for schedule in repeating.only("repeat", "zone", "due_at"):
-        following = steps.next_time(schedule.repeat, schedule.zone, now)
+    for schedule in repeating.only("repeat", "zone", "starts_at", "due_at"):
+        following = steps.next_pin(schedule, now)
         if schedule.due_at is not None and schedule.due_at > following:
             same = Schedule.objects.filter(pk=schedule.pk, state=State.WAITING, due_at=schedule.due_at)
             mended += same.update(due_at=following, try_at=following)

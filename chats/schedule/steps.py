@@ -11,6 +11,8 @@ from chats.pins import DURATIONS
 # What WhatsApp itself offers first; a portal that is down for less keeps the pin.
 USUAL = DURATIONS["7d"]
 LONGEST = DURATIONS["30d"]
+# The time at which it begins is one of its times.
+A_MOMENT = timedelta(seconds=1)
 
 Step = Schedule.Step
 Next = tuple[Schedule.Step, datetime]
@@ -19,14 +21,14 @@ Next = tuple[Schedule.Step, datetime]
 def first(schedule: Schedule, now: datetime) -> Next:
     """The step a new schedule begins with."""
     if schedule.repeat:
-        return Step.PIN, next_time(schedule.repeat, schedule.zone, now)
+        return Step.PIN, next_pin(schedule, now)
     return (Step.PIN if schedule.pinning else Step.UNPIN), schedule.starts_at or now
 
 
 def after_pin(schedule: Schedule, expires_at: datetime, now: datetime) -> Next | None:
     """The step after one that pinned, now that the pin runs until `expires_at`. None: it was the last."""
     if schedule.repeat:
-        return Step.PIN, next_time(schedule.repeat, schedule.zone, now)
+        return Step.PIN, next_pin(schedule, now)
     gone = schedule.message.disappears_at
     if gone is not None and gone <= expires_at:
         return None  # No renewal lets it outlive its message.
@@ -52,6 +54,12 @@ def duration_of(schedule: Schedule, now: datetime) -> int:
 def margin(duration: int) -> timedelta:
     """How long before its end a pin is renewed: an hour of a day, a day of a month."""
     return timedelta(seconds=duration // 24)
+
+
+def next_pin(schedule: Schedule, now: datetime) -> datetime:
+    """The next time of one that repeats: after `now`, and not before it begins."""
+    begins = now if schedule.starts_at is None else max(now, schedule.starts_at - A_MOMENT)
+    return next_time(schedule.repeat, schedule.zone, begins)
 
 
 def next_time(repeat: str, zone: str, now: datetime) -> datetime:

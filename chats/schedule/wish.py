@@ -52,6 +52,8 @@ class Wanted:
     pin_at: datetime | None = None
     unpin_at: datetime | None = None
     repeat: str = ""
+    # Of what repeats: not before then. The pages' form alone has it.
+    begins: datetime | None = None
     zone: str = ""
     # Seconds, one of WhatsApp's.
     duration: int | None = None
@@ -71,7 +73,7 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
     wish: dict[str, object] = {
         "message": message,
         "pinning": wanted.unpin_at is None,
-        "starts_at": wanted.unpin_at or wanted.pin_at,
+        "starts_at": wanted.unpin_at or wanted.pin_at or wanted.begins,
         "repeat": wanted.repeat,
         "zone": wanted.zone or "UTC",
         "duration": wanted.duration,
@@ -79,7 +81,9 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
         "stay": wanted.stay,
     }
     schedule = Schedule(**wish, actor=asker.words[:200], token=asker.token, created_at=now)
-    schedule.step, schedule.due_at = steps.first(schedule, now)
+    # The minute that was chosen may have begun while the form was sent: it counts, as for a pin that comes once.
+    since = min(now, wanted.begins - steps.A_MOMENT) if wanted.begins else now
+    schedule.step, schedule.due_at = steps.first(schedule, since)
     schedule.try_at = schedule.due_at
     with transaction.atomic():
         # Of two who wish the same at once, the second finds what the first has written.
@@ -134,7 +138,12 @@ def _check(wanted: Wanted, now: datetime) -> None:
     starts = [bool(wanted.pin_at), bool(wanted.unpin_at), bool(wanted.repeat)]
     lasting = wanted.until is not None or wanted.stay
     timed = wanted.duration is not None
-    later = (("pinAt", wanted.pin_at), ("unpinAt", wanted.unpin_at), ("until", wanted.until))
+    later = (
+        ("pinAt", wanted.pin_at),
+        ("unpinAt", wanted.unpin_at),
+        ("the first time", wanted.begins),
+        ("until", wanted.until),
+    )
     wrong = [f"{name} must be in the future, and within five years" for name, at in later if at and not _ahead(at, now)]
     for refused, words in (
         (sum(starts) > 1, "send one of pinAt, unpinAt and repeat, not several"),

@@ -128,7 +128,7 @@ def _wanted(request: HttpRequest) -> Wanted:
     if at is None or repeat not in REPEATS:
         return Wanted(pin_at=at, duration=duration, zone=zone)
     cron = REPEATS[repeat].format(at=timezone.localtime(at), weekday=timezone.localtime(at).isoweekday() % 7)
-    return Wanted(repeat=cron, duration=duration, zone=zone)
+    return Wanted(repeat=cron, begins=at, duration=duration, zone=zone)
 
 
 def _moment(text: str) -> datetime | None:
