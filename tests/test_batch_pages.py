@@ -1,6 +1,7 @@
 """Ticking messages and pinning them together, on the pages."""
 
 from typing import Any
+from unittest import mock
 from urllib.parse import urlencode
 
 from django.utils import timezone
@@ -51,6 +52,18 @@ class BatchPageTest(PageTestCase):
         form = urlencode({"csrfmiddlewaretoken": "x" * 64, "message": keys, "act": "pin:7d"}, doseq=True)
         self.become("bob")
         return self.client.post("/pins/many/add/", form, content_type="application/x-www-form-urlencoded")
+
+    def test_what_has_grown_is_drawn_as_far_as_it_has(self) -> None:
+        """Was red: while many were pinned, the reader of the others was back at the first hundred time and again."""
+        batch = self.made()
+        Batch.objects.update(state="done")
+        self.made()
+        with mock.patch.multiple("chats.selectors.batches", PAGE=1, ITEMS=1):
+            for rows, drawn in (("", 1), ("2", 2)):
+                page = self.open("bob", f"/pins/many/{batch.uid}/", fragment=True, rows=rows).content.decode()
+                assert (page.count('<li class="plan'), "after=" in page) == (drawn, drawn < 2)
+                page = self.open("bob", "/pins/many/", fragment=True, rows=rows).content.decode()
+                assert (page.count('<article class="card batch'), "before=" in page) == (drawn, drawn < 2)
 
     def test_messages_of_two_instances_are_two_batches(self) -> None:
         other = self.make_message("D", instance=self.desk)

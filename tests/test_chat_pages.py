@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -51,6 +52,18 @@ class ChatPageTest(PageTestCase):
             assert self.open("alice", path).status_code == 200, path
         assert self.open("", "/sign-in/").status_code == 200
         assert self.open("alice", "/nowhere/").status_code == 404
+
+    def test_a_list_that_has_grown_is_drawn_as_far_as_it_has(self) -> None:
+        """Was red: with any news its reader was back at its first page."""
+        for number in range(25):
+            message = self.make_message(f"M{number}", chat=f"55119{number:08}@s.whatsapp.net")
+            Chat.objects.filter(pk=message.chat_id).update(last_message_at=message.sent_at)
+        for rows, drawn in (("", 18), ("3", 18), ("x", 18), ("-1", 18), ("20", 20), ("9" * 30, 18), ("999", 25)):
+            page = self.open("bob", "/chats/list/", fragment=True, rows=rows).content.decode()
+            assert (page.count('class="chat-row'), "before=" in page) == (drawn, drawn < 25), rows
+        with mock.patch("portal.views.typed.ROWS", 22):
+            page = self.open("bob", "/chats/list/", fragment=True, rows="999").content.decode()
+        assert page.count('class="chat-row') == 22, "nobody asks for thousands"
 
 
 class ConversationTest(PageTestCase):

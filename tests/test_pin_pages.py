@@ -109,6 +109,18 @@ class PinPageTest(PageTestCase):
         assert f'id="b-{other.pk}"' in page
         assert "b-" not in self.open("bob", "/pins/?filter=zzz", fragment=True).content.decode()
 
+    def test_a_board_that_has_grown_is_drawn_as_far_as_it_has(self) -> None:
+        """Was red: with each pin its reader was back at its first page."""
+        now = timezone.now()
+        for number in range(60):
+            state = Pin.State.PINNED if number < 57 else Pin.State.FAILED
+            ends = now + timedelta(days=1, seconds=number)
+            Pin.objects.create(message=self.make_message(f"M{number}"), state=state, expires_at=ends)
+        # Those with trouble are there beside a page of pins.
+        for rows, drawn in (("", 53), ("53", 53), ("56", 56), ("60", 60), ("999", 60)):
+            page = self.open("bob", "/pins/", fragment=True, rows=rows).content.decode()
+            assert (page.count('id="b-'), "after=" in page) == (drawn, drawn < 60), rows
+
     def test_what_ran_out_is_not_shown_as_pinned(self) -> None:
         self.pin()
         Pin.objects.update(expires_at=timezone.now() - timedelta(seconds=1))

@@ -36,15 +36,15 @@ class Progress:
         return max(1, round(left.total_seconds() / 60))
 
 
-def recent(user: access.User, before: int | None = None) -> tuple[list[Progress], int | None]:
-    """The batches on the instances a person may see, the newest first, and where the next page begins."""
+def recent(user: access.User, before: int | None = None, rows: int = PAGE) -> tuple[list[Progress], int | None]:
+    """So many of the batches on the instances a person may see, the newest first, and where the next page begins."""
     found = _visible(user)
     if before is not None:
         found = found.filter(pk__lt=before)
-    rows = list(found.order_by("-pk")[: PAGE + 1])
-    counts = rules.counts([batch.pk for batch in rows[:PAGE]])
-    shown = [Progress(batch, counts[batch.pk], access.may_pin(batch)) for batch in rows[:PAGE]]
-    return shown, rows[PAGE - 1].pk if len(rows) > PAGE else None
+    batches = list(found.order_by("-pk")[: rows + 1])
+    counts = rules.counts([batch.pk for batch in batches[:rows]])
+    shown = [Progress(batch, counts[batch.pk], access.may_pin(batch)) for batch in batches[:rows]]
+    return shown, batches[rows - 1].pk if len(batches) > rows else None
 
 
 def find(user: access.User, uid: Any) -> Progress:
@@ -55,10 +55,10 @@ def find(user: access.User, uid: Any) -> Progress:
     return Progress(batch, rules.counts([batch.pk])[batch.pk], access.may_pin(batch))
 
 
-def items_of(batch: Batch, after: int = 0) -> tuple[list[BatchItem], int | None]:
-    """A batch's messages in their order, and where the next page begins."""
+def items_of(batch: Batch, after: int = 0, rows: int = ITEMS) -> tuple[list[BatchItem], int | None]:
+    """So many of a batch's messages in their order, and where the next page begins."""
     found = batch.items.select_related("message__chat", "message__instance", "message__pin")
-    return following(found, ITEMS, after)
+    return following(found, rows, after)
 
 
 def messages_for(user: access.User, keys: list[int]) -> list[Any]:

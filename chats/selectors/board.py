@@ -26,9 +26,9 @@ class Entry:
 
 
 def current(
-    user: access.User, *, text: str = "", after: Ending | None = None, limit: int = PAGE
+    user: access.User, *, text: str = "", after: Ending | None = None, rows: int = PAGE
 ) -> tuple[list[Entry], Ending | None]:
-    """One page of the board, and where the next one begins.
+    """One page of the board, or so many `rows` of it, and where the next one begins.
 
     What just failed stands on the first page, so that nobody has to look for it.
     """
@@ -43,14 +43,15 @@ def current(
             | Q(actor__icontains=text)
         )
     pinned = found.filter(state=Pin.State.PINNED, expires_at__gt=timezone.now())
-    rows: list[Any] = []
+    trouble: list[Any] = []
     if after is None:
         open_states = (Pin.State.UNKNOWN, Pin.State.REQUESTED, Pin.State.FAILED)
-        rows += found.filter(state__in=open_states).order_by("-changed_at")[:10]
+        trouble += found.filter(state__in=open_states).order_by("-changed_at")[:10]
     else:
         pinned = pinned.filter(after.newer("expires_at"))
+    # Of the rows that are drawn already these are some, and a page of pins is there at least.
+    limit = max(rows - len(trouble), PAGE)
     shown = list(pinned.order_by("expires_at", "pk")[: limit + 1])
-    rows += shown[:limit]
     last: Any = shown[limit - 1] if len(shown) > limit else None
-    entries = [Entry(pin.message, view_of(pin), access.may_pin(pin)) for pin in rows]
+    entries = [Entry(pin.message, view_of(pin), access.may_pin(pin)) for pin in [*trouble, *shown[:limit]]]
     return entries, Ending(last.expires_at, last.pk) if last is not None else None

@@ -58,7 +58,8 @@ def add(request: HttpRequest) -> HttpResponse:
 def listing(request: HttpRequest) -> HttpResponse:
     """All selections, the newest first."""
     before = request.GET.get("before", "")
-    shown, more = selectors.recent(request.user, typed.key(before))
+    rows = typed.rows(request.GET.get("rows", ""), selectors.PAGE)
+    shown, more = selectors.recent(request.user, typed.key(before), rows)
     template = "chats/_batches.html" if is_fragment(request) else "chats/batches.html"
     return render(request, template, {"shown": shown, "more": more, "continued": bool(before)})
 
@@ -70,7 +71,8 @@ def batch(request: HttpRequest, batch: UUID) -> HttpResponse:
     """One selection: how far it is, and what came of each message."""
     progress = selectors.find(request.user, batch)
     after = request.GET.get("after", "")
-    items, more = selectors.items_of(progress.batch, typed.key(after) or 0)
+    rows = typed.rows(request.GET.get("rows", ""), selectors.ITEMS)
+    items, more = selectors.items_of(progress.batch, typed.key(after) or 0, rows)
     context = {"progress": progress, "items": items, "more": more}
     if after:
         return render(request, "chats/_batch_items.html", context)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from chats import marks
 from chats.selectors import conversation, history, pins
-from chats.selectors.chat_list import find_chat, list_chats
+from chats.selectors.chat_list import PAGE, find_chat, list_chats
 from chats.selectors.places import Place
 from instances import access
 from portal.views import typed
@@ -34,6 +34,7 @@ def list_context(request: HttpRequest) -> dict[str, object]:
         text=text,
         unread=unread,
         before=Place.parse(request.GET.get("before", "")),
+        limit=typed.rows(request.GET.get("rows", ""), PAGE),
     )
     return {"listed": listed, "more": more, "instance_uid": instance, "filter": text, "unread_only": unread}
 

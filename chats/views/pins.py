@@ -74,7 +74,8 @@ def pin_board(request: HttpRequest) -> HttpResponse:
     """All that is pinned now."""
     text = typed.words(request.GET.get("filter", ""))[:100]
     after = request.GET.get("after", "")
-    entries, more = board.current(request.user, text=text, after=board.Ending.parse(after))
+    rows = typed.rows(request.GET.get("rows", ""), board.PAGE)
+    entries, more = board.current(request.user, text=text, after=board.Ending.parse(after), rows=rows)
     context = {"entries": entries, "more": more, "filter": text, "continued": bool(after)}
     return render(request, "chats/_board.html" if is_fragment(request) else "chats/board.html", context)
 

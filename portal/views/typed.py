@@ -1,9 +1,17 @@
 """What stands in a page's address, as far as a database can take it."""
 
+# A list that has grown is drawn anew up to here.
+ROWS = 300
+
 
 def key(text: str) -> int | None:
     """The number of a row; None for what is none, or too long for one."""
     return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+def rows(text: str, least: int) -> int:
+    """How many rows of a list are asked for: as many as are drawn already, a page at least; none asks for thousands."""
+    return min(max(key(text) or 0, least), ROWS)
 
 
 def words(text: str) -> str:

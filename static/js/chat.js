@@ -182,15 +182,24 @@
   function keepList() {
     let top = 0;
     let focus = "";
+    let seen = [];
     document.addEventListener("htmx:beforeSwap", (event) => {
-      if (event.detail.target?.id !== "chat-list") return;
-      top = event.detail.target.scrollTop;
-      focus = event.detail.target.contains(document.activeElement) ? document.activeElement.id : "";
+      const list = event.detail.target;
+      if (list?.id !== "chat-list") return;
+      top = list.scrollTop;
+      focus = list.contains(document.activeElement) ? document.activeElement.id : "";
+      const frame = list.getBoundingClientRect();
+      const inSight = ({ top: from, bottom: to }) => to > frame.top && from < frame.bottom;
+      seen = [...list.querySelectorAll("[data-item]")].filter((row) => inSight(row.getBoundingClientRect()));
+      seen = seen.map((row) => [row.id, row.offsetTop]);
     });
     document.addEventListener("htmx:afterSwap", (event) => {
       if (event.detail.target?.id !== "chat-list") return;
       const list = document.getElementById("chat-list");
-      list.scrollTop = top;
+      // Chats that were written in stand at the top now, and those that stayed have gone down by as much. Who looks at
+      // the top wants to see the new ones.
+      const shifts = seen.map(([id, at]) => (document.getElementById(id)?.offsetTop ?? NaN) - at).filter(Number.isFinite);
+      list.scrollTop = top && shifts.length ? top + Math.max(...shifts) : top;
       if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
     });
   }

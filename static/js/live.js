@@ -111,6 +111,12 @@
     addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
+  // A list that has grown is asked for as far as it is drawn: a reader far down in it would be back at its first page.
+  // data-grows says what its rows are. By hx-sync it and its next piece wait for each other, else that one might not count.
+  document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
+    if (elt.dataset?.grows) parameters.rows = elt.querySelectorAll(elt.dataset.grows).length;
+  });
+
   // What news called for and could not be fetched is tried again.
   const again = (event) => {
     const element = event.detail.elt;

@@ -42,6 +42,37 @@ def long_chat(home: House) -> tuple[int, int]:
     return chat, middle
 
 
+def arrive(home: House, *said: tuple[str, str, float]) -> int:
+    """Messages of (phone number, text, minutes ago) are stored, and told of as the connector does; the first's chat."""
+    chat: int = home.python(f"""
+        import json
+        from datetime import timedelta
+        from uuid import uuid4
+        from django.utils import timezone
+        from chats.intake import take_in
+        from instances.models import Instance
+        from instances.whatsapp import service
+        from instances.whatsapp.events import MessageArrived, Party
+        from portal.broker import broker
+        shop, now = Instance.objects.get(uid="{home.shop}"), timezone.now()
+        taken = take_in(shop, [
+            MessageArrived(
+                message_id=uuid4().hex, chat=who, sender=who, is_group=False, from_me=False, kind="text",
+                sent_at=now - timedelta(minutes=ago), text=text, push_name="Guest")
+            for number, text, ago in {said!r} for who in [Party(number + "@s.whatsapp.net")]], live=False)
+        told = {{"messages": [message.pk for message in taken.messages], "changed": [], "live": False}}
+        service.publish(shop.uid, "messages", {{**told, "at": taken.at.isoformat()}})
+        broker().run(broker().reach())
+        print("RESULT", json.dumps(taken.messages[0].chat_id))
+    """)
+    return chat
+
+
+def number_of(guest: int) -> str:
+    """A phone number that nobody else here has."""
+    return f"55119600{guest:05}"
+
+
 def shown(page: Page) -> list[int]:
     """The numbers of the lines that are on the page, from top to bottom."""
     return [int(found) for found in re.findall(r"line (\d{4})", page.locator("#thread").inner_text())]
@@ -62,6 +93,60 @@ def test_a_chat_opens_anywhere_and_grows_both_ways(home: House, person: MakePers
                 break
         expect(end).to_have_count(1)
     assert shown(page) == list(range(LONG)), "none missing, none twice, in their order"
+
+
+def test_news_leave_the_reader_of_a_long_list_where_they_are(home: House, person: MakePerson) -> None:
+    # Long ago, so that the other tests find their chats above.
+    arrive(home, *((number_of(guest), f"guest {guest:02}", 9_000.0 + guest) for guest in range(60)))
+    bob = person("bob")
+    page = bob.go("/chats/")
+    bob.live()
+    row = page.locator(".chat-row", has_text="guest 50")
+    for _ in range(30):
+        page.locator("#chat-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+        page.wait_for_timeout(150)
+        if row.count():
+            break
+    row.focus()
+    row.evaluate("row => row.scrollIntoView({block: 'center'})")
+    place = row.bounding_box()
+    assert place is not None
+    arrive(home, (number_of(58), "guest 58 again", 0))
+    expect(page.locator(".chat-row").first).to_contain_text("again")
+    expect(row).to_be_in_viewport()
+    expect(row).to_be_focused()
+    now = row.bounding_box()
+    assert now is not None
+    assert abs(now["y"] - place["y"]) < 2, "not even by the one row that stands above now"
+
+
+def test_so_do_they_the_reader_of_a_long_board(home: House, person: MakePerson, long_chat: object) -> None:
+    pins = """
+        from datetime import timedelta
+        from django.utils import timezone
+        from chats.models import Message, Pin
+        ends = timezone.now() + timedelta(days=9)
+        made = Message.objects.filter(message_id__startswith="LONG", pin=None).order_by("pk")[:90]
+        Pin.objects.bulk_create(Pin(message=one, state="pinned", pinned_at=ends, expires_at=ends) for one in made)
+    """
+    home.python(pins)
+    bob = person("bob")
+    page = bob.go("/pins/")
+    bob.live()
+    entry = page.locator(".hit", has_text="line 0080")
+    for _ in range(30):
+        page.locator(".hit").last.scroll_into_view_if_needed()
+        page.wait_for_timeout(150)
+        if entry.count():
+            break
+    entry.focus()
+    entry.evaluate("entry => entry.scrollIntoView({block: 'center'})")
+    page.evaluate("window.old = document.getElementById('board')")
+    page.evaluate("htmx.trigger('#board', 'news')")
+    page.wait_for_function("() => document.getElementById('board') !== window.old")
+    expect(entry).to_be_in_viewport()
+    expect(entry).to_be_focused()
+    home.python("from chats.models import Pin; Pin.objects.filter(message__message_id__startswith='LONG').delete()")
 
 
 def test_a_filter_by_click_stands_in_the_box_and_the_address(
