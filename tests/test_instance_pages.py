@@ -5,12 +5,12 @@ from unittest import mock
 
 from django.utils import timezone
 
-from instances.models import Instance
+from instances.models import Account, Instance
 from instances.states import State
 from instances.whatsapp import service
 from instances.whatsapp.errors import LinkingFailed, NotConnected
 from portal.models import AuditLine
-from tests.page_base import PageTestCase
+from tests.page_base import PageTestCase, Role
 
 
 class InstancePageTest(PageTestCase):
@@ -25,6 +25,13 @@ class InstancePageTest(PageTestCase):
         page = self.open("alice", "/instances/").content.decode()
         assert "shop" in page
         assert "Not linked" in page
+
+    def test_who_may_make_one_is_told_so_for_as_long_as_there_is_none(self) -> None:
+        """Was red: the page said "Make one above", and half a minute later its rows: "Ask an administrator"."""
+        self.join("nobody", Account.objects.create(name="New here"), Role.ADMINISTRATOR)
+        for fragment in (False, True):
+            page = self.open("nobody", "/instances/", fragment=fragment).content.decode()
+            assert ("Make one above" in page, "Ask an administrator" in page) == (True, False), fragment
 
     def test_how_much_of_the_history_is_here(self) -> None:
         """On the panel, which listens for news of it; nothing before the phone has sent any."""

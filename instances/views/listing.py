@@ -28,11 +28,10 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rows": [(instance, rates.get(instance.pk, 0)) for instance in instances[:PAGE]],
         "more": len(instances) > PAGE,
         "q": text,
+        # The rows alone ask for them only where there are none: then it depends on them what is said.
+        "accounts": access.administered(request.user).order_by("name")[:PAGE],
     }
-    if is_fragment(request):
-        return render(request, "instances/_rows.html", context)
-    context["accounts"] = list(access.administered(request.user).order_by("name")[:PAGE])
-    return render(request, "instances/list.html", context)
+    return render(request, "instances/_rows.html" if is_fragment(request) else "instances/list.html", context)
 
 
 @require_POST
