@@ -8,6 +8,8 @@
 
   const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
   const complete = () => !thread.querySelector("[data-more=newer]");
+  // Nothing is known of that is older than what is shown.
+  const whole = () => !thread.querySelector("[data-more=older]");
   const goToEnd = () => (box.scrollTop = box.scrollHeight);
   const rows = () => thread.querySelectorAll("[data-place]");
   const place = (row) => row.dataset.place.split(".").map(BigInt);
@@ -114,6 +116,7 @@
       if (all) {
         const shown = [...rows()].slice(-200).map((row) => row.dataset.message);
         if (shown.length) await fetchRows(`news=${shown.join(",")}`, false);
+        if (shown.length && whole()) await fetchOlder();
       }
       if (complete()) await fetchRows(last ? `newer=${last.dataset.place}&seen=${document.hidden || !atEnd() ? 0 : 1}` : "newer=0.0", true);
       asking = false;
@@ -123,6 +126,12 @@
       asking = false;
       timer ||= setTimeout(() => ask(true), 2000);
     }
+  }
+
+  // A phone tells its history the newest first, after it is linked: what is older than all that is shown is asked for
+  // in pieces, as while one scrolls up.
+  function fetchOlder() {
+    return fetchRows(`older=${rows()[0].dataset.place}`, true);
   }
 
   async function fetchRows(query, append) {
@@ -136,20 +145,29 @@
     state.row = [...rows()].find((row) => row.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
     state.top = state.row?.getBoundingClientRect().top;
     let fresh = 0;
+    let older = false;
     for (const row of [...piece.content.children]) {
-      if (row.dataset.more) { if (append) thread.append(row), htmx.process(row); continue; }
+      if (row.dataset.more) {
+        if (!append) continue;
+        if (row.dataset.more === "older") thread.prepend(row);
+        else thread.append(row);
+        htmx.process(row);
+        continue;
+      }
       const old = document.getElementById(row.id);
       if (old) replace(old, row);
       else if (append || fitsIn(row)) { insert(row); fresh++; }
+      else older ||= rows().length > 0 && isBefore(place(row), place(rows()[0]));
     }
     mend();
     settle(state);
     document.dispatchEvent(new CustomEvent("portal:drawn", { detail: { asked } }));
-    if (fresh) {
+    if (fresh && !query.startsWith("older=")) {
       arrived.textContent = "";
       arrived.textContent = arrived.dataset.text;
       if (!atEnd()) { unseen = true; button(); }
     }
+    if (older && whole()) await fetchOlder();
   }
   // A message that arrived late stands among the others if its place is within what is shown.
   function fitsIn(row) {

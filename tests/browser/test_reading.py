@@ -95,6 +95,27 @@ def test_a_chat_opens_anywhere_and_grows_both_ways(home: House, person: MakePers
     assert shown(page) == list(range(LONG)), "none missing, none twice, in their order"
 
 
+def test_the_history_appears_above_the_one_message_of_an_open_chat(home: House, person: MakePerson) -> None:
+    """As right after linking, when the phone tells its history, the newest first."""
+    rita = number_of(99)
+    chat = arrive(home, (rita, "line 0050", 9_000))
+    bob = person("bob")
+    page = bob.go(f"/chats/{chat}/")
+    bob.live()
+    assert shown(page) == [50]
+    arrive(home, *((rita, f"line {number:04}", 9_050.0 - number) for number in range(49, 9, -1)))
+    expect(page.locator("#thread > li", has_text="line 0049")).to_be_visible()
+    # These are older than what is fetched by now: they come as any others do.
+    arrive(home, *((rita, f"line {number:04}", 9_050.0 - number) for number in range(9, -1, -1)))
+    for _ in range(30):
+        if 0 in shown(page):
+            break
+        page.locator("#messages").evaluate("box => box.scrollTo(0, 0)")
+        page.wait_for_timeout(150)
+    assert shown(page) == list(range(51)), "none missing, none twice, in their order"
+    assert page.locator("#arrived").inner_text() == "", "nothing of it is new"
+
+
 def test_news_leave_the_reader_of_a_long_list_where_they_are(home: House, person: MakePerson) -> None:
     # Long ago, so that the other tests find their chats above.
     arrive(home, *((number_of(guest), f"guest {guest:02}", 9_000.0 + guest) for guest in range(60)))
