@@ -37,6 +37,11 @@ def jid_of(number: str) -> str:
     return f"{digits}@s.whatsapp.net"
 
 
+def is_jid(text: str) -> bool:
+    """Whether WhatsApp names somebody so. Who signs in with an e-mail address has an @ in their name too."""
+    return text.rpartition("@")[2] in SERVERS and "@" in text
+
+
 def find_chat(instance: Instance, jid: str) -> Chat | None:
     """The instance's chat of this name, phone number or LID."""
     return Chat.objects.filter(Q(jid=jid) | Q(lid=jid), instance=instance).order_by("pk").first()

@@ -76,6 +76,15 @@ class FiguresTest(PageTestCase, ApiTestCase):
         assert answer.status_code == 200, answer.content
         return json.loads(answer.content)
 
+    def test_people_whose_names_are_e_mail_addresses(self) -> None:
+        """Was red: two colleagues of one name at two houses were one person."""
+        pin = Pin.objects.get(message__message_id="A")
+        for house in ("firm-a.com", "firm-b.com"):
+            PinEvent.objects.create(pin=pin, kind=Kind.REFUSED, actor=f"ana@{house}", pinning=True)
+        names = [row["name"] for row in self.read()["people"]]
+        assert {"ana@firm-a.com", "ana@firm-b.com"} < set(names)
+        assert "ana" not in names
+
     def test_the_file(self) -> None:
         answer = self.open("bob", "/pins/figures.csv?days=7")
         rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))

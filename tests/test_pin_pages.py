@@ -12,7 +12,7 @@ from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.commands import PinOrder
 from instances.whatsapp.errors import NotConfirmed, NotConnected, Refused
-from tests.page_base import PageTestCase
+from tests.page_base import PageTestCase, User
 
 
 class PinPageTest(PageTestCase):
@@ -45,6 +45,13 @@ class PinPageTest(PageTestCase):
         assert self.sent[0].duration == 604_800
         assert "Pinned by" not in self.unpin()
         assert [event.actor for event in PinEvent.objects.filter(kind="acknowledged")] == ["bob", "bob"]
+
+    def test_a_colleague_whose_name_is_an_e_mail_address(self) -> None:
+        """Was red: "Pinned by ana"."""
+        name = "ana@firm-a.com"
+        User.objects.filter(pk=self.people["bob"].pk).update(username=name)
+        assert f"Pinned by {name}" in self.pin()
+        assert f"{name}</strong>" in self.open("bob", "/pins/history/").content.decode()
 
     def test_a_duration_whatsapp_does_not_know(self) -> None:
         assert self.send("bob", f"/messages/{self.message.pk}/pin/", duration="8d").status_code == 400

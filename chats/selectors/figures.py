@@ -11,6 +11,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from chats.models import Contact, PinEvent
+from chats.numbers import is_jid
 from chats.selectors.pins import actor_words
 from instances import access
 from instances.models import Instance
@@ -82,7 +83,7 @@ def of(lines: QuerySet[Any], days: int) -> Figures:
 def _people(lines: QuerySet[Any]) -> list[Row]:
     columns = ("actor", "pin__message__instance", "pin__message__instance__jid", "kind")
     rows = list(lines.values_list(*columns).annotate(count=Count("pk")))
-    jids = {actor for actor, *_ in rows if "@" in actor}
+    jids = {actor for actor, *_ in rows if is_jid(actor)}
     known = Contact.objects.filter(jid__in=jids, instance__in={instance for _, instance, *_ in rows})
     names = {(one.instance_id, one.jid): one.push_name for one in known}
     found: dict[str, Row] = {}

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chats.models import Contact, Message, Pin, PinEvent
+from chats.numbers import is_jid
 from instances import access
 from instances.whatsapp.errors import NotConfirmed, NotConnected
 
@@ -97,7 +98,7 @@ def actor_words(actor: str, name: str | None, own_jid: str) -> str:
         return _("a schedule of %(who)s") % {"who": actor.removeprefix(SCHEDULE)}
     if actor.startswith(RULE):
         return _("the rule %(name)s") % {"name": actor.removeprefix(RULE)}
-    if not actor or "@" not in actor:
+    if not is_jid(actor):
         return actor
     if actor == own_jid:
         return _("the linked phone")
