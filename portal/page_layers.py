@@ -10,6 +10,8 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.middleware.locale import LocaleMiddleware
+from django.template.loader import render_to_string
+from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from portal.rest.paths import is_api
@@ -45,3 +47,17 @@ class User(PagesOnly, AuthenticationMiddleware):
 
 class Messages(PagesOnly, MessageMiddleware):
     """What the next page tells."""
+
+
+class NoBlankPage(PagesOnly, MiddlewareMixin):
+    """A refusal without a word is a blank page to whoever sent a form: it says what is wrong. htmx has its words."""
+
+    WORDLESS = (400, 403, 405)
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Draw the page, under the same status."""
+        blank = response.status_code in self.WORDLESS and not response.streaming and not response.content
+        if blank and not request.headers.get("HX-Request") and request.accepts("text/html"):
+            context = {"status": response.status_code, "refused": True}
+            response.content = render_to_string("portal/error.html", context, request)
+        return response

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "portal.page_layers.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "portal.page_layers.NoBlankPage",
 ]
 
 ROOT_URLCONF = "portal.urls"

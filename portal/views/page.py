@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 
 View = Callable[..., HttpResponseBase]
 
@@ -26,9 +28,25 @@ def signed_in(view: View) -> View:
             response = HttpResponse(status=401)
             response["HX-Redirect"] = resolve_url("sign-in")
             return response
-        return redirect_to_login(request.get_full_path())
+        return redirect_to_login(_way_back(request))
 
     return checked
+
+
+def _way_back(request: HttpRequest) -> str:
+    """Where to go after signing in: here; but not to where a form was sent, to the page on which it stands.
+
+    Nobody opens the address of a form, and what it said is not sent again.
+    """
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    path = urlunsplit(("", "", *urlsplit(page)[2:4], "")) if _is_ours(request, page) else ""
+    return path if _is_ours(request, path) else resolve_url("home")
+
+
+def _is_ours(request: HttpRequest, address: str) -> bool:
+    return url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
 
 
 def is_fragment(request: HttpRequest) -> bool:
