@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chats.models import Chat, Message
+from chats.models import Chat, Message, Pin
 from chats.selectors import conversation
 from chats.selectors.places import Place
 from chats.templatetags.chat_tags import day_words
@@ -64,6 +64,23 @@ class ChatPageTest(PageTestCase):
         with mock.patch("portal.views.typed.ROWS", 22):
             page = self.open("bob", "/chats/list/", fragment=True, rows="999").content.decode()
         assert page.count('class="chat-row') == 22, "nobody asks for thousands"
+
+    def test_what_is_found_by_a_name_does_not_depend_on_its_case(self) -> None:
+        """Was red on SQLite, which knows the case of ASCII's letters alone."""
+        message = self.make_message("A")
+        Chat.objects.update(name="Ângela", last_message_at=message.sent_at)
+        type(message).objects.update(text="ÀS TRÊS")
+        type(self.shop).objects.filter(pk=self.shop.pk).update(name="Açaí")
+        ends = timezone.now() + timedelta(days=1)
+        Pin.objects.create(message=message, state=Pin.State.PINNED, expires_at=ends, actor="Íris")
+        for path, texts in (
+            ("/chats/list/?filter=", ("ângela", "ÂNGELA", "nGeL")),
+            ("/pins/?filter=", ("ângela", "às três", "AÇAÍ", "íris")),
+            ("/instances/?q=", ("AÇAÍ", "aça")),
+        ):
+            for text in texts:
+                assert "data-item" in self.open("bob", f"{path}{text}", fragment=True).content.decode(), text
+            assert "data-item" not in self.open("bob", f"{path}ç%25", fragment=True).content.decode()
 
 
 class ConversationTest(PageTestCase):

@@ -106,6 +106,19 @@ class PinPageTest(PageTestCase):
         assert "Ana ·" in page
         assert "pinned it in WhatsApp" in self.open("bob", "/pins/history/").content.decode()
 
+    def test_who_is_in_the_address_book_alone_has_a_name(self) -> None:
+        """Was red: a number stood there."""
+        from chats.models import Contact
+
+        Contact.objects.create(instance=self.shop, jid=self.message.sender, name="Ana Souza")
+        now = timezone.now()
+        pinbook.seen(self.message, Wish(86_400), actor=self.message.sender, at=now, stanza_id="S")
+        for path in (f"/chats/{self.message.chat_id}/pinned/", "/pins/", "/pins/history/", "/pins/figures/"):
+            assert "Ana Souza" in self.open("bob", path).content.decode(), path
+        Contact.objects.update(push_name="aninha")
+        for path in ("/pins/", "/pins/history/", "/pins/figures/"):
+            assert "Ana Souza" in self.open("bob", path).content.decode(), path
+
     def test_the_board_holds_what_is_pinned_and_what_failed(self) -> None:
         self.pin()
         other = self.make_message("B")

@@ -290,6 +290,12 @@ class Chats(ReadingTestCase):
             answer = self.get(f"list/shop?q={text}").json()  # type: ignore[attr-defined]
             assert [chat["jid"] for chat in answer["chats"]] == found, text
 
+    def test_by_a_name_whatever_its_case(self) -> None:
+        Chat.objects.filter(jid=JID).update(name="Ângela")
+        for text, found in {"%C3%A2ngela": [JID], "%C3%82NG": [JID], "%C3%A2ngelo": []}.items():
+            answer = self.get(f"list/shop?q={text}").json()  # type: ignore[attr-defined]
+            assert [chat["jid"] for chat in answer["chats"]] == found, text
+
     def test_no_cursor(self) -> None:
         self.assert_error(self.get("list/shop?cursor=x"), 400, f"Invalid parameter: {NO_CURSOR}")
 
@@ -319,6 +325,12 @@ class Pins(ReadingTestCase):
         ]  # fmt: skip
         assert (otto["by"], otto["byName"], otto["duration"]) == (OTHER, "Otto", 86_400)
         assert (crm["by"], crm["byName"]) == ("token 'CRM'", None)
+
+    def test_the_address_book_knows_people_first(self) -> None:
+        """Was red: who is in the address book alone had no name, and Otto the one he gave himself."""
+        for push_name in ("Otto", ""):
+            Contact.objects.update(push_name=push_name, name="Otto Braun")
+            assert self.get("pins/shop").json()["pins"][0]["byName"] == "Otto Braun"  # type: ignore[attr-defined]
 
     def test_of_one_chat(self) -> None:
         for number in ("5511999999999", LID, JID.replace("@", "%40")):

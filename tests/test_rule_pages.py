@@ -42,6 +42,25 @@ class RulePageTest(PageTestCase):
         assert "Hello" in page
         assert "Greetings" in self.open("vera", "/pins/rules/").content.decode()
 
+    def test_people_by_the_names_that_pages_show(self) -> None:
+        """Was red: only what somebody calls themselves was known, and on SQLite "ângela" was not "Ângela"."""
+        other, third = "5511977777777@s.whatsapp.net", "5511966666666@s.whatsapp.net"
+        Contact.objects.create(instance=self.shop, jid=ANA, name="Ângela Souza", push_name="gel")
+        Contact.objects.create(instance=self.shop, jid=other, name="Gel")
+        Contact.objects.create(instance=self.shop, jid=third, push_name="Íris")
+        for said, meant in (("ângela souza", ANA), ("Gel", other), ("GEL", other), ("íris", third)):
+            Rule.objects.all().delete()
+            assert self.add(people=said).status_code == 302, said
+            assert Rule.objects.get().people == [meant]
+        Rule.objects.update(people=[ANA])
+        assert "Messages of Ângela Souza with" in self.open("bob", "/pins/rules/").content.decode()
+        Contact.objects.filter(jid=other).update(name="Ângela Souza")
+        assert self.add(people="Ângela Souza").status_code == 400, "which of them?"
+        Contact.objects.filter(jid=other).update(name="Olga")
+        Rule.objects.all().delete()
+        self.add(people="gel")
+        assert Rule.objects.get().people == [ANA], "as she calls herself"
+
     def test_what_is_wrong_is_said_and_the_form_keeps_what_was_chosen(self) -> None:
         for form, words in (
             ({"name": " "}, "Give the rule a name"),

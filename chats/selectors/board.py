@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from chats.models import Pin
 from chats.selectors.pins import PinView, view_of, with_details
 from chats.selectors.places import Place
 from instances import access
+from portal.letters import holds
 
 PAGE = 50
 
@@ -37,10 +37,10 @@ def current(
     found = found.select_related("message__chat__instance")
     if text:
         found = found.filter(
-            Q(message__text__icontains=text)
-            | Q(message__chat__name__icontains=text)
-            | Q(message__instance__name__icontains=text)
-            | Q(actor__icontains=text)
+            holds("message__text", text)
+            | holds("message__chat__name", text)
+            | holds("message__instance__name", text)
+            | holds("actor", text)
         )
     pinned = found.filter(state=Pin.State.PINNED, expires_at__gt=timezone.now())
     trouble: list[Any] = []

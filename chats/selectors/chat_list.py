@@ -10,6 +10,7 @@ from django.http import Http404
 from chats.models import Chat, Message, Pin
 from chats.selectors.places import Place
 from instances import access
+from portal.letters import holds
 
 PAGE = 18
 # More unread ones than this are shown as "99+", and not counted.
@@ -82,7 +83,7 @@ def list_chats(
         found = found.filter(instance__uid=instance)
     if text:
         digits = "".join(filter(str.isdecimal, text))
-        found = found.filter(Q(name__icontains=text) | (Q(jid__contains=digits) if len(digits) > 2 else Q()))
+        found = found.filter(holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q()))
     if before is not None:
         found = found.filter(before.older("last_message_at"))
     found = found.annotate(

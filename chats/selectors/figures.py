@@ -85,7 +85,7 @@ def _people(lines: QuerySet[Any]) -> list[Row]:
     rows = list(lines.values_list(*columns).annotate(count=Count("pk")))
     jids = {actor for actor, *_ in rows if is_jid(actor)}
     known = Contact.objects.filter(jid__in=jids, instance__in={instance for _, instance, *_ in rows})
-    names = {(one.instance_id, one.jid): one.push_name for one in known}
+    names = {(one.instance_id, one.jid): one.called for one in known}
     found: dict[str, Row] = {}
     for actor, instance, own, kind, count in rows:
         words = actor_words(actor, names.get((instance, actor)), own) or "?"

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet
 
-from chats.models import Contact, PinEvent
+from chats.models import PinEvent
+from chats.selectors.names import called
 from chats.selectors.pins import actor_words
 from instances import access
 
@@ -44,9 +45,8 @@ def recent(
         found = found.filter(pin__message=message)
     if before is not None:
         found = found.filter(pk__lt=before)
-    name = Contact.objects.filter(instance=OuterRef("pin__message__instance"), jid=OuterRef("actor"))
     found = found.annotate(
-        actor_name=Subquery(name.values("push_name")[:1]), own_jid=F("pin__message__instance__jid")
+        actor_name=called(OuterRef("pin__message__instance")), own_jid=F("pin__message__instance__jid")
     ).select_related("pin__message__chat__instance")
     events = list(found.order_by("-pk")[: limit + 1])
     lines = [Line(event, actor_words(event.actor, event.actor_name, event.own_jid)) for event in events[:limit]]

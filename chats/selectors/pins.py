@@ -10,8 +10,9 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chats.models import Contact, Message, Pin, PinEvent
+from chats.models import Message, Pin, PinEvent
 from chats.numbers import is_jid
+from chats.selectors.names import called
 from instances import access
 from instances.whatsapp.errors import NotConfirmed, NotConnected
 
@@ -55,13 +56,12 @@ NO_PIN = PinView("none")
 def with_details(pins: QuerySet[Pin]) -> QuerySet[Pin]:
     """Add what a `PinView` needs: the last line of the history, and the name behind an actor's JID."""
     last = PinEvent.objects.filter(pin=OuterRef("pk")).order_by("-pk")
-    name = Contact.objects.filter(instance=OuterRef("message__instance"), jid=OuterRef("actor"))
     return pins.annotate(
         last_kind=Subquery(last.values("kind")[:1]),
         last_detail=Subquery(last.values("detail")[:1]),
         last_pinning=Subquery(last.values("pinning")[:1]),
         last_duration=Subquery(last.values("duration")[:1]),
-        actor_name=Subquery(name.values("push_name")[:1]),
+        actor_name=called(OuterRef("message__instance")),
         own_jid=F("message__instance__jid"),
     )
 

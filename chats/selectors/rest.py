@@ -11,8 +11,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, PinEvent, Rule, Schedule
+from chats.selectors.names import called
 from chats.selectors.places import Place, following
 from instances.models import Instance
+from portal.letters import holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def chats_of(instance: Instance, *, count: int, text: str, before: Place | None)
     found = Chat.objects.filter(instance=instance, last_message_at__isnull=False)
     if text:
         digits = "".join(filter(str.isdecimal, text))
-        found = found.filter(Q(name__icontains=text) | (Q(jid__contains=digits) if len(digits) > 2 else Q(pk=None)))
+        found = found.filter(holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q(pk=None)))
     said = Message.objects.filter(chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
     found = found.annotate(last_pk=Subquery(said.order_by("-sent_at", "-pk").values("pk")[:1]))
     part = _part(found, "last_message_at", count, before)
@@ -90,16 +92,14 @@ def pins_of(instance: Instance, *, state: str, jid: str, count: int, before: Pla
         found = found.filter(state=state)
     if jid:
         found = found.filter(Q(message__chat__jid=jid) | Q(message__chat__lid=jid))
-    name = Contact.objects.filter(instance=instance.pk, jid=OuterRef("actor"))
-    found = found.annotate(actor_name=Subquery(name.values("push_name")[:1]))
+    found = found.annotate(actor_name=called(instance.pk))
     return _part(found, "changed_at", count, before)
 
 
 def lines_of(message: Message, *, count: int, before: Place | None) -> Part:
     """What happened to a message's pin."""
-    name = Contact.objects.filter(instance=message.instance_id, jid=OuterRef("actor"))
     found = PinEvent.objects.filter(pin__message=message)
-    return _part(found.annotate(actor_name=Subquery(name.values("push_name")[:1])), "at", count, before)
+    return _part(found.annotate(actor_name=called(message.instance_id)), "at", count, before)
 
 
 def schedules_of(instance: Instance, *, state: str, message_id: str, count: int, before: Place | None) -> Part:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.http import Http404
 
 from chats.models import Chat, Contact, Rule, RuleHit
 from chats.rules.match import ME
+from chats.selectors.names import CALLED
 from instances import access
 from instances.models import Instance
+from portal.letters import is_like
 
 HITS = 50
 CHATS = 200
@@ -37,14 +39,22 @@ def hits_of(rule: Rule) -> list[RuleHit]:
 
 def people_of(rule: Rule) -> list[str]:
     """The names of a rule's people, as far as they are known; "me" stays so."""
-    names = dict(Contact.objects.filter(instance=rule.instance_id, jid__in=rule.people).values_list("jid", "push_name"))
+    known = Contact.objects.filter(instance=rule.instance_id, jid__in=rule.people)
+    names = {one.jid: one.called for one in known}
     return [one if one == ME else names.get(one) or f"+{one.partition('@')[0]}" for one in rule.people]
 
 
 def jid_by_name(instance: Instance, name: str) -> str:
-    """The person who is called so at this instance; empty when nobody is, or several are."""
-    found = list(Contact.objects.filter(instance=instance, push_name__iexact=name).values_list("jid", flat=True)[:2])
-    return found[0] if len(found) == 1 else ""
+    """The person who is called so at this instance; empty when nobody is, or several are.
+
+    As the pages have it; else, if nobody is called so there, as they call themselves.
+    """
+    known = Contact.objects.filter(is_like("name", name) | is_like("push_name", name), instance=instance)
+    for word in (CALLED, F("push_name")):
+        found = list(known.annotate(word=word).filter(is_like("word", name)).values_list("jid", flat=True)[:2])
+        if found:
+            return found[0] if len(found) == 1 else ""
+    return ""
 
 
 def chats_of(instance: Instance) -> list[Chat]:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from instances import access, lifecycle, selectors
 from portal import audit
+from portal.letters import holds
 from portal.views import typed
 from portal.views.page import is_fragment, signed_in
 
@@ -21,7 +22,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     text = typed.words(request.GET.get("q", ""))
     found = selectors.listed(request.user)
     if text:
-        found = found.filter(name__icontains=text) | found.filter(jid__icontains=text)
+        found = found.filter(holds("name", text) | holds("jid", text))
     instances = list(found[: PAGE + 1])
     rates = selectors.messages_a_minute(instances)
     context = {

@@ -16,13 +16,17 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-from portal.sqlite3 import door
+from portal.sqlite3 import CASEFOLD, door
 from portal.sqlite3.turn import Turn
 
 # By database.
 _turns: defaultdict[str, Turn] = defaultdict(Turn)
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+def _casefold(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
 
 
 class Cursor(base.SQLiteCursorWrapper):
@@ -58,6 +62,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         name = self.settings_dict["NAME"]
         if os.path.exists(name) and not os.access(name, os.W_OK):
             self.close_at = time.monotonic()
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Open it, with what SQLite itself does not know: the case of other letters than ASCII's."""
+        opened = super().get_new_connection(conn_params)
+        opened.create_function(CASEFOLD, 1, _casefold, deterministic=True)
+        return opened
 
     def create_cursor(self, name: str | None = None) -> Any:
         """A cursor whose writing waits for its turn."""
