@@ -90,7 +90,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     inserted = [row for row in fresh if row._state.adding]
     store(inserted)
     taken.messages = fresh
-    _apply_changes(instance, fresh, taken)
+    _apply_changes(directory, fresh, taken)
     _note_last_message(fresh)
     if directory.named:
         search.note_nameless(instance, directory.named, live=live)
@@ -248,8 +248,9 @@ def _take_its_row(message: Message, old: Message) -> None:
         pinbook.message_read(message)
 
 
-def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> None:
+def _apply_changes(directory: Directory, fresh: list[Message], taken: Taken) -> None:
     """Carry out the edits, deletions and pins that now have their target, oldest first."""
+    instance = directory.instance
     actions = [row for row in fresh if row.kind in CHANGING]
     new = {id(row) for row in actions}
     there = {action.pk for action in actions}
@@ -268,7 +269,7 @@ def _apply_changes(instance: Instance, fresh: list[Message], taken: Taken) -> No
         if target is None or (id(action) not in new and _noted(action, target)):
             continue
         try:
-            if _change(target, action):
+            if _change(target, action, directory.live):
                 taken.changed.add(target.pk)
         except _AdminsUnknown:
             taken.unknown_groups.add(target.chat.jid)
@@ -298,13 +299,13 @@ def _choose(action: Message, candidates: list[Message]) -> Message | None:
     return candidates[0] if candidates else None
 
 
-def _change(target: Message, action: Message) -> bool:
+def _change(target: Message, action: Message, live: bool) -> bool:
     """Apply one edit, deletion or pin; False when it has no right or no effect."""
     if action.kind == Message.Kind.PIN:
-        if (target.chat.locked or target.chat.announce) and not action.from_me and not _by_admin(action, target.chat):
-            return False  # Phones do not show it either.
+        if not _phones_show(action, target.chat):
+            return False
         wish = Wish(harmless.duration(action.data.get("duration")))
-        pinbook.seen(target, wish, actor=action.sender, at=action.sent_at, stanza_id=action.message_id)
+        pinbook.seen(target, wish, actor=action.sender, at=action.sent_at, stanza_id=action.message_id, live=live)
         return True
     if action.kind == Message.Kind.DELETE:
         # In a group an admin may delete for others; in a direct chat only the author may.
@@ -314,10 +315,10 @@ def _change(target: Message, action: Message) -> bool:
             return False
         if not _set_once(target, "deleted_at", action.sent_at):
             return False
-        pinbook.message_deleted(target)
+        pinbook.message_deleted(target, live)
         return True
     if action.kind == Message.Kind.KEEP:
-        return _keep(target, action)
+        return _keep(target, action, live)
     if action.sender != target.sender or (target.deleted_at is not None and target.deleted_at <= action.sent_at):
         return False
     if target.edited_at is not None and target.edited_at > action.sent_at:
@@ -329,14 +330,21 @@ def _change(target: Message, action: Message) -> bool:
     return True
 
 
-def _keep(target: Message, action: Message) -> bool:
+def _phones_show(pin: Message, chat: Chat) -> bool:
+    """Whether phones go by this pin: where only admins may, by an admin's. Raises _AdminsUnknown."""
+    anybody_may = not (chat.locked or chat.announce)
+    # Whose pin it is the history does not say; the phone has looked, and shows it.
+    return anybody_may or pin.from_me or bool(pin.data.get("shown")) or _by_admin(pin, chat)
+
+
+def _keep(target: Message, action: Message, live: bool) -> bool:
     """Let a disappearing message stay from now on, or no longer; False when that is so already."""
     until = None if action.data.get("kept") else _disappears_at(target.sent_at, target.data)
     if target.disappears_at == until:
         return False
     target.disappears_at = until
     target.save(update_fields=["disappears_at"])
-    pinbook.message_kept(target)
+    pinbook.message_kept(target, live)
     return True
 
 

@@ -24,16 +24,18 @@ RULES = "rules"
 SCHEDULES = "schedules"
 
 
-def pin_changed(pin: Pin, line: PinEvent) -> None:
+def pin_changed(pin: Pin, line: PinEvent, live: bool = True) -> None:
     """A pin's state or attempt has changed, as `line` says; told once the transaction is through.
 
     For other programs it is an event, written in the same transaction if some
-    webhook wants it; the WebSocket's readers get it from the news.
+    webhook wants it; the WebSocket's readers get it from the news. Not `live`:
+    the phone's history says so, of which only open pages hear.
     """
-    event = events.of_pin(pin, line)
-    outbox.put([event])
+    told = [events.of_pin(pin, line)] if live else []
+    outbox.put(told)
     message = pin.message
-    uid, payload = message.instance.uid, {"message": message.pk, "chat": message.chat_id, "events": [event.body]}
+    bodies = [event.body for event in told]
+    uid, payload = message.instance.uid, {"message": message.pk, "chat": message.chat_id, "events": bodies}
     transaction.on_commit(lambda: service.publish(uid, PINS, payload))
 
 

@@ -172,8 +172,8 @@ def settle(
 
 
 @transaction.atomic
-def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: str) -> None:
-    """Record a pin or unpin that a phone or a contact made."""
+def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: str, live: bool = True) -> None:
+    """Record a pin or unpin that a phone or a contact made. `live`, here and below: as of `chats.intake.take_in`."""
     pin = _locked_pin_of(message)
     unheard_of = pin.pk is None
     if unheard_of:
@@ -196,16 +196,16 @@ def seen(message: Message, wish: Wish, *, actor: str, at: datetime, stanza_id: s
     # from here on is no retry.
     pin.asked_at = None
     save(pin)
-    _find_its_place(pin)
-    news.pin_changed(pin, line)
+    _find_its_place(pin, live)
+    news.pin_changed(pin, line, live)
 
 
 @transaction.atomic
-def message_deleted(message: Message) -> None:
+def message_deleted(message: Message, live: bool = True) -> None:
     """End the pin of a message that was deleted for everyone: phones show no pin of what is not there."""
     pin = _locked_pin_of(message)
     if pin.pk is not None:
-        _find_its_place(pin)
+        _find_its_place(pin, live)
 
 
 @transaction.atomic
@@ -229,14 +229,14 @@ def missed(message: Message, wish: Wish, asker: Asker, detail: str) -> None:
 
 
 @transaction.atomic
-def message_kept(message: Message) -> None:
+def message_kept(message: Message, live: bool = True) -> None:
     """Count a pin's time anew: its disappearing message is kept from now on, or no longer."""
     pin = _locked_pin_of(message)
     if pin.state == Pin.State.PINNED and pin.pinned_at is not None:
         pin.expires_at = _end_of(pin, pin.pinned_at)
         save(pin)
         line = create(PinEvent, pin=pin, kind=PinEvent.Kind.KEPT, pinning=message.disappears_at is None)
-        news.pin_changed(pin, line)
+        news.pin_changed(pin, line, live)
 
 
 @transaction.atomic
@@ -412,21 +412,21 @@ def _end_of(pin: Pin, at: datetime) -> datetime | None:
     return end if gone is None else min(end, gone)
 
 
-def _find_its_place(pin: Pin) -> None:
+def _find_its_place(pin: Pin, live: bool = True) -> None:
     """Note which pins WhatsApp no longer shows, now that this one is there; itself, if its message is gone."""
     if pin.message.deleted_at is not None and pin.state in (Pin.State.PINNED, Pin.State.UNKNOWN):
         pin.duration = pin.pinned_at = pin.expires_at = None
-        _end(pin, Pin.State.UNPINNED, PinEvent.Kind.DELETED, pin.message.deleted_at)
+        _end(pin, Pin.State.UNPINNED, PinEvent.Kind.DELETED, pin.message.deleted_at, live)
     if pin.state == Pin.State.PINNED:
-        _hide_the_fourth(pin.message.chat_id)
+        _hide_the_fourth(pin.message.chat_id, live)
 
 
-def _hide_the_fourth(chat: int) -> None:
+def _hide_the_fourth(chat: int, live: bool = True) -> None:
     now = timezone.now()
     shown = _SHOWN.rows(chat=chat, now=now)
     hidden = [pin.pk for pin in shown[SHOWN_A_CHAT:]]
     for old in Pin.objects.select_related("message__instance", "message__chat").filter(pk__in=hidden) if hidden else ():
-        _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now)
+        _end(old, Pin.State.REPLACED, PinEvent.Kind.REPLACED, now, live)
 
 
 # What a pin is; the rest is the attempt under way.
@@ -454,13 +454,13 @@ def _take_over(pin: Pin, brought: Pin, fields: tuple[str, ...]) -> None:
         setattr(pin, name, getattr(brought, name))
 
 
-def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime) -> None:
+def _end(pin: Pin, state: Pin.State, kind: PinEvent.Kind, at: datetime, live: bool = True) -> None:
     pin.state = state
     pin.changed_at = at
     pin.asked_at = None
     save(pin)
     line = create(PinEvent, pin=pin, at=at, kind=kind, pinning=False)
-    news.pin_changed(pin, line)
+    news.pin_changed(pin, line, live)
 
 
 def _line(

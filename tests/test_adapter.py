@@ -559,6 +559,7 @@ def test_history_tells_what_is_pinned() -> None:
     past.pinInChat.messageAddOnContextInfo.messageAddOnDurationInSecs = 86_400
     _, pin = told(made)
     assert (pin.kind, pin.pin_duration, pin.target.message_id) == ("pin", 86_400, "3EB01")
+    assert pin.data == {"shown": True}
     assert pin.sent_at.timestamp() == 1_700_000_000
 
 

@@ -11,6 +11,8 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
+from neonize.proto.waHistorySync.WAWebProtobufsHistorySync_pb2 import HistorySync
+from neonize.proto.waWeb.WAWebProtobufsWeb_pb2 import PinInChat
 
 from chats import pinbook, search
 from chats.intake import take_in
@@ -19,6 +21,7 @@ from chats.pinbook import Asker, Outcome, Wish
 from instances.events import webhooks
 from instances.events.models import OutgoingEvent
 from instances.models import Account, Instance
+from instances.whatsapp.adapter import read_history
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored, Target
 
 OWN_PHONE, OWN_LID = "5511900000001@s.whatsapp.net", "1001@lid"
@@ -450,6 +453,21 @@ def test_a_members_pin_where_only_admins_may(instance: Instance, rule: str) -> N
     take_in(instance, [known, arrived(**IN_GROUP), by_carla("pin", pin_duration=86_400)])
     assert not Pin.objects.exists()
     take_in(instance, [replace(by_carla("pin", pin_duration=86_400), sender=Party(BOB_LID), message_id="by Bob")])
+    assert Pin.objects.get().state == "pinned"
+
+
+@pytest.mark.parametrize("rule", ["locked", "announce"])
+def test_a_pin_of_the_history_where_only_admins_may(instance: Instance, rule: str) -> None:
+    """Was red: the history does not say who pinned, so nobody was an admin; the phone shows the pin."""
+    past = HistorySync(syncType=HistorySync.RECENT)
+    message = past.conversations.add(ID=GROUP).messages.add().message
+    message.key.ID, message.key.participant, message.message.conversation = "3EB01", BOB_LID, "hello"
+    message.messageTimestamp = int(START.timestamp())
+    message.pinInChat.type, message.pinInChat.senderTimestampMS = PinInChat.PIN_FOR_ALL, int(START.timestamp() * 1000)
+    _, events = read_history(past.SerializeToString(), Party(OWN_PHONE, OWN_LID))
+    known = GroupChanged(GROUP, START, admins=(CARLA_LID,), **{rule: True})  # type: ignore[arg-type]
+    take_in(instance, [known])
+    assert take_in(instance, list(events), live=False).unknown_groups == set()
     assert Pin.objects.get().state == "pinned"
 
 

@@ -1,7 +1,9 @@
 """What the phones do to a chat and its messages, and what becomes of our pins; the wire's side is in tests/e2e."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -114,6 +116,34 @@ def test_every_change_of_a_pin_is_an_event(instance: Instance) -> None:
     told = [json.loads(event.body)["data"]["change"] for event in OutgoingEvent.objects.filter(kind="message.pin")]
     assert sorted(told) == sorted(PinEvent.objects.values_list("kind", flat=True))
     assert set(told) == {"seen", "replaced", "kept", "deleted", "expired", "missed"}
+
+
+def test_pins_of_the_history_are_no_events(instance: Instance) -> None:
+    """Was red: whoever linked a phone was told of each pin in it, as if it had just been made."""
+    webhooks.add(instance, "https://crm.example.com/", ["message.pin"])
+    take_in(instance, [arrived(message_id=f"3EB0{number}", disappears_after=DAY) for number in range(4)])
+    now = timezone.now()
+    Message.objects.update(disappears_at=now + timedelta(days=1))
+    made = [replace(action("pin", f"3EB0{n}", n, pin_duration=WEEK), sent_at=now + timedelta(0, n)) for n in range(4)]
+    take_in(instance, made, live=False)
+    done = [action("keep", "3EB02", 20, data={"kept": True}), action("delete", "3EB03", 21)]
+    take_in(instance, [*done], live=False)
+    assert set(PinEvent.objects.values_list("kind", flat=True)) == {"seen", "replaced", "kept", "deleted"}
+    assert not OutgoingEvent.objects.exists()
+    take_in(instance, [replace(action("pin", "3EB02", 30), sent_at=now + timedelta(hours=1))])
+    assert OutgoingEvent.objects.count() == 1
+
+
+def test_news_of_the_historys_pins_are_for_pages_alone(
+    instance: Instance, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[dict[str, Any]] = []
+    monkeypatch.setattr("chats.news.service.publish", lambda uid, topic, payload: published.append(payload))
+    for live in (False, True):
+        pinned = action("pin", "3EB01", 10 + live, pin_duration=WEEK)
+        with django_capture_on_commit_callbacks(execute=True):
+            take_in(instance, [arrived(), pinned], live=live)
+    assert [len(payload["events"]) for payload in published] == [0, 1]
 
 
 def test_a_message_that_disappeared_is_not_pinned(instance: Instance) -> None:

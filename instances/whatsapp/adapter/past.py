@@ -150,7 +150,10 @@ def _past_edit(edit: ev.MessageArrived, original: str, protocol: ProtocolMessage
 
 
 def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.MessageArrived:
-    """The pin under which the phone shows a message, as if it had just been told."""
+    """The pin under which the phone shows a message, as if it had just been told; `shown` says that it does.
+
+    Who pinned it is not said unless it was us: in a group nobody is named but the group.
+    """
     seconds = pin.messageAddOnContextInfo.messageAddOnDurationInSecs
     return replace(
         pinned,
@@ -161,7 +164,7 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
         kind="pin",
         text="",
         push_name="",
-        data={},
+        data={"shown": True},
         quoted_id="",
         disappears_after=0,
         target=ev.Target(pinned.message_id, by_same_author=False),
