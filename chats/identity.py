@@ -9,18 +9,28 @@ only later, what was filed under the LID is moved: `_learn` does that.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import BigIntegerField, Q
 
 from chats import pinbook, twins
 from chats.models import Chat, Contact, Message, Rule
 from instances.models import Instance
 from instances.whatsapp.events import Party
+from portal.prepared import IsOneOf, Prepared, Texts
 
 PHONE = "@s.whatsapp.net"
 LID = "@lid"
 
 # SQLite takes 32,766 parameters a statement, and each name is two.
 MOST_NAMES = 5_000
+
+# No index has the senders: all of the instance's messages are read, so it is asked once for many.
+_FILED_UNDER = Prepared(
+    lambda instance, names: (
+        Message.objects.filter(IsOneOf("sender", names), instance=instance).order_by().values_list("sender").distinct()
+    ),
+    instance=BigIntegerField(),
+    names=Texts(),
+)
 
 _KINDS = {
     "s.whatsapp.net": Chat.Kind.DIRECT,
@@ -58,9 +68,17 @@ class Directory:
     # People of whom something may be stored, and who had no name until now.
     named: set[str] = field(default_factory=set)
     _made: set[int] = field(default_factory=set)
+    # LIDs that come with a phone number, and may turn out to be news; and by LID, whether messages are filed under it.
+    _paired: set[str] = field(default_factory=set)
+    _filed: dict[str, bool] = field(default_factory=dict)
 
-    def foresee(self, parties: Iterable[Party]) -> None:
-        """Read at once what is known of those a batch is about; without it, each is asked for when met."""
+    def foresee(self, parties: Iterable[Party], people: Iterable[Party] = ()) -> None:
+        """Read at once what is known of those a batch is about; without it, each is asked for when met.
+
+        `people`: those it tells both names of, besides.
+        """
+        parties = list(parties)
+        self._paired.update(lid for phone, lid in map(_names, (*parties, *people)) if phone and lid)
         for known in self._known(parties):
             for chat in Chat.objects.filter(known, instance=self.instance):
                 self._foreseen.update(dict.fromkeys(filter(None, (chat.jid, chat.lid)), chat))
@@ -205,11 +223,20 @@ class Directory:
             by_lid.delete()
         contact.jid, contact.lid = phone, lid
         contact.save()
-        _refile_messages(self.instance, lid, phone)
+        if self._has_messages(lid):
+            _refile_messages(self.instance, lid, phone)
         _merge_chats(self.instance, lid, phone, contact.called)
         self._chats.clear()
         self._contacts.clear()
         self._foreseen.clear()
+
+    def _has_messages(self, lid: str) -> bool:
+        """Whether any are filed under a LID; found out at the first of a batch's that is asked for, for all of them."""
+        if lid not in self._filed:
+            asked = (self._paired | {lid}) - self._filed.keys()
+            there = {sender for (sender,) in _FILED_UNDER.rows(instance=self.instance.pk, names=asked)}
+            self._filed.update((one, one in there) for one in asked)
+        return self._filed[lid]
 
 
 def _names(party: Party) -> tuple[str, str]:
@@ -230,8 +257,6 @@ def _called(chat: Chat, name: str) -> Chat:
 def _refile_messages(instance: Instance, lid: str, phone: str) -> None:
     """File what came under the LID under the phone number; a message that came under both stays once."""
     under_lid = Message.objects.filter(instance=instance, sender=lid)
-    if not under_lid.exists():
-        return
     under_phone = Message.objects.filter(instance=instance, sender=phone)
     twins.join(under_phone, under_lid, ("chat_id", "message_id"))
     under_lid.update(sender=phone)

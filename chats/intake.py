@@ -74,7 +74,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     events = [harmless.event(event) for event in events]
     # All names first: a later event may tell that two chats are one, and rows
     # made before that would point to the one that is no more.
-    directory.foresee(_parties(events))
+    directory.foresee(_parties(events), _people(events))
     for event in events:
         _meet(directory, event)
     rows: list[Message] = []
@@ -123,6 +123,12 @@ def _parties(events: Sequence[Stored]) -> Iterator[Party]:
             yield event.person
         elif isinstance(event, GroupChanged):
             yield Party(event.jid)
+
+
+def _people(events: Sequence[Stored]) -> Iterator[Party]:
+    for event in events:
+        if isinstance(event, GroupChanged):
+            yield from event.people
 
 
 def _meet(directory: Directory, event: Stored) -> None:

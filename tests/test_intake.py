@@ -2,11 +2,14 @@
 
 import itertools
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +144,21 @@ def test_instances_do_not_share_people(instance: Instance) -> None:
     take_in(instance, [arrived()])
     take_in(other, [arrived()])
     assert (Message.objects.count(), Chat.objects.count(), Contact.objects.count()) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("by_a_group", [True, False])
+def test_many_second_names_read_the_messages_once(instance: Instance, by_a_group: bool) -> None:
+    """Was red: once for each, with everybody's messages waiting meanwhile; no index has the senders."""
+    both = [Party(f"55218{number:08}@s.whatsapp.net", f"{2000 + number}@lid") for number in range(50)]
+    take_in(instance, [PersonKnown(Party(party.alt)) for party in both])
+    told: list[Stored] = [PersonKnown(party) for party in both]
+    if by_a_group:
+        told = [GroupChanged(GROUP, START, people=tuple(both))]
+    with CaptureQueriesContext(connection) as queries:
+        take_in(instance, told)
+    reads = r'SELECT .*FROM "chats_message" WHERE .*"sender"'
+    assert len([one for one in queries if re.match(reads, one["sql"])]) <= 1
+    assert not Contact.objects.filter(jid__endswith="@lid").exists()
 
 
 # --- One message under two names ---------------------------------------------------
