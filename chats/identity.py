@@ -71,6 +71,8 @@ class Directory:
     # LIDs that come with a phone number, and may turn out to be news; and by LID, whether messages are filed under it.
     _paired: set[str] = field(default_factory=set)
     _filed: dict[str, bool] = field(default_factory=dict)
+    # What rules there are; None while nobody has asked.
+    _rules: list[Rule] | None = None
 
     def foresee(self, parties: Iterable[Party], people: Iterable[Party] = ()) -> None:
         """Read at once what is known of those a batch is about; without it, each is asked for when met.
@@ -225,10 +227,21 @@ class Directory:
         contact.save()
         if self._has_messages(lid):
             _refile_messages(self.instance, lid, phone)
+        self._rename_in_rules(lid, phone)
         _merge_chats(self.instance, lid, phone, contact.called)
         self._chats.clear()
         self._contacts.clear()
         self._foreseen.clear()
+
+    def _rename_in_rules(self, lid: str, phone: str) -> None:
+        """Let rules go on for somebody whose messages stand under their number from now on."""
+        if self._rules is None:
+            self._rules = list(Rule.objects.filter(instance=self.instance))
+        for rule in self._rules:
+            if lid in rule.people:
+                # Both names may stand there.
+                rule.people = list(dict.fromkeys(phone if one == lid else one for one in rule.people))
+                Rule.objects.filter(pk=rule.pk).update(people=rule.people)
 
     def _has_messages(self, lid: str) -> bool:
         """Whether any are filed under a LID; found out at the first of a batch's that is asked for, for all of them."""
@@ -255,11 +268,16 @@ def _called(chat: Chat, name: str) -> Chat:
 
 
 def _refile_messages(instance: Instance, lid: str, phone: str) -> None:
-    """File what came under the LID under the phone number; a message that came under both stays once."""
+    """File what came under the LID, and pins made under it, under the phone number.
+
+    A message that came under both stays once.
+    """
     under_lid = Message.objects.filter(instance=instance, sender=lid)
     under_phone = Message.objects.filter(instance=instance, sender=phone)
     twins.join(under_phone, under_lid, ("chat_id", "message_id"))
     under_lid.update(sender=phone)
+    # Whoever pinned has written: the pin is a message of theirs.
+    pinbook.renamed(instance, lid, phone)
 
 
 def _merge_chats(instance: Instance, lid: str, phone: str, called: str) -> None:

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from chats import news
 from chats.models import Chat, Message, Pin, PinEvent
-from instances.models import Token
+from instances.models import Instance, Token
 from portal import clock
 from portal.prepared import Prepared, create, save
 
@@ -270,6 +270,16 @@ def moved(goes: Message, stays: Message) -> None:
     pin.message = stays
     save(pin)
     _find_its_place(pin)
+
+
+@transaction.atomic
+def renamed(instance: Instance, old: str, new: str) -> None:
+    """Call who made pins as their messages are called from now on: else nobody knows their name any more."""
+    lines = PinEvent.objects.filter(pin__message__instance=instance, actor=old)
+    pins = Pin.objects.filter(message__instance=instance, actor=old)
+    _lock(lambda: Chat.objects.filter(pk__in=lines.values("pin__message__chat")).order_by("pk"))
+    lines.update(actor=new)
+    pins.update(actor=new)
 
 
 @transaction.atomic

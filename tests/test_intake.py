@@ -139,6 +139,16 @@ def test_a_pin_moves_with_its_message(instance: Instance) -> None:
     assert Pin.objects.get().message.chat.jid == BOB_PHONE
 
 
+def test_who_pinned_keeps_their_name(instance: Instance) -> None:
+    """Was red: the pin said a LID that nobody had any more."""
+    lid_only: dict[str, Any] = {"sender": Party(BOB_LID), "chat": Party(GROUP), "is_group": True}
+    take_in(instance, [own("3EB02", chat=Party(GROUP), is_group=True)])
+    take_in(instance, [action("pin", "3EB02", 5, pin_duration=86_400, **lid_only)])
+    take_in(instance, [KNOWN])
+    pin = Pin.objects.get()
+    assert (pin.actor, pin.events.get().actor) == (BOB_PHONE, BOB_PHONE)
+
+
 def test_instances_do_not_share_people(instance: Instance) -> None:
     other = Instance.objects.create(account=instance.account, name="desk")
     take_in(instance, [arrived()])

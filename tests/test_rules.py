@@ -20,7 +20,7 @@ from instances import tokens
 from instances.models import Account, Instance, Token
 from instances.states import State as Connection
 from instances.whatsapp.errors import AdminsOnly
-from instances.whatsapp.events import MessageArrived, Party, Target
+from instances.whatsapp.events import MessageArrived, Party, PersonKnown, Target
 from portal.models import AuditLine
 from tests.test_batch import Clock
 from tests.test_pins import Owner, owner  # noqa: F401
@@ -144,6 +144,20 @@ def test_the_same_message_is_found_once(instance: Instance, by: By, chat: Chat) 
     chat.say("address: elm street")
     hit = RuleHit.objects.get()
     assert (hit.rule, hit.called) == (first, message)
+
+
+def test_a_person_whose_number_becomes_known(instance: Instance, by: By, chat: Chat) -> None:
+    """Was red: the rule named them by their LID for ever, and their messages came under the number."""
+    lid = "1002@lid"
+    chat.say("hello", lid)
+    rule(instance, by, words="address", people=(lid, "me"))
+    rule(instance, by, words="address", people=(BOB, lid), on=False)
+    chat.say("address", lid)
+    take_in(instance, [PersonKnown(Party(BOB, lid))])
+    chat.say("address", BOB)
+    chat.say("address", lid)
+    assert [called for called, _ in found()] == ["3EB002", "3EB003", "3EB004"]
+    assert [one.people for one in Rule.objects.order_by("pk")] == [[BOB, "me"], [BOB]]
 
 
 def test_the_limit_an_hour(owner: Owner, instance: Instance, by: By, chat: Chat, clock: Clock) -> None:
