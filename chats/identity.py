@@ -6,10 +6,10 @@ keep the phone number as the name wherever it is known. When it becomes known
 only later, what was filed under the LID is moved: `_learn` does that.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import BigIntegerField, Q
+from django.db.models import BigIntegerField, Exists, OuterRef, Q
 
 from chats import pinbook, twins
 from chats.models import Chat, Contact, Message, Rule
@@ -67,6 +67,8 @@ class Directory:
     new_groups: list[Chat] = field(default_factory=list)
     # People of whom something may be stored, and who had no name until now.
     named: set[str] = field(default_factory=set)
+    # What was done by one name to messages that came by the other, and could not be then: edits, deletions, pins.
+    within_reach: set[int] = field(default_factory=set)
     _made: set[int] = field(default_factory=set)
     # LIDs that come with a phone number, and may turn out to be news; and by LID, whether messages are filed under it.
     _paired: set[str] = field(default_factory=set)
@@ -226,9 +228,10 @@ class Directory:
         contact.jid, contact.lid = phone, lid
         contact.save()
         if self._has_messages(lid):
+            self.within_reach.update(_of_the_other_name(self.instance, lid, phone))
             _refile_messages(self.instance, lid, phone)
         self._rename_in_rules(lid, phone)
-        _merge_chats(self.instance, lid, phone, contact.called)
+        self.within_reach.update(_merge_chats(self.instance, lid, phone, contact.called))
         self._chats.clear()
         self._contacts.clear()
         self._foreseen.clear()
@@ -267,6 +270,15 @@ def _called(chat: Chat, name: str) -> Chat:
     return chat
 
 
+def _of_the_other_name(instance: Instance, lid: str, phone: str) -> Iterator[int]:
+    """Edits and deletions of what the same person wrote in the same chat by their other name: no author's, so far."""
+    mine = Message.objects.filter(instance=instance)
+    for one, other in ((lid, phone), (phone, lid)):
+        target = mine.filter(message_id=OuterRef("target_id"), chat=OuterRef("chat"), sender=other)
+        theirs = mine.filter(Exists(target), sender=one, kind__in=(Message.Kind.EDIT, Message.Kind.DELETE))
+        yield from theirs.values_list("pk", flat=True)
+
+
 def _refile_messages(instance: Instance, lid: str, phone: str) -> None:
     """File what came under the LID, and pins made under it, under the phone number.
 
@@ -280,8 +292,16 @@ def _refile_messages(instance: Instance, lid: str, phone: str) -> None:
     pinbook.renamed(instance, lid, phone)
 
 
-def _merge_chats(instance: Instance, lid: str, phone: str, called: str) -> None:
-    """One chat for both names, with all messages of both."""
+def _of_the_other_chat(one: Chat, other: Chat) -> Iterator[int]:
+    """What was done in one chat to messages that are in the other alone."""
+    target = Message.objects.filter(instance=one.instance_id, message_id=OuterRef("target_id"))
+    done = one.messages.filter(kind__in=Message.CHANGING)
+    done = done.filter(Exists(target.filter(chat=other)), ~Exists(target.filter(chat=one)))
+    yield from done.values_list("pk", flat=True)
+
+
+def _merge_chats(instance: Instance, lid: str, phone: str, called: str) -> Collection[int]:
+    """One chat for both names, with all messages of both; returns what now has its target in its own chat."""
     mine = Chat.objects.filter(instance=instance)
     old = mine.filter(Q(jid=lid) | Q(lid=lid)).exclude(jid=phone).first()
     new = mine.filter(jid=phone).first()
@@ -290,7 +310,8 @@ def _merge_chats(instance: Instance, lid: str, phone: str, called: str) -> None:
         if chat is not None:
             chat.jid, chat.lid, chat.name = phone, lid, called or chat.name
             chat.save(update_fields=["jid", "lid", "name"])
-        return
+        return ()
+    within_reach = [*_of_the_other_chat(old, new), *_of_the_other_chat(new, old)]
     twins.join(new.messages.all(), old.messages.all(), ("sender", "message_id"))
     old.messages.update(chat=new)
     Rule.objects.filter(chat=old).update(chat=new)
@@ -300,3 +321,4 @@ def _merge_chats(instance: Instance, lid: str, phone: str, called: str) -> None:
     new.lid = lid
     new.save()
     pinbook.chats_joined(new)
+    return within_reach

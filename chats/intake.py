@@ -29,9 +29,6 @@ from instances.models import Instance
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, PinSettled, Stored
 from portal.prepared import IsOneOf, Prepared, Texts
 
-# They change their target; reactions and votes only stand beside it.
-CHANGING = (Message.Kind.EDIT, Message.Kind.DELETE, Message.Kind.PIN, Message.Kind.KEEP)
-
 # Of a batch's five hundred ids, Django and the driver would make five hundred parameters, and take long for it.
 _WITH_IDS = Prepared(
     lambda instance, ids: Message.objects.filter(IsOneOf("message_id", ids), instance=instance),
@@ -41,7 +38,7 @@ _WITH_IDS = Prepared(
 # Neither database sees by itself that none of many ids is empty, which is what the index is limited to.
 _WAITING = Prepared(
     lambda instance, ids: Message.objects.filter(
-        IsOneOf("target_id", ids), instance=instance, kind__in=CHANGING
+        IsOneOf("target_id", ids), instance=instance, kind__in=Message.CHANGING
     ).exclude(target_id=""),
     instance=BigIntegerField(),
     ids=Texts(),
@@ -256,18 +253,14 @@ def _take_its_row(message: Message, old: Message) -> None:
 
 def _apply_changes(directory: Directory, fresh: list[Message], taken: Taken) -> None:
     """Carry out the edits, deletions and pins that now have their target, oldest first."""
-    instance = directory.instance
-    actions = [row for row in fresh if row.kind in CHANGING]
+    actions = [row for row in fresh if row.kind in Message.CHANGING]
     new = {id(row) for row in actions}
     there = {action.pk for action in actions}
-    actions += [row for row in _waiting_for(instance, fresh) if row.pk not in there]
-    if taken.judged:
-        open_ones = Message.objects.filter(chat__in=taken.judged, kind__in=CHANGING, data__waits=True)
-        actions += [row for row in open_ones if row.pk not in there]
+    actions += [row for row in _possible_now(directory, fresh, taken) if row.pk not in there]
     if not actions:
         return
     targets: dict[tuple[int, str], list[Message]] = defaultdict(list)
-    wanted = Message.objects.filter(instance=instance, message_id__in={row.target_id for row in actions})
+    wanted = Message.objects.filter(instance=directory.instance, message_id__in={row.target_id for row in actions})
     for message in wanted.exclude(kind__in=Message.ACTIONS).select_related("chat"):
         targets[(message.chat_id, message.message_id)].append(message)
     for action in sorted(actions, key=lambda row: (row.sent_at, id(row) in new)):
@@ -283,6 +276,16 @@ def _apply_changes(directory: Directory, fresh: list[Message], taken: Taken) -> 
         else:
             if action.data.get("waits"):
                 _wait_for_admins(action, False)
+
+
+def _possible_now(directory: Directory, fresh: list[Message], taken: Taken) -> Iterable[Message]:
+    """What was done before, and could not be then: its message was not there, or nobody knew whether its author may."""
+    rows = _waiting_for(directory.instance, fresh)
+    if directory.within_reach:
+        rows += Message.objects.filter(pk__in=directory.within_reach)
+    if taken.judged:
+        rows += Message.objects.filter(chat__in=taken.judged, kind__in=Message.CHANGING, data__waits=True)
+    return {row.pk: row for row in rows}.values()
 
 
 def _waiting_for(instance: Instance, fresh: list[Message]) -> list[Message]:

@@ -260,6 +260,50 @@ def test_one_chat_shows_no_more_pins_than_whatsapp(instance: Instance) -> None:
     assert sorted(shown) == ["3EB03", "3EB04", "3EB05"]
 
 
+@BOTH
+def test_what_was_done_by_the_other_name_is_done_once_both_are_known(instance: Instance, first: Any) -> None:
+    """Was red: it waited for ever, though it stood in the message's own chat by then."""
+    second = UNDER_PHONE if first is UNDER_LID else UNDER_LID
+    take_in(instance, [arrived(**first), arrived("3EB02", **first), arrived("3EB03", **first)])
+    done = [
+        action("edit", "3EB01", 5, "mended", **second),
+        action("delete", "3EB02", 6, **second),
+        action("pin", "3EB03", 7, pin_duration=604_800, **second),
+    ]
+    take_in(instance, done)
+    assert take_in(instance, [KNOWN]).changed == set(Message.objects.filter(kind="text").values_list("pk", flat=True))
+    edited, deleted, pinned = Message.objects.filter(kind="text").order_by("message_id")
+    assert (edited.text, edited.edited_at) == ("mended", START + timedelta(seconds=5))
+    assert deleted.deleted_at == START + timedelta(seconds=6)
+    assert (pinned.pin.state, pinned.pin.actor, pinned.pin.events.count()) == ("pinned", BOB_PHONE, 1)
+
+
+@BOTH
+def test_what_its_author_did_by_the_other_name_in_a_group(instance: Instance, first: Any) -> None:
+    """Was red: nobody but the author may, and nobody knew that it was."""
+    place: dict[str, Any] = {"chat": Party(GROUP), "is_group": True}
+    second = UNDER_PHONE if first is UNDER_LID else UNDER_LID
+    take_in(instance, [GroupChanged(GROUP, START, admins=(CARLA_LID,)), arrived(**first | place)])
+    take_in(instance, [arrived("3EB02", **first | place), action("edit", "3EB01", 5, "mended", **second | place)])
+    take_in(instance, [action("delete", "3EB02", 6, **second | place)])
+    take_in(instance, [KNOWN])
+    edited, deleted = Message.objects.filter(kind="text").order_by("message_id")
+    assert (edited.text, deleted.deleted_at) == ("mended", START + timedelta(seconds=6))
+
+
+def test_what_was_done_already_is_not_done_again(instance: Instance) -> None:
+    """What a member tried stays undone when chats become one, though they are an admin by now."""
+    theirs: dict[str, Any] = {"target": Target("3EB02", by_same_author=False), "sender": Party(BOB_LID)}
+    tried = replace(action("delete", "3EB02", 5, **IN_GROUP), **theirs)
+    take_in(instance, [GroupChanged(GROUP, START, admins=(CARLA_LID,)), own("3EB02", **IN_GROUP), tried])
+    take_in(instance, [GroupChanged(GROUP, START, admins=(BOB_LID,))])
+    take_in(instance, [arrived(**UNDER_LID), action("pin", "3EB01", 5, pin_duration=86_400, **UNDER_LID)])
+    take_in(instance, [arrived("3EB03", **UNDER_PHONE)])
+    assert take_in(instance, [KNOWN]).changed == set()
+    assert Message.objects.get(message_id="3EB02").deleted_at is None
+    assert Pin.objects.get().events.count() == 1
+
+
 # --- Our own, of the number linked then ---------------------------------------------------
 
 
@@ -664,6 +708,8 @@ STORY = [
     arrived("3EB03", "three", chat=Party(BOB_LID), sender=Party(BOB_LID), sent_at=START + timedelta(seconds=8)),
     action("delete", "3EB03", 9),
     arrived("3EB04", "four", chat=Party(BOB_PHONE), sender=Party(BOB_PHONE), sent_at=START + timedelta(seconds=10)),
+    action("edit", "3EB04", 11, "four, mended", chat=Party(BOB_LID), sender=Party(BOB_LID)),
+    action("pin", "3EB04", 12, pin_duration=86_400, chat=Party(BOB_LID), sender=Party(BOB_LID)),
 ]
 # What the phone tells of before: he was called otherwise then, and only one of his names is told.
 PAST = [
@@ -697,7 +743,7 @@ class AnyOrder(HypothesisTestCase):
             ("3EB01", "one, mended twice", False),
             ("3EB02", "two", False),
             ("3EB03", "three", True),
-            ("3EB04", "four", False),
+            ("3EB04", "four, mended", False),
             ("3EB05", "five", False),
         ]
         assert Message.objects.count() == len(STORY) + 2
@@ -707,4 +753,5 @@ class AnyOrder(HypothesisTestCase):
         assert [(pin.message.message_id, pin.state, pin.duration) for pin in pins] == [
             ("3EB01", "pinned", 86_400),
             ("3EB02", "pinned", 86_400),
+            ("3EB04", "pinned", 86_400),
         ]

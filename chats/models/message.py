@@ -51,6 +51,8 @@ class Message(models.Model):
 
     # These act on another message (`target_id`) instead of saying something.
     ACTIONS = frozenset({Kind.REACTION, Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.POLL_VOTE, Kind.KEEP})
+    # These change it; reactions and votes only stand beside it.
+    CHANGING = (Kind.EDIT, Kind.DELETE, Kind.PIN, Kind.KEEP)
 
     # No indexes of their own: the two below begin with these columns, and each
     # further one costs every message that comes in.
