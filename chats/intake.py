@@ -186,7 +186,8 @@ def _group_change(directory: Directory, event: GroupChanged, taken: Taken) -> li
     """Bring the group's row up to date; a line for the chat if there is something to say."""
     chat = directory.chat(Party(event.jid))
     for name, value in (("name", event.name), ("locked", event.locked), ("announce", event.announce)):
-        if value is not None:
+        # What history calls it is from before.
+        if value is not None and (directory.live or name != "name" or not chat.name):
             setattr(chat, name, harmless.name(value) if isinstance(value, str) else value)
     if event.admins is not None:
         if chat.admins is None:

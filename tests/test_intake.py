@@ -679,6 +679,13 @@ def test_a_group_is_brought_up_to_date(instance: Instance) -> None:
     assert Message.objects.get().kind == "system", "the same change twice is one line"
 
 
+def test_history_puts_no_old_name_over_a_groups_newer_one(instance: Instance) -> None:
+    """Was red: it was called as it was when the phone wrote its history, until it was renamed again."""
+    for name, live in (("oldest", False), ("new", True), ("old", False)):
+        take_in(instance, [GroupChanged(GROUP, START, name=name)], live=live)
+        assert Chat.objects.get().name == ("oldest" if name == "oldest" else "new")
+
+
 def test_a_group_tells_both_names_of_its_people(instance: Instance) -> None:
     take_in(instance, [arrived(chat=Party(BOB_LID), sender=Party(BOB_LID))])
     take_in(instance, [GroupChanged(GROUP, START, name="Sales", people=(Party(BOB_PHONE, BOB_LID),))])
