@@ -762,3 +762,48 @@ class AnyOrder(HypothesisTestCase):
             ("3EB02", "pinned", 86_400),
             ("3EB04", "pinned", 86_400),
         ]
+
+
+# Unreadable at first, and what was done to them by the other name; in the end, who it was.
+UNDER_TWO_NAMES: list[Stored] = [
+    replace(UNREADABLE, **UNDER_PHONE),
+    arrived(disappears_after=86_400, **UNDER_PHONE),
+    action("edit", "3EB01", 11, "hello, Ana", **UNDER_LID),
+    action("pin", "3EB01", 12, pin_duration=604_800, **UNDER_LID),
+    action("keep", "3EB01", 13, data={"kept": True}, **UNDER_LID),
+    replace(UNREADABLE, message_id="3EB02", **UNDER_LID),
+    arrived("3EB02", **UNDER_LID),
+    action("edit", "3EB02", 14, "hello, all", **UNDER_PHONE),
+    action("delete", "3EB02", 15, **UNDER_PHONE),
+    arrived("3EB03", **UNDER_LID | IN_GROUP),
+    action("edit", "3EB03", 16, "hello, Carla", **UNDER_PHONE | IN_GROUP),
+    action("pin", "3EB03", 17, pin_duration=604_800, **UNDER_PHONE | IN_GROUP),
+    KNOWN,
+]
+
+
+class AnyOrderOfNames(HypothesisTestCase):
+    """The same, where nothing tells that the two names are one but the last of these, wherever it comes."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        order=st.permutations(UNDER_TWO_NAMES),
+        cuts=st.sets(st.integers(1, len(UNDER_TWO_NAMES) - 1), max_size=9),
+        live=st.lists(st.booleans(), min_size=10, max_size=10),
+    )
+    def test_the_same_is_known_at_the_end(self, order: list[Stored], cuts: set[int], live: list[bool]) -> None:
+        instance = make_instance()
+        bounds = itertools.pairwise([0, *sorted(cuts), len(order)])
+        for (start, end), now in zip(bounds, live, strict=False):
+            take_in(instance, order[start:end], live=now)
+        kept, deleted, grouped = Message.objects.exclude(kind__in=Message.ACTIONS).order_by("message_id")
+        assert [row.text for row in (kept, deleted, grouped)] == ["hello, Ana", "hello, all", "hello, Carla"]
+        assert (kept.disappears_at, deleted.deleted_at) == (None, START + timedelta(seconds=15))
+        for message, second in ((kept, 12), (grouped, 17)):
+            pin, lines = message.pin, [line.kind for line in message.pin.events.all()]
+            assert (pin.state, pin.actor, pin.expires_at) == (
+                "pinned", BOB_PHONE, START + timedelta(seconds=second, days=7),
+            )  # fmt: skip
+            assert (lines[0], lines.count("seen")) == ("seen", 1)
+        found = search.search([instance.pk], search.parse("hello")).hits
+        assert {hit.message for hit in found} == {kept, grouped}
