@@ -15,7 +15,6 @@ from datetime import timedelta
 from django.db import DatabaseError
 from django.utils import timezone
 
-from chats.intake import CHANGING
 from chats.models import Chat, Message
 from instances.models import Instance
 from instances.whatsapp.adapter import Client
@@ -106,7 +105,7 @@ def _unknown(instance: Instance) -> list[str]:
     groups = Chat.objects.filter(instance=instance, kind=Chat.Kind.GROUP).order_by("-last_message_at")
     unjudged = dict(groups.filter(admins__isnull=True).values_list("pk", "jid")[:MOST])
     waiting = Message.objects.filter(
-        chat__in=unjudged, kind__in=CHANGING, sent_at__gte=timezone.now() - WAITING, data__waits=True
+        chat__in=unjudged, kind__in=Message.CHANGING, sent_at__gte=timezone.now() - WAITING, data__waits=True
     )
     found = [unjudged[chat] for chat in waiting.values_list("chat", flat=True).distinct()]
     return list(dict.fromkeys([*found, *groups.filter(name="").values_list("jid", flat=True)[:MOST]]))
