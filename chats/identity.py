@@ -69,6 +69,9 @@ class Directory:
     named: set[str] = field(default_factory=set)
     # What was done by one name to messages that came by the other, and could not be then: edits, deletions, pins.
     within_reach: set[int] = field(default_factory=set)
+    # Rows are being made: names stay as they are. A LID may come with two numbers in one batch (who has a new one, or
+    # lies), and to learn the other again would take away a chat that a row just made is in.
+    settled: bool = False
     _made: set[int] = field(default_factory=set)
     # LIDs that come with a phone number, and may turn out to be news; and by LID, whether messages are filed under it.
     _paired: set[str] = field(default_factory=set)
@@ -215,7 +218,7 @@ class Directory:
             contact = Contact.objects.create(instance=self.instance, jid=phone or lid, lid=lid or None)
             self._made.add(contact.pk)
             return contact
-        if phone and lid and (contact.jid, contact.lid) != (phone, lid):
+        if phone and lid and not self.settled and (contact.jid, contact.lid) != (phone, lid):
             self._learn(contact, by_lid, phone, lid)
         return contact
 

@@ -74,6 +74,7 @@ def take_in(instance: Instance, events: Sequence[Stored], *, live: bool = True) 
     directory.foresee(_parties(events), _people(events))
     for event in events:
         _meet(directory, event)
+    directory.settled = True
     rows: list[Message] = []
     for event in events:
         if isinstance(event, MessageArrived):

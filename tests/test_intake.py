@@ -125,6 +125,22 @@ def test_both_names_learnt_within_a_batch(instance: Instance) -> None:
     assert (Chat.objects.count(), Message.objects.count()) == (1, 4)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_lid_with_two_numbers_in_a_batch(instance: Instance, turned: bool) -> None:
+    """Was red: who has a new number and writes, or lies about it, had the whole batch refused by the database."""
+    former = Party(BOB_LID, "5522999990000@s.whatsapp.net")
+    batch = [
+        arrived("3EB01", **UNDER_LID),
+        arrived("3EB02", chat=Party(former.alt), sender=former),
+        arrived("3EB03"),
+        arrived("3EB04", chat=former, sender=former),
+    ]
+    for _ in range(2):
+        take_in(instance, batch[::-1] if turned else batch)
+        connection.check_constraints()
+    assert set(Message.objects.values_list("message_id", flat=True)) == {one.message_id for one in batch}
+
+
 def test_a_message_known_under_both_names_stays_once(instance: Instance) -> None:
     take_in(instance, [arrived(chat=Party(BOB_LID), sender=Party(BOB_LID))])
     take_in(instance, [arrived(chat=Party(BOB_PHONE), sender=Party(BOB_PHONE))])

@@ -126,14 +126,12 @@ class World(RuleBasedStateMachine):
         def statement(execute: Callable[..., Any], *arguments: Any) -> Any:
             self.never_two_owners()
             # Others' whole rounds do not fit into a transaction: in SQLite's they would wait for its end, and what
-            # PostgreSQL lets through there has a test of its own.
-            if connection.in_atomic_block or not waiting:
+            # PostgreSQL lets through there has a test of its own. At the beginning of one its turn to write is taken.
+            if connection.in_atomic_block or not waiting or arguments[0].startswith("BEGIN"):
                 return execute(*arguments)
             before, after = waiting.pop()
             happen(before)
             result = execute(*arguments)
-            if arguments[0].startswith("BEGIN"):
-                return result
             happen(after)
             return result
 
