@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from instances.whatsapp.errors import NotConnected
 from tests.e2e.scene import Scene
 from tests.kills.house import until
 from tests.loopback import Actor
@@ -52,11 +53,17 @@ class Writing:
 
 @dataclass
 class Said:
-    """What a caller was told of a pin: the status, 0 when the connection broke, -1 when it hung."""
+    """What a caller was told of a pin: the status, 0 when the connection broke, -1 when it hung; and the sentence."""
 
     message_id: str
     status: int
     seconds: float
+    sentence: str = ""
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether a caller can do nothing about it."""
+        return self.status not in HONEST and (self.status, self.sentence) != (500, str(NotConnected()))
 
 
 class Calling:
@@ -91,19 +98,23 @@ class Calling:
         body = json.dumps({"pin": True, "messageId": message_id, "duration": "7d"})
         headers = {"Content-Type": "application/json", "token": self._scene.token}
         connection = http.client.HTTPConnection("127.0.0.1", self._scene.portal.port, timeout=HUNG_SECONDS)
-        began = time.monotonic()
+        began, sentence = time.monotonic(), ""
         try:
             connection.request("POST", "/api/chat/pinMessage/shop", body, headers)
-            status = connection.getresponse().status
+            answer = connection.getresponse()
+            status, said = answer.status, answer.read()
+            sentence = "" if status == 200 else json.loads(said)["error"]["message"]
         except ConnectionRefusedError:
             return None
         except TimeoutError:
             status = -1
+        except ValueError:
+            sentence = "no JSON"
         except (OSError, http.client.HTTPException):
             status = 0
         finally:
             connection.close()
-        return Said(message_id, status, time.monotonic() - began)
+        return Said(message_id, status, time.monotonic() - began, sentence)
 
     def end(self) -> None:
         """Every caller has heard something."""
@@ -168,7 +179,7 @@ def reckon(scene: Scene, sent: list[str], said: list[Said], contact: Actor) -> R
         done_recorded_not=len(set(seen) & (recorded["refused"] | recorded["not_sent"]) - recorded["acknowledged"]),
         done_twice=sum(count > 1 for count in seen.values()),
         hung=sum(one.status == -1 for one in said),
-        strange=sum(one.status not in HONEST for one in said),
+        strange=sum(one.is_strange for one in said),
         answers=dict(Counter(one.status for one in said)),
     )
 
