@@ -124,7 +124,7 @@ def test_a_refused_row_is_not_quoted(formatter: logging.Formatter) -> None:
 def test_a_row_that_postgresql_refuses() -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("INSERT INTO instances_account (name) VALUES ('come to the back door at nine')")
+            cursor.execute("INSERT INTO instances_account (name) VALUES (%s)", [RefusedRow.diag.message_detail])
     except IntegrityError:
         text = tracing.Lines().format(record(exc_info=sys.exc_info()))
     assert "violates" in text
