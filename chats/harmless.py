@@ -17,6 +17,7 @@ from typing import Any
 from instances.whatsapp.events import GroupChanged, MessageArrived, Party, PersonKnown, Stored
 
 LONGEST_NAME = 200
+LONGEST_ID = 128
 # As much as WhatsApp's own apps let anybody write.
 LONGEST_TEXT = 65_536
 # A group's 10,000 people fit in.
@@ -54,6 +55,11 @@ def event(given: Stored) -> Stored:
 def text(given: str, longest: int = LONGEST_TEXT) -> str:
     """Text that can be stored, with the replacement character for what cannot."""
     return _NO_TEXT.sub("\ufffd", given[:longest])
+
+
+def message_id(given: str) -> str:
+    """A message's id as it is stored: its sender's client chose it."""
+    return text(given, LONGEST_ID)
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from instances.whatsapp import connector
 from instances.whatsapp.connector import Connector
+from tests.test_session import until
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -37,13 +37,6 @@ def run(work: Callable[[Any], Awaitable[None]]) -> None:
         await work(made)
 
     asyncio.run(go())
-
-
-async def until(true: Callable[[], Any]) -> None:
-    limit = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < limit
-        await asyncio.sleep(0.01)
 
 
 async def beats(one: Any, outcomes: list[Any]) -> None:

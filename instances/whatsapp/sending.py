@@ -90,26 +90,26 @@ def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], object],
 
 def send_pin(order: PinOrder, store: Callable[[list[PinSettled]], object], client: Client) -> dict[str, Any]:
     """Send a pin or an unpin, and record what came of it; `store` has what the database does not take just now."""
-    settled, began = partial(_record, store, order.attempt), time.monotonic()
+    settled = partial(_record, store, order.attempt, time.monotonic())
     try:
         stanza_id, at = client.send_pin(
             order.chat, order.message_id, order.from_me, order.participant, order.duration, lambda: order.in_time
         )
     except Refused as error:
-        settled(Outcome.REFUSED, began, detail=error.reason)
+        settled(Outcome.REFUSED, detail=error.reason)
         return error_reply(error)
     except (NotConnected, Busy, NotAllowed) as error:
-        settled(Outcome.NOT_SENT, began, detail=str(error))
+        settled(Outcome.NOT_SENT, detail=str(error))
         return error_reply(error)
     except NotConfirmed as error:
-        settled(Outcome.UNCONFIRMED, began)
+        settled(Outcome.UNCONFIRMED)
         return error_reply(error)
-    settled(Outcome.ACKNOWLEDGED, began, at=at, stanza_id=stanza_id)
+    settled(Outcome.ACKNOWLEDGED, at=at, stanza_id=stanza_id)
     return {"stanza_id": stanza_id}
 
 
 def _record(
-    store: Callable[[list[PinSettled]], object], attempt: str, outcome: Outcome, began: float, **facts: Any
+    store: Callable[[list[PinSettled]], object], attempt: str, began: float, outcome: Outcome, **facts: Any
 ) -> None:
     """Write the outcome down before anybody hears of it."""
     try:

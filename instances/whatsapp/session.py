@@ -327,7 +327,7 @@ class Session:
 
     def _is_stored(self, message_id: str) -> bool:
         # As it is stored (`chats.intake`): its sender chose it.
-        rows = Message.objects.filter(instance=self.instance, message_id=harmless.text(message_id, 128))
+        rows = Message.objects.filter(instance=self.instance, message_id=harmless.message_id(message_id))
         try:
             return database.call(rows.exclude(kind=Message.Kind.UNREADABLE).exists)
         except (DataError, ValueError):

@@ -32,6 +32,7 @@ from neonize.events import (
 )
 from neonize.proto import Neonize_pb2 as pb
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.utils.enum import ClientName, ClientType, Presence, ReceiptType
 
 from instances.whatsapp import events as ev
@@ -254,13 +255,7 @@ class Client:
             self._hindrances.check_contact(chat)
         sent_at = datetime.now(UTC)
         message = outgoing.pin(chat, message_id, from_me, participant, duration, sent_at)
-        try:
-            with self._custody.sending():
-                self._pass_to_send(in_time)
-                response = self._client.send_message(jids.of(chat), message)
-        except exc.SendMessageError as error:
-            raise refusals.of_a_message(str(error)) from error
-        return str(response.ID), sent_at
+        return str(self._put_on_wire(jids.of(chat), message, in_time).ID), sent_at
 
     def send_text(
         self, chat: str, text: str, quoted: tuple[str, str, str] | None, *, look_up: bool, in_time: InTime
@@ -275,13 +270,8 @@ class Client:
         is_group = to.Server == "g.us"
         if not is_group:
             self._hindrances.check_contact(jids.text(to))
-        try:
-            with self._custody.sending():
-                self._pass_to_send(in_time)
-                response = self._client.send_message(to, outgoing.text(text, quoted))
-            me = self._client.get_me()
-        except exc.SendMessageError as error:
-            raise refusals.of_a_message(str(error)) from error
+        response = self._put_on_wire(to, outgoing.text(text, quoted), in_time)
+        me = self._client.get_me()
         return ev.MessageArrived(
             message_id=response.ID,
             chat=ev.Party(jids.text(to)) if is_group else self._people.both_names(to),
@@ -308,6 +298,15 @@ class Client:
             return bytes(self._client.download_any(outgoing.file(kind, path, key, sha256, encrypted_sha256)))
         except exc.DownloadError as error:
             raise refusals.of_a_file(str(error)) from None
+
+    def _put_on_wire(self, to: pb.JID, message: Message, in_time: InTime) -> pb.SendResponse:
+        """Put a message on the wire, and wait for the acknowledgement. Raises as `send_pin` does."""
+        try:
+            with self._custody.sending():
+                self._pass_to_send(in_time)
+                return self._client.send_message(to, message)
+        except exc.SendMessageError as error:
+            raise refusals.of_a_message(str(error)) from error
 
     def _pass_to_send(self, in_time: InTime = lambda: True) -> None:
         """Last of all before a stanza.

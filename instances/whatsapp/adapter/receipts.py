@@ -46,7 +46,7 @@ def read(line: str) -> Receipt | None:
     # In a group that gathers several members' receipts nobody is named.
     sender = _party(attributes["participant"]) if "participant" in attributes else chat
     # As messages are stored under them (`chats.intake`).
-    named = (harmless.text(one, 128) for one in ids if one)
+    named = (harmless.message_id(one) for one in ids if one)
     return Receipt(chat, sender, tuple(dict.fromkeys(named)), status, at)
 
 
