@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import MakePerson
 from tests.browser.house import House
 from tests.browser.person import PHONE
+from tests.browser.test_pinning import open_chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
@@ -125,10 +126,7 @@ def test_theme_language_and_time_zone(home: House, person: MakePerson) -> None:
 
 def test_the_stream_mends_itself(home: House, person: MakePerson) -> None:
     bob = person("bob")
-    page = bob.go("/chats/")
-    bob.live()
-    page.locator(".chat-row").first.click()
-    bob.live()
+    page = open_chat(home, bob)
     bob.context.set_offline(True)
     page.wait_for_timeout(300)
     home.ana.send_text(home.phone.jid, "while nobody heard")
