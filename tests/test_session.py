@@ -469,6 +469,21 @@ def test_one_that_is_about_to_return_is_not_handed_over() -> None:
     run(work)
 
 
+@pytest.mark.parametrize(("meant", "then"), [(False, State.DISCONNECTED), (True, State.REPLACED)])
+def test_one_that_was_about_to_return_does_so_after_a_restart(meant: bool, then: State) -> None:
+    """Was red: an orderly stop within those five seconds left it to a person."""
+
+    async def work(house: House) -> None:
+        house.session._lease.met_others = not meant
+        house.give_client()
+        await house.session._on(ev.Replaced())
+        await house.session.end()
+        house.instance.refresh_from_db()
+        assert house.instance.state == then
+
+    run(work)
+
+
 def test_a_ban_that_ends_after_a_restart() -> None:
     async def work(house: House) -> None:
         house.instance.state = State.BANNED

@@ -126,6 +126,9 @@ class Session:
         """Stop listening and close the connection; the keys and the state stay."""
         # What is under way may still be acknowledged, and its callers look whether we are there.
         self._line.closing = True
+        if self._returns:
+            # Whoever has it next knows only what stands in the row, and would leave it to a person.
+            await self._record.state(State.DISCONNECTED)
         await self._sending.rest(REST_SECONDS)
         for end in self._ending:
             await end()
@@ -148,10 +151,13 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that a change of owner would disturb."""
-        # Who takes it over would not know that it is about to return, and leave it to a person.
-        returns = self.instance.state == State.REPLACED and self._line.waits
         linking = self.instance.state == State.LINKING
-        return not self._sending.busy and not self._line.turn.locked() and not linking and not returns
+        return not self._sending.busy and not self._line.turn.locked() and not linking and not self._returns
+
+    @property
+    def _returns(self) -> bool:
+        """Whether somebody put it off the air, and it is about to be back."""
+        return self.instance.state == State.REPLACED and self._line.waits
 
     @property
     def due(self) -> bool:
