@@ -1,10 +1,10 @@
 """Search at a million messages, and at ten: SEARCH_ROWS=1000000,10000000, on both databases (SEARCH_ON=sqlite).
 
 Each database of each size is a process of its own, which fills the database
-and measures. The table in docs/search.md is written at the end of a run that
-was not narrowed by SEARCH_ON. SEARCH_KEEP=folder keeps the filled databases
-there for the next run, which fills again only what would be filled otherwise
-by then.
+and measures. A database's table in docs/search.md is written when all its
+sizes are measured, unless there was only one. SEARCH_KEEP=folder keeps the
+filled databases there for the next run, which fills again only what would be
+filled otherwise by then.
 """
 
 import json
@@ -29,10 +29,10 @@ FILLED = "filled"
 @bench("search")
 def search() -> Iterator[Figure]:
     """Latencies of searches as a page does them, intake with the index, bytes on disk."""
-    told: list[dict[str, object]] = []
     databases = os.environ.get("SEARCH_ON", "sqlite,postgres").split(",")
     sizes = os.environ.get("SEARCH_ROWS", "1000000").split(",")
     for database in databases:
+        told: list[dict[str, object]] = []
         for size in sizes:
             for line in _in_process_of_its_own(database, size):
                 told.append(line)
@@ -40,8 +40,8 @@ def search() -> Iterator[Figure]:
                     yield _figure(line)
         told += (grown := list(growth(told, database)))
         yield from map(_figure, grown)
-    if len(databases) > 1:
-        write(told)
+        if len(sizes) > 1:
+            write(database, told)
 
 
 def growth(told: list[dict[str, object]], database: str) -> Iterator[dict[str, object]]:

@@ -1,16 +1,12 @@
-"""The measured table, a column a size, written into docs/scaling.md between two marks."""
+"""The measured table of docs/scaling.md, a column a size."""
 
 import os
-import platform
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
+from tests.bench import docs
 from tests.bench.registry import Figure
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "scaling.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 # In the lines that are printed, and not on the page: parts of what is there.
 LEFT_OUT = re.compile(
     r"(beat|claim|tidy)_connector|surplus_database|page_home|nats_memory \(|between_looks|minute_beat"
@@ -20,8 +16,7 @@ SIZED = re.compile(r"million_(nats_)?(\d+)_(.+)")
 
 def write(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
     """Put the table in the place of the former one."""
-    where = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, Python {platform.python_version()}"
-    rows = [f"Measured {where}; load average at the end {os.getloadavg()[0]:.1f}.", ""]
+    rows = [f"Measured {docs.here()}; load average at the end {os.getloadavg()[0]:.1f}.", ""]
     rows += [f"| figure, with so many instances | {' | '.join(f'{size:,}' for size in sizes)} | bar |"]
     rows += ["|---|" + "---:|" * len(sizes) + "---|"]
     lines: dict[str, dict[int, Figure]] = {}
@@ -38,6 +33,4 @@ def write(figures: Sequence[Figure], sizes: Sequence[int]) -> None:
         bars = {str(one.bar) for one in by_size.values() if one.bar}
         short = "" if all(one.holds for one in by_size.values()) else " **falls short**"
         rows.append(f"| {name} | {' | '.join(cells)} | {', '.join(sorted(bars))}{short} |")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(rows) + f"\n\n{END}{after}")
+    docs.write("scaling.md", rows)
