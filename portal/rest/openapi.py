@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from instances.models import Token
 from portal.rest import call, idempotency
 from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
+from portal.rest.query import COUNT, MOST
 from portal.rest.views import ApiView, InstanceView
 
 Schema = dict[str, Any]
@@ -60,7 +61,7 @@ KEY = OpenApiParameter(
     description="The same key gives the same answer for 24 hours, with `Idempotency-Replayed: true`.",
 )
 INVALID_BODY = (400, "Invalid request body: it must be a JSON object, not a string")
-INVALID_PARAMETER = (400, "Invalid parameter: limit must be a whole number from 1 to 500")
+INVALID_PARAMETER = (400, f"Invalid parameter: limit must be a whole number from 1 to {MOST}")
 
 
 def shape(optional: dict[str, Schema] | None = None, **fields: Schema) -> Schema:
@@ -83,7 +84,9 @@ def parameter(name: str, about: str, *, required: bool = False, schema: Schema |
     return OpenApiParameter(name, schema or STRING, description=about, required=required)
 
 
-LIMIT = parameter("limit", "How many to answer with.", schema={**NUMBER, "minimum": 1, "maximum": 500, "default": 50})
+# How many rows an answer has: `limit`, or `count` of a body.
+ROWS: Schema = {**NUMBER, "minimum": 1, "maximum": MOST, "default": COUNT}
+LIMIT = parameter("limit", "How many to answer with.", schema=ROWS)
 CURSOR = parameter("cursor", "`next` of the answer before: goes on from there.")
 
 
