@@ -1,5 +1,6 @@
 """The endpoints of chats, described for OpenAPI."""
 
+from chats.harmless import LONGEST_TEXT
 from chats.models import Pin, PinEvent
 from chats.pins import DURATIONS
 from chats.search.query import TYPES
@@ -95,7 +96,7 @@ SEND_TEXT = described(
     "Send a text, as a reply if it quotes a message",
     body=shape(
         number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER},
-        text={**STRING, "minLength": 1, "maxLength": 65_536},
+        text={**STRING, "minLength": 1, "maxLength": LONGEST_TEXT},
         optional={"quotedId": {**STRING, "description": "A stored message of the same chat."}},
     ),
     sent={"number": "5511999999999", "text": "At nine.", "quotedId": ID},
