@@ -83,7 +83,13 @@ DATA: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
             "detail": "",
             "at": _AT,
         },
-        STATE: {"state": "connected", "sentence": "Connected to WhatsApp.", "detail": "", "numberJid": _CHAT, "at": _AT},
+        STATE: {
+            "state": "connected",
+            "sentence": "Connected to WhatsApp.",
+            "detail": "",
+            "numberJid": _CHAT,
+            "at": _AT,
+        },
         GROUP: {
             "chatJid": _GROUP,
             "name": "Drivers",
