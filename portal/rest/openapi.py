@@ -20,7 +20,7 @@ from instances.models import Token
 from portal.rest import call, idempotency
 from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
 from portal.rest.query import COUNT, MOST
-from portal.rest.views import ApiView, InstanceView
+from portal.rest.views import FORBIDDEN, ApiView, InstanceView
 
 Schema = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -35,9 +35,9 @@ MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 # Errors every endpoint may answer with, and those of every endpoint that names an instance.
 EVERYWHERE = (
-    (401, "Missing token in header"),
-    (401, "Invalid token"),
-    (429, "Rate limit exceeded. Try again later."),
+    (401, call.MISSING),
+    (401, call.INVALID),
+    (429, call.OVER_LIMIT),
     (500, UNEXPECTED),
     (503, DATABASE_DOWN),
     (503, BUSY),
@@ -47,7 +47,7 @@ OF_AN_INSTANCE = (
     (403, "Instance token does not match the requested instance"),
     (404, "Instance not found"),
 )
-OF_A_SCOPE = (403, "This token may only read: use a token with the scope full, or pin to pin")
+OF_A_SCOPE = (403, FORBIDDEN[Token.Scope.READ])
 WITH_A_KEY = (
     (400, idempotency.INVALID),
     (409, idempotency.UNDER_WAY),
