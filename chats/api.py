@@ -1,4 +1,4 @@
-"""The REST endpoints of chats. They parse and answer; the rules are in `chats.pins`."""
+"""The REST endpoint that pins and unpins. It parses and answers; the rules are in `chats.pins`."""
 
 from typing import Any
 

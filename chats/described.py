@@ -1,6 +1,8 @@
 """The endpoints of chats, described for OpenAPI."""
 
+from chats.harmless import LONGEST_TEXT
 from chats.models import Pin, PinEvent
+from chats.pins import DURATIONS
 from chats.search.query import TYPES
 from portal.rest.openapi import (
     CURSOR,
@@ -10,6 +12,7 @@ from portal.rest.openapi import (
     MAYBE,
     MAYBE_TIME,
     NUMBER,
+    ROWS,
     STRING,
     TIME,
     described,
@@ -40,6 +43,9 @@ SAID = {
 PAGED = {"count": NUMBER, "hasMore": FLAG, "next": MAYBE}
 ENDING = {"count": 1, "hasMore": False, "next": None}
 SUCCESS = {"const": True}
+# Of a pin; and where it may be none.
+DURATION = {"enum": list(DURATIONS)}
+MAYBE_DURATION = {"enum": [*DURATIONS, None]}
 TAKEN_AS_NUMBER = "A phone number with its country code, or a JID."
 
 PIN_MESSAGE = described(
@@ -48,7 +54,7 @@ PIN_MESSAGE = described(
         pin={**FLAG, "description": "true pins, false unpins."},
         messageId={**STRING, "minLength": 1},
         optional={
-            "duration": {"enum": ["24h", "7d", "30d"], "description": "Required to pin."},
+            "duration": {**DURATION, "description": "Required to pin."},
             "chatJid": {**STRING, "description": "Names the chat when the id stands in several."},
         },
     ),
@@ -90,7 +96,7 @@ SEND_TEXT = described(
     "Send a text, as a reply if it quotes a message",
     body=shape(
         number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER},
-        text={**STRING, "minLength": 1, "maxLength": 65_536},
+        text={**STRING, "minLength": 1, "maxLength": LONGEST_TEXT},
         optional={"quotedId": {**STRING, "description": "A stored message of the same chat."}},
     ),
     sent={"number": "5511999999999", "text": "At nine.", "quotedId": ID},
@@ -122,7 +128,7 @@ HISTORY = described(
     body=shape(
         number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER},
         optional={
-            "count": {**NUMBER, "minimum": 1, "maximum": 500, "default": 50},
+            "count": ROWS,
             "from": {**TIME, "description": "ISO 8601, included."},
             "to": {**TIME, "description": "ISO 8601, included."},
             "type": {"enum": sorted(TYPES), "description": "Only this type."},

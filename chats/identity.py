@@ -17,7 +17,6 @@ from instances.models import Instance
 from instances.whatsapp.events import Party
 from portal.prepared import IsOneOf, Prepared, Texts
 
-PHONE = "@s.whatsapp.net"
 LID = "@lid"
 
 # SQLite takes 32,766 parameters a statement, and each name is two.

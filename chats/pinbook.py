@@ -60,6 +60,8 @@ _SHOWN = Prepared(
 
 # The same request within this time is a client's retry; later it is a renewal.
 RETRY_WINDOW = timedelta(seconds=60)
+# Of an attempt that both processes left unsettled.
+UNHEARD = "nobody heard the outcome"
 # No attempt is given longer: who opens one waits for ACK_TIMEOUT, and then some.
 LONGEST = settings.ACK_TIMEOUT + timedelta(seconds=45)
 
@@ -119,7 +121,7 @@ def open_attempt(message: Message, wish: Wish, asker: Asker, until: datetime) ->
         if pin.attempt_until is not None and clock.ahead(pin.attempt_until, now, LONGEST):
             under_way = Wish(pin.attempt_duration)
             return Opening(pin.attempt, same_wish=under_way == wish)
-        _close(pin, Outcome.UNCONFIRMED, now, detail="nobody heard the outcome")
+        _close(pin, Outcome.UNCONFIRMED, now, detail=UNHEARD)
     if _fulfilled(pin, wish, now):
         return Opening()
     pin.attempt = asker.attempt or uuid.uuid4()
@@ -311,9 +313,7 @@ def give_up_stale(now: datetime | None = None) -> int:
     now = now or timezone.now()
     attempts = Pin.objects.filter(over(now), attempt__isnull=False).values_list("attempt", flat=True)
     return sum(
-        settle(attempt, Outcome.UNCONFIRMED, detail="nobody heard the outcome")
-        for attempt in list(attempts)
-        if attempt is not None
+        settle(attempt, Outcome.UNCONFIRMED, detail=UNHEARD) for attempt in list(attempts) if attempt is not None
     )
 
 

@@ -140,7 +140,7 @@ def check(message: Message) -> None:
 
 
 def unpin(message: Message, asker: Asker) -> None:
-    """Take a message's pin away for everyone in its chat. Raises as `pin`."""
+    """Take a message's pin away for everyone in its chat. Raises as `pin`, but nothing for one that is gone."""
     _bring_about(message, Wish(None), asker)
 
 

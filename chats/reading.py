@@ -17,11 +17,8 @@ from chats.selectors.places import Place
 from chats.shown import shown_message
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import InvalidParameter, Parameters
+from portal.rest.query import COUNT, MOST, NO_CURSOR, InvalidParameter, Parameters
 from portal.rest.views import READING, InstanceView
-
-COUNT = 50
-MOST = 500
 
 
 class History(InstanceView):
@@ -52,7 +49,7 @@ class History(InstanceView):
         window = _moment("from", since), _moment("to", until)
         before = Place.parse(cursor)
         if cursor and before is None:
-            raise InvalidBody("cursor is none: send the value of `next` from the answer before, or leave it out")
+            raise InvalidBody(NO_CURSOR)
         chat = find_chat(self.instance, jid)
         part = rest.Part([], None)
         if chat is not None:
@@ -85,7 +82,7 @@ class Search(InstanceView):
             raise InvalidParameter("q is required: what to search for")
         before = Cursor.parse(cursor) if cursor else None
         if cursor and before is None:
-            raise _no_cursor()
+            raise InvalidParameter(NO_CURSOR)
         page = search.search([self.instance.pk], search.parse(text), before, limit)
         return Response(
             {
@@ -251,12 +248,8 @@ def place(parameters: Parameters) -> Place | None:
     cursor = parameters.text("cursor")
     place = Place.parse(cursor)
     if cursor and place is None:
-        raise _no_cursor()
+        raise InvalidParameter(NO_CURSOR)
     return place
-
-
-def _no_cursor() -> InvalidParameter:
-    return InvalidParameter("cursor is none: send the value of `next` from the answer before, or leave it out")
 
 
 def _moment(name: str, text: str) -> datetime | None:

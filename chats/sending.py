@@ -5,6 +5,7 @@ from rest_framework.response import Response
 
 from chats import described, texts
 from chats.errors import MessageNotFound, NoChat
+from chats.harmless import LONGEST_TEXT
 from chats.numbers import InvalidNumber
 from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, NotOnWhatsApp, Refused
 from portal.rest.body import read_fields
@@ -33,8 +34,8 @@ class SendText(InstanceView):
             raise ApiError(400, "Number is required")
         if not text.strip():
             raise ApiError(400, "Text is required")
-        if len(text) > texts.MAX_TEXT:
-            raise InvalidBody(f"text must have at most {texts.MAX_TEXT} characters")
+        if len(text) > LONGEST_TEXT:
+            raise InvalidBody(f"text must have at most {LONGEST_TEXT} characters")
         try:
             sent = texts.send(self.instance, number, text, quoted_id)
         except (InvalidNumber, NoChat) as error:

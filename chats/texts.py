@@ -12,8 +12,6 @@ from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.commands import TextOrder
 
-# WhatsApp's own limit.
-MAX_TEXT = 65_536
 # Phones show a few lines of what is quoted, and look the rest up themselves.
 QUOTED_TEXT = 1_000
 TO_PEOPLE = ("s.whatsapp.net", "lid", "g.us")

@@ -1,7 +1,7 @@
-"""Sentences of `instances.whatsapp.errors` and `session` that pages show in the reader's language.
+"""Sentences that are said in English where they arise, and that pages show in the reader's language.
 
-They travel over NATS in English and are looked up when shown, so they are
-listed here for makemessages alone.
+Most are of `instances.whatsapp.errors` and travel over NATS: they are looked up
+when shown, and listed here for makemessages alone.
 """
 
 from django.utils.translation import gettext_noop

@@ -1,4 +1,4 @@
-"""What happened in the portal, and who did it."""
+"""The audit, which says who did what; and the answers that are kept for an `Idempotency-Key`."""
 
 from typing import Any, NoReturn
 

@@ -1,8 +1,8 @@
-"""Every setting of the portal, read from the environment in this one file.
+"""Every setting of the portal but HOST, PORT and WEB_PROCESSES, read from the environment in this one file.
 
 The defaults are the embedded portal: SQLite, an own nats-server on loopback
 and rate limits in the memory of the single web process. `docs/configuration.md`
-lists the variables.
+lists all variables.
 """
 
 import ipaddress

@@ -187,7 +187,7 @@ class Connection:
             secret = json.loads(event["text"])["token"]
             if isinstance(secret, str):
                 return secret
-        raise ApiError(401, "Missing token in header")
+        raise ApiError(401, call.MISSING)
 
     # --- What it hears --------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Connection:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             if not await aside(self._still_admitted):
-                return Ending(OURS + 401, "Invalid token")
+                return Ending(OURS + 401, call.INVALID)
 
     def _still_admitted(self) -> bool:
         token = Token.objects.filter(pk=self._token.pk).first()

@@ -137,7 +137,7 @@ class Refusals(BatchTestCase):
             self.assert_error(self.act(verb, uid, name="desk"), 404, "Batch not found")
         self.assert_error(self.read("batch?"), 400, "id is required")
         self.assert_error(self.read("batch?id=x"), 404, "Batch not found")
-        words = "Invalid parameter: cursor is none: send the value of `next` from the answer before"
+        words = "Invalid parameter: cursor is none: send the value of `next` from the answer before, or leave it out"
         self.assert_error(self.read(f"batch?id={uid}&cursor=x"), 400, words)
         Batch.objects.update(state="done")
         for verb in ("stop", "resume"):

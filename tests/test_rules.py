@@ -16,6 +16,7 @@ from chats.rules import manage, notice, runner
 from chats.rules.manage import InvalidRule, Wanted
 from chats.rules.match import emoji, hashtags, spaced
 from chats.rules.preview import preview
+from chats.schedule.runner import LATE
 from instances import tokens
 from instances.models import Account, Instance, Token
 from instances.states import State as Connection
@@ -200,7 +201,7 @@ def test_it_waits_and_is_too_late(owner: Owner, instance: Instance, by: By, chat
     assert found() == [("3EB001", "waiting")]
     clock.later(3601)
     runner.run_instance(instance.pk)
-    assert (found(), RuleHit.objects.get().detail, owner.orders) == ([("3EB001", "skipped")], runner.LATE, [])
+    assert (found(), RuleHit.objects.get().detail, owner.orders) == ([("3EB001", "skipped")], LATE, [])
 
 
 def test_a_refusal_is_kept(owner: Owner, instance: Instance, by: By, chat: Chat) -> None:

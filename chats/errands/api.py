@@ -11,11 +11,11 @@ from chats.errands import described
 from chats.errands.batch import BatchNotFound, BatchOver, By, InvalidBatch
 from chats.errors import InvalidDuration
 from chats.models import Batch, BatchItem
-from chats.reading import COUNT, MOST, ending, place
+from chats.reading import ending, place
 from chats.selectors import rest
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import Parameters, uid_in
+from portal.rest.query import COUNT, MOST, NO_CURSOR, InvalidParameter, Parameters, uid_in
 from portal.rest.views import PINNING, READING, InstanceView
 
 
@@ -115,7 +115,7 @@ class BatchItems(InstanceView):
         if not uid:
             raise ApiError(400, "id is required")
         if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
-            raise ApiError(400, "Invalid parameter: cursor is none: send the value of `next` from the answer before")
+            raise InvalidParameter(NO_CURSOR)
         batch = _find(self, uid)
         items, more = rest.items_of(batch, state=state, count=limit, after=int(after or 0))
         page = {"count": len(items), "hasMore": more is not None, "next": str(more) if more is not None else None}

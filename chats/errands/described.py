@@ -1,6 +1,6 @@
 """The endpoints of many pins together, described for OpenAPI."""
 
-from chats.described import AT, ENDING, ID, JID, PAGED, SUCCESS
+from chats.described import AT, DURATION, ENDING, ID, JID, MAYBE_DURATION, PAGED, SUCCESS
 from chats.models import Batch, BatchItem
 from portal.rest.openapi import (
     CURSOR,
@@ -23,7 +23,7 @@ SHAPE = shape(
     state={"enum": Batch.State.values},
     why={**MAYBE, "description": "Why it stopped by itself."},
     action={"enum": Batch.Action.values},
-    duration={"enum": ["24h", "7d", "30d", None]},
+    duration=MAYBE_DURATION,
     by=STRING,
     createdAt=TIME,
     endedAt=MAYBE_TIME,
@@ -55,7 +55,7 @@ PIN_MANY = described(
         action={"enum": Batch.Action.values, "description": "Renew and unpin leave alone what is not pinned."},
         messageIds={**several(STRING), "minItems": 1, "maxItems": 1000, "description": "Blank ones are left out."},
         optional={
-            "duration": {"enum": ["24h", "7d", "30d"], "description": "Required to pin and to renew."},
+            "duration": {**DURATION, "description": "Required to pin and to renew."},
             "chatJid": {**STRING, "description": "All of them stand in this chat."},
         },
     ),

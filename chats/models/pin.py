@@ -10,7 +10,7 @@ from instances.models import Token
 
 
 class Pin(models.Model):
-    """The present state of one message's pin. `chats.pins` alone changes it.
+    """The present state of one message's pin. `chats.pinbook` alone changes it.
 
     While an attempt of ours is under way, `attempt` names it and
     `attempt_until` says when its outcome counts as unknown. `state` holds what

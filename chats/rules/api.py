@@ -13,7 +13,7 @@ from chats import pins
 from chats.errands.batch import By
 from chats.errors import InvalidDuration
 from chats.models import Rule, RuleHit
-from chats.reading import COUNT, MOST, ending, place
+from chats.reading import ending, place
 from chats.rules import described, manage
 from chats.rules.manage import InvalidRule, RuleNotFound, Wanted
 from chats.rules.preview import preview
@@ -21,7 +21,7 @@ from chats.selectors import rest
 from chats.shown import shown_message
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import Parameters, uid_in
+from portal.rest.query import COUNT, MOST, Parameters, uid_in
 from portal.rest.views import READING, InstanceView
 
 

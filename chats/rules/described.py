@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chats.described import AT, ENDING, ID, JID, PAGED, SAID, SUCCESS
+from chats.described import AT, DURATION, ENDING, ID, JID, PAGED, SAID, SUCCESS
 from chats.models import Rule, RuleHit
 from portal.rest.openapi import (
     CURSOR,
@@ -31,7 +31,7 @@ SHAPE = shape(
     words=MAYBE,
     people=several(STRING),
     chatJid=MAYBE,
-    duration={"enum": ["24h", "7d", "30d"]},
+    duration=DURATION,
     anHour=NUMBER,
     by=STRING,
     createdAt=TIME,
@@ -59,7 +59,7 @@ WISH: dict[str, Any] = {
 MUST: dict[str, Any] = {
     "name": {**STRING, "minLength": 1, "maxLength": 60},
     "trigger": {"enum": Rule.Trigger.values},
-    "duration": {"enum": ["24h", "7d", "30d"]},
+    "duration": DURATION,
 }
 SENT = {"name": "Addresses", "trigger": "message", "words": "address", "people": [JID], "duration": "7d"}
 ANSWER = shape(success=SUCCESS, message=STRING, rule=SHAPE)

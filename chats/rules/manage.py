@@ -1,4 +1,4 @@
-"""Making, changing, switching and deleting rules: for REST and pages alike."""
+"""Making, switching and deleting rules: for REST and pages alike."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -16,6 +16,7 @@ from chats.events import of_rule
 from chats.models import RuleHit
 from chats.pinbook import Asker, Wish
 from chats.rules.notice import name_of
+from chats.schedule.runner import LATE
 from instances.states import State as Connection
 from portal import clock
 
@@ -23,7 +24,6 @@ AGAIN = timedelta(seconds=5)
 BATCH = 10
 
 OFF = gettext_noop("The rule was switched off meanwhile.")
-LATE = gettext_noop("It was too late: the instance was not connected in time.")
 State = RuleHit.State
 
 

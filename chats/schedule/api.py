@@ -10,7 +10,7 @@ from chats import pins
 from chats.api import asker
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
 from chats.models import Schedule
-from chats.reading import COUNT, MOST, ending, place
+from chats.reading import ending, place
 from chats.schedule import described, wish
 from chats.schedule.wish import InvalidSchedule, ScheduleNotFound, ScheduleOver, Wanted
 from chats.selectors import rest
@@ -18,7 +18,7 @@ from chats.shown import shown_message
 from portal.middleware import zone_named
 from portal.rest.body import Fields, read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import Parameters, uid_in
+from portal.rest.query import COUNT, MOST, Parameters, uid_in
 from portal.rest.views import PINNING, READING, InstanceView
 
 # The value of `until` for a pin that stays until somebody stops it.

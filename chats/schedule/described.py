@@ -1,6 +1,6 @@
 """The endpoints of schedules, described for OpenAPI."""
 
-from chats.described import AT, ENDING, ID, PAGED, SAID, SUCCESS
+from chats.described import AT, DURATION, ENDING, ID, MAYBE_DURATION, PAGED, SAID, SUCCESS
 from chats.models import Schedule
 from portal.rest.openapi import (
     CURSOR,
@@ -27,7 +27,7 @@ SHAPE = shape(
     unpinAt=MAYBE_TIME,
     repeat=MAYBE,
     timeZone=STRING,
-    duration={"enum": ["24h", "7d", "30d", None]},
+    duration=MAYBE_DURATION,
     until={**MAYBE, "description": 'A time, or "stopped".'},
     by=STRING,
     createdAt=TIME,
@@ -68,7 +68,7 @@ SCHEDULE = described(
             "unpinAt": {**TIME, "description": "When to unpin. Goes alone."},
             "repeat": {**STRING, "description": "Five fields of cron, an hour apart at least: pins each time."},
             "timeZone": {**STRING, "description": "Such as America/Sao_Paulo. UTC when it is left out."},
-            "duration": {"enum": ["24h", "7d", "30d"], "description": "Required with pinAt or repeat, without until."},
+            "duration": {**DURATION, "description": "Required with pinAt or repeat, without until."},
             "until": {**STRING, "description": 'Keep it pinned by renewals until this time, or until "stopped".'},
         },
     ),

@@ -1,4 +1,4 @@
-"""Making, listing and cancelling schedules: the rules, for REST and pages alike."""
+"""Making, finding and cancelling schedules: the rules, for REST and pages alike."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

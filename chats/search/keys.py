@@ -11,7 +11,7 @@ nothing is lost. 31 bits are good for 2,147,483,647 messages a database.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 # WhatsApp's first year.
 START = datetime(2009, 1, 1, tzinfo=UTC)
@@ -36,11 +36,6 @@ def first_key(at: datetime) -> int:
 def pk_of(key: int) -> int:
     """The primary key of the message."""
     return key & ID_MASK
-
-
-def time_of(key: int) -> datetime:
-    """When the message was sent, to the second."""
-    return START + timedelta(seconds=key >> ID_BITS)
 
 
 def _second(at: datetime) -> int:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from chats import media
 from chats.models import Batch, Chat, Message, PinEvent, Rule, Schedule
+from chats.pins import WORDS
 from chats.rules.match import ME
 from chats.search import Filter
 from chats.selectors.pins import NO_PIN, PinView
@@ -39,7 +40,6 @@ KINDS = {
     Kind.UNREADABLE: ("lock", gettext_lazy("Waiting for this message. It could not be decrypted yet.")),
     Kind.OTHER: ("circle-help", gettext_lazy("A message of a kind the portal cannot show yet")),
 }
-MEDIA = frozenset({Kind.IMAGE, Kind.VIDEO, Kind.AUDIO, Kind.VOICE, Kind.DOCUMENT, Kind.STICKER})
 
 
 @register.filter
@@ -52,12 +52,6 @@ def kind_words(kind: str) -> str:
 def kind_icon(kind: str) -> str:
     """The icon of a kind of message."""
     return KINDS[Kind(kind)][0] if kind in KINDS else "circle-help"
-
-
-@register.filter
-def is_media(message: Message) -> bool:
-    """Whether there is a file behind it."""
-    return message.kind in MEDIA
 
 
 @register.filter
@@ -160,7 +154,7 @@ def duration_words(seconds: int | None) -> str:
 @register.filter
 def duration_value(seconds: int | None) -> str:
     """The form's word for a duration; 7 days when it is none of ours."""
-    return {86_400: "24h", 2_592_000: "30d"}.get(seconds or 0, "7d")
+    return WORDS.get(seconds or 0, "7d")
 
 
 @register.filter

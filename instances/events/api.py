@@ -14,10 +14,9 @@ from instances.events.models import Delivery, Webhook
 from portal import audit, crowd
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import InvalidParameter, Parameters
+from portal.rest.query import COUNT, MOST, NO_CURSOR, InvalidParameter, Parameters
 from portal.rest.views import InstanceView
 
-COUNT, MOST = 50, 500
 LARGEST = (1 << 63) - 1
 LOOK_AGAIN = 0.05
 # Beyond the receiver's own time: how long a worker may take to get to a test.
@@ -159,7 +158,7 @@ class Deliveries(WebhookView):
         cursor = parameters.text("cursor")
         before = _number(cursor)
         if cursor and before is None:
-            raise InvalidParameter("cursor is none: send the value of `next` from the answer before, or leave it out")
+            raise InvalidParameter(NO_CURSOR)
         found, more = reading.deliveries_of(
             self.instance,
             webhook=self.webhook(key) if key else None,

@@ -19,7 +19,7 @@ from instances.events.models import FARTHEST_REST, Attempt, Delivery, OutgoingEv
 from portal import clock
 
 HAND_OUT = 500
-# The wait before the second attempt is the first of these and doubles up to the last.
+# The wait before the second attempt is WEBHOOK_FIRST_WAIT, and doubles from there up to this.
 LONGEST_WAIT = timedelta(hours=1)
 # After so many failures in a row the address is given a rest, and then tried with one event.
 FAILURES_BEFORE_REST = 5

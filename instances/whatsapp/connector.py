@@ -1,14 +1,11 @@
 """The process that holds live connections: it claims instances and keeps a session for each."""
 
 import asyncio
-import fcntl
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable
 from contextlib import suppress
-from typing import IO, Any
-from uuid import UUID
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -18,7 +15,7 @@ from instances import labels
 from instances.leases import TAKEN_AT_ONCE, Lease
 from instances.models import Instance
 from instances.states import State
-from instances.whatsapp import commands, housekeeping, journal, keys
+from instances.whatsapp import commands, housekeeping, journal, keys, name_lock
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.history import History
 from instances.whatsapp.journal import Journal
@@ -47,16 +44,12 @@ CALL_SECONDS = 0.05
 SPACING_SECONDS = 0.002
 
 
-class AlreadyRunning(Exception):
-    """Another connector of this name runs on this data folder."""
-
-
 class Connector:
     """Holds its share of the instances, for as long as its lease is good, and passes their messages on."""
 
     def __init__(self) -> None:
         self.name: str = settings.CONNECTOR_NAME
-        self._lock = _lock_name(self.name)
+        self._lock = name_lock.take(self.name)
         self.lease = Lease(self.name, keys.place(), offered=labels.normal(settings.CONNECTOR_LABELS))
         # It never waits behind sixty pins that wait for WhatsApp, nor for a connection to the database.
         self._lease_thread = LeaseThread()
@@ -154,11 +147,11 @@ class Connector:
 
     async def _enter(self) -> None:
         """Make our row; while one of our name is there that may be alive, wait until it is silent."""
-        former = _former_run(self._lock)
+        former = name_lock.former_run(self._lock)
         while not self._stop.is_set():
             try:
                 if await self._leasing(self.lease.enter, former):
-                    _note_run(self._lock, self.lease.run)
+                    name_lock.note_run(self._lock, self.lease.run)
                     return
                 log.warning("another connector is called %s; waiting for it to be silent", self.name)
             except Exception:
@@ -343,42 +336,6 @@ class Connector:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a fault of ours", exc_info=error)
-
-
-def _lock_name(name: str) -> IO[str]:
-    """Make sure that no other process of this name runs here; the lock goes with the process."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.SESSION_DIR.mkdir(exist_ok=True, mode=0o700)
-    # A name may hold anything, a file's may not.
-    path = settings.DATA_DIR / f"connector-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-    lock = open(path, "a+")  # noqa: SIM115  # held for life
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise AlreadyRunning(
-            "A connector of this name already runs on this data folder. Stop it first, "
-            "or give this one another name with CONNECTOR_NAME."
-        ) from error
-    return lock
-
-
-def _former_run(lock: IO[str]) -> UUID | None:
-    """The run that held the lock before us, and hence is dead."""
-    lock.seek(0)
-    with suppress(ValueError):
-        return UUID(lock.read().strip())
-    return None
-
-
-def _note_run(lock: IO[str], run: UUID) -> None:
-    """For whoever is called so next; without it, that one waits until we have been silent for a lease."""
-    try:
-        lock.seek(0)
-        lock.truncate()
-        lock.write(run.hex)
-        lock.flush()
-    except OSError as error:
-        log.warning("which run this is could not be noted: %s", error)
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

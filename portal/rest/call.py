@@ -13,6 +13,10 @@ from portal.rest.address import client_address
 from portal.rest.authentication import find_token, secret_in
 from portal.rest.errors import ApiError
 
+# What callers without a token, or with one that opens nothing, hear; and those who call too often.
+MISSING = "Missing token in header"
+INVALID = "Invalid token"
+OVER_LIMIT = "Rate limit exceeded. Try again later."
 # Beside WSGI's own entries; a caller can only bring names with HTTP_ in front.
 _KEY = "portal.rest.call"
 
@@ -37,7 +41,7 @@ class Call:
             metrics.REFUSED.inc()
             raise ApiError(
                 429,
-                "Rate limit exceeded. Try again later.",
+                OVER_LIMIT,
                 headers={"Retry-After": str(self.usage.retry_after)},
             )
 
@@ -51,7 +55,7 @@ class Call:
         if self.token is None:
             raise ApiError(
                 401,
-                "Invalid token" if self.sent else "Missing token in header",
+                INVALID if self.sent else MISSING,
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return self.token

@@ -19,7 +19,8 @@ from rest_framework.response import Response
 from instances.models import Token
 from portal.rest import call, idempotency
 from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
-from portal.rest.views import ApiView, InstanceView
+from portal.rest.query import COUNT, MOST
+from portal.rest.views import FORBIDDEN, ApiView, InstanceView
 
 Schema = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -34,9 +35,9 @@ MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 # Errors every endpoint may answer with, and those of every endpoint that names an instance.
 EVERYWHERE = (
-    (401, "Missing token in header"),
-    (401, "Invalid token"),
-    (429, "Rate limit exceeded. Try again later."),
+    (401, call.MISSING),
+    (401, call.INVALID),
+    (429, call.OVER_LIMIT),
     (500, UNEXPECTED),
     (503, DATABASE_DOWN),
     (503, BUSY),
@@ -46,7 +47,7 @@ OF_AN_INSTANCE = (
     (403, "Instance token does not match the requested instance"),
     (404, "Instance not found"),
 )
-OF_A_SCOPE = (403, "This token may only read: use a token with the scope full, or pin to pin")
+OF_A_SCOPE = (403, FORBIDDEN[Token.Scope.READ])
 WITH_A_KEY = (
     (400, idempotency.INVALID),
     (409, idempotency.UNDER_WAY),
@@ -60,7 +61,7 @@ KEY = OpenApiParameter(
     description="The same key gives the same answer for 24 hours, with `Idempotency-Replayed: true`.",
 )
 INVALID_BODY = (400, "Invalid request body: it must be a JSON object, not a string")
-INVALID_PARAMETER = (400, "Invalid parameter: limit must be a whole number from 1 to 500")
+INVALID_PARAMETER = (400, f"Invalid parameter: limit must be a whole number from 1 to {MOST}")
 
 
 def shape(optional: dict[str, Schema] | None = None, **fields: Schema) -> Schema:
@@ -83,7 +84,9 @@ def parameter(name: str, about: str, *, required: bool = False, schema: Schema |
     return OpenApiParameter(name, schema or STRING, description=about, required=required)
 
 
-LIMIT = parameter("limit", "How many to answer with.", schema={**NUMBER, "minimum": 1, "maximum": 500, "default": 50})
+# How many rows an answer has: `limit`, or `count` of a body.
+ROWS: Schema = {**NUMBER, "minimum": 1, "maximum": MOST, "default": COUNT}
+LIMIT = parameter("limit", "How many to answer with.", schema=ROWS)
 CURSOR = parameter("cursor", "`next` of the answer before: goes on from there.")
 
 

@@ -6,6 +6,10 @@ from rest_framework.request import Request
 
 from portal.rest.errors import ApiError
 
+# Of an answer that comes page by page: how many rows it has, and at most.
+COUNT, MOST = 50, 500
+NO_CURSOR = "cursor is none: send the value of `next` from the answer before, or leave it out"
+
 
 class InvalidParameter(ApiError):
     """A parameter is not what the endpoint takes; the text says so in words to act on."""

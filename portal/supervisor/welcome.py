@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 # What commands in another terminal need from the environment as well.
-GIVEN = [name for name in ("DATABASE_URL", "NATS_URL", "SECRET_KEY") if os.environ.get(name)]
+GIVEN = [name for name in ("DATABASE_URL", "NATS_URL", "NATS_CA", "SECRET_KEY") if os.environ.get(name)]
 
 
 def manage(arguments: str) -> str:

@@ -29,7 +29,8 @@ class Command(BaseCommand):
         from chats.media import trying
         from instances.labels import InvalidLabels
         from instances.whatsapp import memory
-        from instances.whatsapp.connector import AlreadyRunning, Connector
+        from instances.whatsapp.connector import Connector
+        from instances.whatsapp.name_lock import AlreadyRunning
 
         memory.keep_limit()
         settle()

@@ -10,6 +10,9 @@ from chats import harmless
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import content, jids, sealed
 
+# Seconds: what WhatsApp's apps take a pin for that names no duration.
+USUAL_PIN = 604_800
+
 
 def read(event: pb.Message, find: sealed.Find) -> ev.MessageArrived | None:
     """A message that has come in; None for what is none to people."""
@@ -44,8 +47,7 @@ def about_others(kind: str, message: Message) -> dict[str, Any]:
     if kind == "pin":
         seconds = message.messageContextInfo.messageAddOnDurationInSecs
         pinning = message.pinInChatMessage.type == PinInChatMessage.PIN_FOR_ALL
-        # A pin without a duration is WhatsApp's default of seven days.
-        found["pin_duration"] = (seconds or 604_800) if pinning else None
+        found["pin_duration"] = (seconds or USUAL_PIN) if pinning else None
     # What acts on another message does not disappear by itself.
     if context is not None and context.expiration and kind not in content.ACTING:
         found["disappears_after"] = context.expiration

@@ -168,5 +168,5 @@ def _past_pin(pinned: ev.MessageArrived, pin: PinInChat, own: ev.Party) -> ev.Me
         quoted_id="",
         disappears_after=0,
         target=ev.Target(pinned.message_id, by_same_author=False),
-        pin_duration=(seconds or 604_800) if pin.type == PinInChat.PIN_FOR_ALL else None,
+        pin_duration=(seconds or messages.USUAL_PIN) if pin.type == PinInChat.PIN_FOR_ALL else None,
     )
