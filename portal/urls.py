@@ -3,15 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from chats import reading
-from chats.api import PinMessage
+from chats.api import reading
+from chats.api.pinning import PinMessage
+from chats.api.private import Favorite, PinChat
+from chats.api.sending import SendText
 from chats.errands import api as batches
 from chats.export.api import ExportSearch
 from chats.media.api import GetMedia
-from chats.private import Favorite, PinChat
 from chats.rules import api as rules
 from chats.schedule import api as schedules
-from chats.sending import SendText
 from instances import api as instances
 from instances import preferences_api
 from instances.events import api as webhooks

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from chats.private import CANNOT_PIN_CHATS, CANNOT_STAR
+from chats.api.private import CANNOT_PIN_CHATS, CANNOT_STAR
 from tests.base import ApiTestCase
 
 JID = "5511999999999@s.whatsapp.net"

@@ -6,12 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chats import pins
+from chats.api.paging import ending, place
 from chats.errands import batch as rules
 from chats.errands import described
 from chats.errands.batch import BatchNotFound, BatchOver, By, InvalidBatch
 from chats.errors import InvalidDuration
 from chats.models import Batch, BatchItem
-from chats.reading import ending, place
 from chats.selectors import rest
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody

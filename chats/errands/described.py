@@ -1,6 +1,6 @@
 """The endpoints of many pins together, described for OpenAPI."""
 
-from chats.described import AT, DURATION, ENDING, ID, JID, MAYBE_DURATION, PAGED, SUCCESS
+from chats.api.described.common import AT, DURATION, ENDING, ID, JID, MAYBE_DURATION, PAGED, SUCCESS
 from chats.models import Batch, BatchItem
 from portal.rest.openapi import (
     CURSOR,

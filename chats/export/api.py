@@ -5,8 +5,8 @@ from typing import ClassVar
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from chats import described, search
-from chats.export import FORMATS, ExportBusy, begin
+from chats import search
+from chats.export import FORMATS, ExportBusy, begin, described
 from portal import audit
 from portal.rest.query import InvalidParameter, Parameters
 from portal.rest.views import InstanceView

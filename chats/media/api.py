@@ -3,8 +3,9 @@
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from chats import described, media, pins
+from chats import media, pins
 from chats.errors import MessageAmbiguous, MessageNotFound
+from chats.media import described
 from chats.media.response import answer
 from chats.models import Message
 from instances.whatsapp import errors

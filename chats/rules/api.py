@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chats import pins
+from chats.api.paging import ending, place
 from chats.errands.batch import By
 from chats.errors import InvalidDuration
 from chats.models import Rule, RuleHit
-from chats.reading import ending, place
 from chats.rules import described, manage
 from chats.rules.manage import InvalidRule, RuleNotFound, Wanted
 from chats.rules.preview import preview

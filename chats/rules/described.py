@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chats.described import AT, DURATION, ENDING, ID, JID, PAGED, SAID, SUCCESS
+from chats.api.described.common import AT, DURATION, ENDING, ID, JID, PAGED, SAID, SUCCESS
 from chats.models import Rule, RuleHit
 from portal.rest.openapi import (
     CURSOR,

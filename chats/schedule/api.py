@@ -7,10 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chats import pins
-from chats.api import asker
+from chats.api.paging import ending, place
+from chats.api.pinning import asker
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
 from chats.models import Schedule
-from chats.reading import ending, place
 from chats.schedule import described, wish
 from chats.schedule.wish import InvalidSchedule, ScheduleNotFound, ScheduleOver, Wanted
 from chats.selectors import rest

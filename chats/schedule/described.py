@@ -1,6 +1,6 @@
 """The endpoints of schedules, described for OpenAPI."""
 
-from chats.described import AT, DURATION, ENDING, ID, MAYBE_DURATION, PAGED, SAID, SUCCESS
+from chats.api.described.common import AT, DURATION, ENDING, ID, MAYBE_DURATION, PAGED, SAID, SUCCESS
 from chats.models import Schedule
 from portal.rest.openapi import (
     CURSOR,

@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import described, pins
+from chats import pins
+from chats.api.described import sending as described
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
 from instances import tokens
 from instances.models import Token

@@ -6,7 +6,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import described, pins, search
+from chats import pins, search
+from chats.api.described import reading as described
+from chats.api.paging import ending, place
 from chats.errors import MessageAmbiguous, MessageNotFound
 from chats.models import Chat, Pin
 from chats.numbers import InvalidNumber, find_chat, jid_of
@@ -232,24 +234,6 @@ def _person(sender: str) -> str:
     except InvalidNumber as error:
         # The sentence begins with the name of the other field that takes one.
         raise InvalidBody(str(error).replace("number", "sender", 1)) from None
-
-
-def ending(part: rest.Part) -> dict[str, Any]:
-    """What stands at the end of every answer that comes page by page."""
-    return {
-        "count": len(part.rows),
-        "hasMore": part.next is not None,
-        "next": str(part.next) if part.next is not None else None,
-    }
-
-
-def place(parameters: Parameters) -> Place | None:
-    """Where the `cursor` says to go on from. Raises InvalidParameter."""
-    cursor = parameters.text("cursor")
-    place = Place.parse(cursor)
-    if cursor and place is None:
-        raise InvalidParameter(NO_CURSOR)
-    return place
 
 
 def _moment(name: str, text: str) -> datetime | None:

@@ -9,7 +9,8 @@ from typing import NoReturn
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import described, pins
+from chats import pins
+from chats.api.described import sending as described
 from chats.errors import MessageAmbiguous, MessageNotFound
 from chats.numbers import InvalidNumber, jid_of
 from instances.states import State

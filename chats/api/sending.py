@@ -3,7 +3,8 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chats import described, texts
+from chats import texts
+from chats.api.described import sending as described
 from chats.errors import MessageNotFound, NoChat
 from chats.harmless import LONGEST_TEXT
 from chats.numbers import InvalidNumber
