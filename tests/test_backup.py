@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.keeping import drafts
-from portal.keeping.archive import Unreadable, Writer, extract
+from portal.backups import drafts
+from portal.backups.archive import Unreadable, Writer, extract
 from tests.e2e.database import PortalDatabase, portal_database
 from tests.e2e.scene import wait
 from tests.portal_process import ROOT, environment
@@ -137,7 +137,7 @@ def test_a_killed_backups_draft_is_cleared_and_a_running_ones_is_not(house: Hous
 def test_a_killed_backups_file_is_cleared_and_a_running_ones_is_not(tmp_path: Path) -> None:
     program = """
 import pathlib, sys, time
-from portal.keeping import drafts
+from portal.backups import drafts
 with drafts.file(pathlib.Path(sys.argv[1])) as (draft, out):
     print(draft, flush=True)
     time.sleep(600)
@@ -203,7 +203,7 @@ def stepping(real):
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 import django
 django.setup()
-from portal.keeping import restore
+from portal.backups import restore
 restore.call_command = stepping(restore.call_command)
 restore._settle = stepping(restore._settle)
 sys.addaudithook(audit)
@@ -347,7 +347,7 @@ def test_every_cut_and_flip_is_noticed(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_here(change: dict[str, object], said: str, tmp_path: Path) -> None:
-    from portal.keeping.manifest import SQLITE, Manifest
+    from portal.backups.manifest import SQLITE, Manifest
 
     fits = {
         "database": SQLITE,

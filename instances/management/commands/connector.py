@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import ground, metrics
+from portal.backups import unfinished
 from portal.broker import broker
 from portal.collector import settle
-from portal.keeping import unfinished
 
 
 class Command(BaseCommand):

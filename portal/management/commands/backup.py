@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from portal.keeping import backup, drafts, postgres, unfinished
+from portal.backups import backup, drafts, postgres, unfinished
 
 
 class Command(BaseCommand):

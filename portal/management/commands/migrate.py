@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.commands.migrate import Command as Migrate
 from django.db import connections
 
-from portal.keeping import unfinished
+from portal.backups import unfinished
 from portal.postgresql.base import DatabaseWrapper
 
 

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from portal.keeping import postgres, restore, unfinished
-from portal.keeping.archive import Unreadable
-from portal.keeping.manifest import key_print
+from portal.backups import postgres, restore, unfinished
+from portal.backups.archive import Unreadable
+from portal.backups.manifest import key_print
 from portal.supervisor import folder
 
 

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import listening
+from portal.backups import drafts, unfinished
 from portal.ground import Ground
-from portal.keeping import drafts, unfinished
 from portal.supervisor import first_run, folder, nats, plan, welcome
 from portal.supervisor.child import say
 from portal.supervisor.launch import PR_SET_PDEATHSIG

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import ground, metrics
-from portal.keeping import unfinished
+from portal.backups import unfinished
 from portal.listening import files, listen
 from portal.live import hub
 from portal.patience import Patient

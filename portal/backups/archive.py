@@ -1,6 +1,6 @@
 """The file of a backup: a compressed tar of plain files, the manifest first.
 
-manifest.json       what is in it (`portal.keeping.manifest`)
+manifest.json       what is in it (`portal.backups.manifest`)
 secret.key          signs cookies and keys the hashes of tokens
 portal.sqlite3      or database.pgdump: everything but the keys of devices and the files
 sessions/           or sessions.pgdump: the keys of linked devices

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from instances.whatsapp import keys
-from portal.keeping import postgres
-from portal.keeping.archive import Unreadable
+from portal.backups import postgres
+from portal.backups.archive import Unreadable
 from portal.secrets import read_secret
 
 FORMAT = 1
@@ -38,6 +38,7 @@ def in_one_database() -> bool:
 def key_print() -> str:
     """Recognises the SECRET_KEY that counts here, from the next start on, and tells nothing of it."""
     key = os.environ.get("SECRET_KEY") or read_secret(settings.DATA_DIR / "secret.key")
+    # As it was called when the first backups were made: they must open.
     return salted_hmac("portal.keeping", "which key", secret=key, algorithm="sha256").hexdigest()
 
 

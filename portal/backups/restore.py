@@ -17,9 +17,9 @@ from django.db import connection
 
 from instances.models import Connector, Instance
 from instances.whatsapp import keys
-from portal.keeping import archive, postgres, unfinished
-from portal.keeping.archive import Unreadable
-from portal.keeping.manifest import POSTGRES, Manifest, database_kind, sessions_kind
+from portal.backups import archive, postgres, unfinished
+from portal.backups.archive import Unreadable
+from portal.backups.manifest import POSTGRES, Manifest, database_kind, sessions_kind
 
 # What is there before anything was kept: settings make the key, whoever runs something here the lock.
 NOTHING = {"secret.key", "run.lock", "static"}

@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from portal.keeping import drafts, postgres, sqlite
-from portal.keeping.archive import Writer
-from portal.keeping.manifest import POSTGRES, Manifest, database_kind
+from portal.backups import drafts, postgres, sqlite
+from portal.backups.archive import Writer
+from portal.backups.manifest import POSTGRES, Manifest, database_kind
 
 SESSION_SCHEMAS = "session_*"
 
