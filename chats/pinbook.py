@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, DateTimeField, Q, QuerySet, UUIDField
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from chats import news
 from chats.models import Chat, Message, Pin, PinEvent
@@ -61,7 +62,9 @@ _SHOWN = Prepared(
 # The same request within this time is a client's retry; later it is a renewal.
 RETRY_WINDOW = timedelta(seconds=60)
 # Of an attempt that both processes left unsettled.
-UNHEARD = "nobody heard the outcome"
+UNHEARD = gettext_noop("nobody heard the outcome")
+HEARD_LATE = gettext_noop("heard late")
+KNOWN_TWICE = gettext_noop("its message was known twice")
 # No attempt is given longer: who opens one waits for ACK_TIMEOUT, and then some.
 LONGEST = settings.ACK_TIMEOUT + timedelta(seconds=45)
 
@@ -397,7 +400,7 @@ def _settle_late(attempt: uuid.UUID, outcome: Outcome, at: datetime, stanza_id: 
         pin.state = Pin.State.FAILED
         pin.changed_at = timezone.now()
         save(pin)
-    _line(pin, outcome, wish, at, given_up.actor, attempt, stanza_id, detail or "heard late")
+    _line(pin, outcome, wish, at, given_up.actor, attempt, stanza_id, detail or HEARD_LATE)
     if untouched and outcome is Outcome.ACKNOWLEDGED:
         _find_its_place(pin)
     return True
@@ -448,7 +451,7 @@ def _join(brought: Pin, pin: Pin) -> None:
     """Let one pin be what two of the same message were. It is not saved yet; the other is no more."""
     if brought.attempt is not None and pin.attempt is not None:
         # A pin has one attempt. If this one is acknowledged yet, that counts as it does after any other long wait.
-        _close(brought, Outcome.UNCONFIRMED, timezone.now(), detail="its message was known twice")
+        _close(brought, Outcome.UNCONFIRMED, timezone.now(), detail=KNOWN_TWICE)
     if pin.state == Pin.State.REQUESTED or (
         brought.state != Pin.State.REQUESTED and pin.changed_at < brought.changed_at
     ):

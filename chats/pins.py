@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from chats import pinbook
 from chats.errors import InvalidDuration, MessageAmbiguous, MessageDeleted, MessageDisappeared, MessageNotFound
@@ -78,6 +79,8 @@ _WITH_ID_IN_CHAT = Prepared(_with_id, instance=BigIntegerField(), message_id=Cha
 # Why an order may not have been sent.
 _NOT_SENT = (NotConnected(), Busy(), AdminsOnly(), AdminsWrite(), NotInGroup(), Blocked())
 
+# Of an attempt, by a fault of ours.
+_BROKEN = gettext_noop("the portal failed meanwhile")
 # How often a caller looks whether the other one's attempt has ended, in seconds.
 LOOK_AGAIN = 0.03
 # An attempt stays open this much longer than its caller waits, so that the
@@ -214,7 +217,7 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
         raise
     except BaseException:
         # A fault of ours after the order may have gone out.
-        pinbook.settle(attempt, Outcome.UNCONFIRMED, detail="the portal failed meanwhile")
+        pinbook.settle(attempt, Outcome.UNCONFIRMED, detail=_BROKEN)
         raise
 
 

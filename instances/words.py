@@ -4,7 +4,9 @@ Most are of `instances.whatsapp.errors` and travel over NATS: they are looked up
 when shown, and listed here for makemessages alone.
 """
 
-from django.utils.translation import gettext_noop
+import re
+
+from django.utils.translation import gettext, gettext_noop
 
 SHOWN = (
     gettext_noop("WhatsApp client is not connected"),
@@ -30,3 +32,18 @@ SHOWN = (
     gettext_noop("Too many exports are running: try again in a few minutes"),
     gettext_noop("A phone is linked already. Log out first to link another one."),
 )
+# With something of the moment in them.
+FILLED = (
+    gettext_noop("message with ID %(id)s was deleted for everyone: it cannot be pinned"),
+    gettext_noop("message with ID %(id)s has disappeared from the phones: it cannot be pinned"),
+    gettext_noop("WhatsApp refused the message: %(reason)s"),
+)
+_PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.*)", re.escape(one)), re.DOTALL), one) for one in FILLED]
+
+
+def in_words(sentence: str) -> str:
+    """A sentence of the product in the reader's language; one that is none of its own, as it is."""
+    for pattern, one in _PATTERNS:
+        if found := pattern.fullmatch(sentence):
+            return gettext(one) % found.groupdict()
+    return gettext(sentence) if sentence else ""

@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
+from instances.words import in_words
+
 LOCALE = Path(settings.BASE_DIR) / "locale"
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != "en"]
 
@@ -51,6 +53,17 @@ def test_every_word_of_the_templates_is_listed(language: str) -> None:
         for match in re.finditer(r"""\{% translate (["'])(.*?)\1 %\}""", path.read_text())
     }
     assert used - listed == set()
+
+
+def test_sentences_with_something_of_the_moment_in_them() -> None:
+    """Was red: a plan's page in Portuguese had its refusals in English."""
+    deleted = "message with ID AC(1) was deleted for everyone: it cannot be pinned"
+    with translation.override("pt"):
+        assert in_words(deleted) == "a mensagem com ID AC(1) foi apagada para todos: não pode ser fixada"
+        assert in_words("WhatsApp refused the message: 9\n1%") == "O WhatsApp recusou a mensagem: 9\n1%"
+        assert in_words("heard late") == "soube-se tarde"
+        assert (in_words(""), in_words("100% %(id)s")) == ("", "100% %(id)s")
+    assert in_words(deleted) == deleted
 
 
 def _said(msgid: str) -> str:

@@ -15,6 +15,7 @@ from chats.numbers import is_jid
 from chats.selectors.names import called
 from instances import access
 from instances.whatsapp.errors import NotConfirmed, NotConnected
+from instances.words import in_words
 
 # So begins the actor of what a schedule did.
 SCHEDULE = "schedule by "
@@ -115,7 +116,7 @@ def _reason(pin: Any) -> str:
         return _("The instance is not connected to WhatsApp.")
     if pin.last_detail == str(NotConfirmed()):
         return _("The instance was busy with another message.")
-    return _(pin.last_detail) if pin.last_detail else ""
+    return in_words(pin.last_detail)
 
 
 def visible_to(user: access.User) -> QuerySet[Any]:

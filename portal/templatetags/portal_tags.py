@@ -10,7 +10,8 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+
+from instances.words import in_words
 
 register = template.Library()
 
@@ -43,7 +44,7 @@ def initials(name: str) -> str:
 @register.filter
 def said(words: Any) -> str:
     """A sentence of the product, in the reader's language."""
-    return gettext(str(words)) if words else ""
+    return in_words(str(words))
 
 
 @register.filter
