@@ -12,7 +12,6 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -205,7 +204,8 @@ class Broker:
         await _answer(client)
 
     async def _open(self) -> Client:
-        return await nats.connect(
+        client = reaching.Client()
+        await client.connect(
             **reaching.options(self._url, self._authority),
             name=self._name,
             connect_timeout=2,
@@ -215,6 +215,7 @@ class Broker:
             pending_size=0,
             error_cb=_log_error,
         )
+        return client
 
     async def _watched(self, asking: Coroutine[Any, Any, Payload], watch: str) -> Payload:
         task = self.loop.create_task(asking)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -149,6 +150,21 @@ def test_as_whom_to_several_servers() -> None:
     assert (found["user"], found["password"], found["inbox_prefix"]) == ("web", "p@ss", b"_INBOX.web")
     assert found["servers"] == ["nats://web:p%40ss@one:4222", "nats://two:4222"]
     assert "tls" not in found
+    assert "tls" in options("nats://web:p%40ss@one:4222,tls://two:4222"), "whichever of them says so"
+
+
+def test_a_password_is_told_over_tls_alone() -> None:
+    """Was red: whoever stands between, and says that there is no TLS, heard it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        broker = Broker(f"tls://web:hush@127.0.0.1:{server.getsockname()[1]}", "test")
+        broker.publish("test.news", {})
+        caller, _ = server.accept()
+        with caller:
+            caller.settimeout(10)
+            caller.sendall(b'INFO {"server_id": "false", "version": "2.10.0", "max_payload": 1048576}\r\n')
+            assert caller.recv(4096) == b""
+        broker.close()
 
 
 def test_a_token_is_not_told_to_the_subjects() -> None:
