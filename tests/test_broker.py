@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -171,6 +171,47 @@ def test_a_token_is_not_told_to_the_subjects() -> None:
     found = options("nats://secret@one:4222")
     assert found["token"] == "secret"
     assert "inbox_prefix" not in found
+
+
+@pytest.mark.slow
+def test_a_server_that_throws_us_out_may_take_us_again(tmp_path: Path) -> None:
+    """Was red: a minute with another password, and all that was connected heard nothing until it was started anew."""
+    with nats_process(tmp_path) as (url, process):
+        broker = Broker(url, "test")
+        broker.run(broker.subscribe("test.double", double))
+        end = broker.run(broker.subscribe("test.ended", double))
+
+        async def finish() -> None:
+            await end()
+
+        broker.run(finish())
+        config = tmp_path / "nats.conf"
+        ours = config.read_text()
+        config.write_text(ours.replace('token: "', 'token: "another'))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: not there(broker))
+        config.write_text(ours)
+        process.send_signal(signal.SIGHUP)
+        until(lambda: there(broker))
+        assert broker.request("test.double", {"number": 21}, 2) == {"twice": 42}
+        with pytest.raises(NobodyListens):
+            broker.request("test.ended", {"number": 1}, 2)
+        broker.close()
+
+
+def there(broker: Broker) -> bool:
+    try:
+        broker.run(broker.reach())
+    except NobodyListens:
+        return False
+    return True
+
+
+def until(true: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
