@@ -323,7 +323,7 @@ def test_keys_that_may_be_another_owners(monkeypatch: pytest.MonkeyPatch, epoch:
 
 
 def test_keys_of_who_stood_still_with_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Was red: PostgreSQL had given the row to others meanwhile, and the keys that were made anew there were deleted."""
+    """Was red: PostgreSQL had given the row to others meanwhile, and the keys that were made anew were deleted."""
     forgotten: list[Any] = []
     monkeypatch.setattr(keys, "forget", forgotten.append)
 
