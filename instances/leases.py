@@ -266,7 +266,9 @@ class Lease:
         # Of our name and not held: a former process of our name woke up and took it.
         if strange := found.keys() - self.held.keys():
             with _shortly():
-                _free(Instance.objects.filter(owner=self.name, pk__in=strange))
+                # Or, when our row is gone, a later one that was given the name: then it is that one's.
+                if _locked(self._row()).exists():
+                    _free(Instance.objects.filter(owner=self.name, pk__in=strange))
 
     def _free_left(self) -> None:
         """Free what was not freed with its connector, because somebody held its row at that moment."""

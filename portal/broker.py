@@ -10,11 +10,12 @@ import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
@@ -52,6 +53,15 @@ class NoReply(Exception):
     """The request was delivered, and no reply came in time."""
 
 
+@dataclass(eq=False, slots=True)
+class _Listening:
+    """Who listens on a subject, for as long as nobody ends it."""
+
+    subject: str
+    hear: Callable[[Msg], Awaitable[None]]
+    subscription: Subscription
+
+
 class Broker:
     """A connection to NATS for synchronous code, opened at first use."""
 
@@ -63,6 +73,8 @@ class Broker:
         self._opening: asyncio.Task[Client] | None = None
         self._patience = 0.0
         self._telling: set[asyncio.Task[None]] = set()
+        self._listening: set[_Listening] = set()
+        self._closing = False
         self.loop: asyncio.AbstractEventLoop = reaching.Loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
         self._thread.start()
@@ -137,9 +149,13 @@ class Broker:
         except NatsError as error:
             raise NobodyListens(str(error)) from error
 
+        listening = _Listening(subject, start, subscription)
+        self._listening.add(listening)
+
         async def end() -> None:
+            self._listening.discard(listening)
             try:
-                await subscription.unsubscribe()
+                await listening.subscription.unsubscribe()
             except NatsError:
                 log.debug("already gone: the subscription of %s", subject)
 
@@ -173,6 +189,7 @@ class Broker:
         self._thread.join(timeout=5)
 
     async def _close(self) -> None:
+        self._closing = True
         if self._opening is None:
             return
         if self._opening.done() and self._opening.exception() is None:
@@ -205,7 +222,8 @@ class Broker:
         await _answer(client)
 
     async def _open(self) -> Client:
-        return await nats.connect(
+        client = reaching.Client()
+        await client.connect(
             **reaching.options(self._url, self._authority),
             name=self._name,
             connect_timeout=2,
@@ -214,7 +232,20 @@ class Broker:
             # 0: publishing while disconnected raises instead of queueing.
             pending_size=0,
             error_cb=_log_error,
+            closed_cb=self._on_closed,
         )
+        for listening in list(self._listening):
+            listening.subscription = await client.subscribe(listening.subject, cb=listening.hear)
+        return client
+
+    async def _on_closed(self) -> None:
+        """Begin anew: who is thrown out by a server (it knows our password no more, say) is given up by nats-py.
+
+        For good, with all that it listened to; and it may be known again in a minute.
+        """
+        if not self._closing:
+            log.error("NATS has thrown us out, and is tried anew")
+            self._opening = asyncio.create_task(self._open())
 
     async def _watched(self, asking: Coroutine[Any, Any, Payload], watch: str) -> Payload:
         task = self.loop.create_task(asking)

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nats.aio.client import Client
+
 from portal.broker import NobodyListens, broker
 
 log = logging.getLogger(__name__)
@@ -164,16 +166,15 @@ class Hub:
             except NobodyListens:
                 self._is_away()
                 await asyncio.sleep(RETRY_SECONDS)
+        before = await _connection()
         self._is_back()
-        reconnects = 0
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            client = await broker().client()
-            seen = client.stats["reconnects"]
-            if not client.is_connected:
+            now = await _connection()
+            if now is None:
                 self._is_away()
-            elif self.away or seen != reconnects:
-                reconnects = seen
+            elif self.away or now != before:
+                before = now
                 self._is_back()
 
     def _is_away(self) -> None:
@@ -190,6 +191,15 @@ class Hub:
 
 
 hub = Hub()
+
+
+async def _connection() -> tuple[Client, int] | None:
+    """Which connection to NATS there is: another one, and news may have been missed. None: there is none."""
+    try:
+        client = await broker().client()
+    except NobodyListens:
+        return None
+    return (client, client.stats["reconnects"]) if client.is_connected else None
 
 
 async def stream(listener: Listener, refresh: Any, beat_seconds: float, ago: float = 0) -> AsyncIterator[str]:

@@ -30,6 +30,10 @@ PINS = Counter("portal_pins", "Pins and unpins that were asked for, by what whoe
 MESSAGES = Counter("portal_messages_in", "Messages that were new, live and of the past.")
 ASKED_AGAIN = Counter("portal_messages_asked_again", "Messages cut off by a kill, whose senders were asked again.")
 LEASES = Counter("portal_lease_changes", "Instances taken, handed over and lost by this connector.", ["change"])
+CHANGES = ("taken", "handed over", "lost")
+for change in CHANGES:
+    # There from the start: of a series that begins with what has happened Prometheus sees no increase.
+    LEASES.labels(change)
 REFUSED = Counter("portal_rate_limit_refusals", "API calls answered 429.")
 BUSY = Counter("portal_busy_refusals", "Requests answered 503 because no thread was free for them in time.")
 CONNECTIONS = Gauge("portal_instances", "Instances this connector holds, by state.", ["state"])

@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import uvloop
+from nats.aio import client
+from nats.errors import Error as NatsError
 
 # A server of a cluster that is cut off closes no connection. Two of these
 # unanswered (seconds), and the next server is tried.
@@ -23,6 +25,19 @@ class Loop(uvloop.Loop):
         return await super().start_tls(*arguments, ssl_shutdown_timeout=GOODBYE_SECONDS, **options)
 
 
+class Client(client.Client):
+    """nats-py's client, which makes no difference between tls:// and nats://: it goes by the server's first word.
+
+    That word comes in the clear. Whoever stands between, and leaves TLS out of it, would hear our password.
+    """
+
+    def _connect_command(self) -> bytes:
+        # By now the handshake is made, if the server wanted one.
+        if "tls" in self.options and not self._server_info.get("tls_required"):
+            raise NatsError("NATS_URL says tls://, and the server has no TLS")
+        return super()._connect_command()
+
+
 def options(url: str, authority: str = "") -> dict[str, Any]:
     """Options of `nats.connect` for NATS_URL, which may name several servers with commas between.
 
@@ -38,7 +53,7 @@ def options(url: str, authority: str = "") -> dict[str, Any]:
         "max_outstanding_pings": PINGS_UNANSWERED,
         **_identity(first),
     }
-    if first.scheme == "tls":
+    if any(urlsplit(server).scheme == "tls" for server in servers):
         found["tls"] = ssl.create_default_context(cafile=authority or None)
     return found
 

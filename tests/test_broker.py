@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -149,12 +150,68 @@ def test_as_whom_to_several_servers() -> None:
     assert (found["user"], found["password"], found["inbox_prefix"]) == ("web", "p@ss", b"_INBOX.web")
     assert found["servers"] == ["nats://web:p%40ss@one:4222", "nats://two:4222"]
     assert "tls" not in found
+    assert "tls" in options("nats://web:p%40ss@one:4222,tls://two:4222"), "whichever of them says so"
+
+
+def test_a_password_is_told_over_tls_alone() -> None:
+    """Was red: whoever stands between, and says that there is no TLS, heard it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        broker = Broker(f"tls://web:hush@127.0.0.1:{server.getsockname()[1]}", "test")
+        broker.publish("test.news", {})
+        caller, _ = server.accept()
+        with caller:
+            caller.settimeout(10)
+            caller.sendall(b'INFO {"server_id": "false", "version": "2.10.0", "max_payload": 1048576}\r\n')
+            assert caller.recv(4096) == b""
+        broker.close()
 
 
 def test_a_token_is_not_told_to_the_subjects() -> None:
     found = options("nats://secret@one:4222")
     assert found["token"] == "secret"
     assert "inbox_prefix" not in found
+
+
+@pytest.mark.slow
+def test_a_server_that_throws_us_out_may_take_us_again(tmp_path: Path) -> None:
+    """Was red: a minute with another password, and all that was connected heard nothing until it was started anew."""
+    with nats_process(tmp_path) as (url, process):
+        broker = Broker(url, "test")
+        broker.run(broker.subscribe("test.double", double))
+        end = broker.run(broker.subscribe("test.ended", double))
+
+        async def finish() -> None:
+            await end()
+
+        broker.run(finish())
+        config = tmp_path / "nats.conf"
+        ours = config.read_text()
+        config.write_text(ours.replace('token: "', 'token: "another'))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: not there(broker))
+        config.write_text(ours)
+        process.send_signal(signal.SIGHUP)
+        until(lambda: there(broker))
+        assert broker.request("test.double", {"number": 21}, 2) == {"twice": 42}
+        with pytest.raises(NobodyListens):
+            broker.request("test.ended", {"number": 1}, 2)
+        broker.close()
+
+
+def there(broker: Broker) -> bool:
+    try:
+        broker.run(broker.reach())
+    except NobodyListens:
+        return False
+    return True
+
+
+def until(true: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 @pytest.mark.slow

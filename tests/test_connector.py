@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+from prometheus_client import REGISTRY
 
 from instances.whatsapp import connector
 from instances.whatsapp.connector import Connector
@@ -115,6 +116,37 @@ def test_what_is_let_go_and_was_taken_anew_meanwhile() -> None:
         await one._let_go(old)
         assert one._sessions == {1: new}
         assert not one.lease.release.called
+
+    run(work)
+
+
+def test_one_that_cannot_be_ended_keeps_no_other_from_being_handed_over() -> None:
+    """Was red: the drain broke off, the others' instances waited for the lease, and the writer was not closed."""
+
+    async def work(one: Any) -> None:
+        bad, good = sessions_of(1, 2)
+        bad.end.side_effect, good.instance.pk = ValueError("a fault of ours"), 2
+        one._sessions, one._tidying = {1: bad, 2: good}, None
+        one._threads = Mock(run=AsyncMock())
+        one._history, one._writer, one._ticks = Mock(), Mock(), Mock()
+        await one._drain()
+        one.lease.release.assert_called_once_with(2, 2)
+        one._threads.run.assert_any_await(one._writer.close)
+        assert not one.lease.leave.called, "the other may still be on the air"
+
+    run(work)
+
+
+def test_what_is_connected_is_counted_while_the_lease_is_good() -> None:
+    """Was red: while the database was away it said "connected" of what was off the air, and held by another perhaps."""
+
+    async def work(one: Any) -> None:
+        one._sessions = {1: Mock(instance=Mock(state="connected")), 2: Mock(instance=Mock(state="linking"))}
+        one._count_states()
+        for good, counted in ((True, 1), (False, 0), (True, 1)):
+            one.lease.good = good
+            assert REGISTRY.get_sample_value("portal_instances", {"state": "connected"}) == counted
+        one._sessions.clear()
 
     run(work)
 

@@ -10,6 +10,7 @@ import yaml
 from django.core.management import get_commands
 
 from portal import metrics
+from portal.management.commands import web
 from tests.portal_process import ROOT
 
 DEPLOY = ROOT / "docs" / "deploy"
@@ -67,6 +68,28 @@ def test_who_lives_is_not_asked_for_its_database_and_who_starts_is_waited_for() 
     for name in ("portal-web", "portal-connector"):
         asked = pods[name]["readinessProbe"]["httpGet"]
         assert (asked["path"], asked["port"]) == ("/readyz", ports[name])
+
+
+def test_who_sends_callers_hears_of_an_end_before_it_comes() -> None:
+    """Was red: for as long as the ingress did not know, each rollout refused callers."""
+    pod = PODS["portal-web"]
+    name, seconds = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert (name, int(seconds) > 0) == ("sleep", True)
+    assert int(seconds) + web.STOP_SECONDS < pod["terminationGracePeriodSeconds"]
+
+
+def test_keys_are_the_connectors_alone() -> None:
+    """Was red: web and worker were given the database of all keys, which neither ever opens."""
+    told = (DEPLOY / "kubernetes.yaml").read_text().partition("apiVersion")[0].splitlines()
+    whose = {line.split()[1] for line in told if "SESSION_DATABASE_URL" in line}
+    assert whose == {"portal-connector"}
+    readers = [name for name, pod in PODS.items() if {"secretRef": {"name": "portal-connector"}} in _environment(pod)]
+    assert readers == ["portal-connector"]
+
+
+def _environment(pod: dict[str, Any]) -> list[Any]:
+    (container,) = pod["containers"]
+    return list(container["envFrom"])
 
 
 def test_the_database_takes_as_many_connections_as_are_made() -> None:

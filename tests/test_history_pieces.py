@@ -1,5 +1,6 @@
 """Pieces of the phone's history outlive the connector that was given them, also on another machine."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from django.db import DatabaseError
@@ -248,3 +249,20 @@ def test_what_a_process_was_killed_over(instance: Instance, settings: Any, tmp_p
         history.resume(instance)
         wait(lambda: sorted(path.name for path in place.iterdir()) == ["2.damaged", "4.part"])
     assert [message.message_id for message in Message.objects.all()] == ["3EB01"]
+
+
+def test_a_look_that_fails_is_not_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: with no file left to be opened, the thread ended, and no history was taken in any more."""
+    outcomes: list[OSError | None] = [OSError(errno.EMFILE, "Too many open files"), None]
+
+    def waiting(_: object) -> Iterator[tuple[Instance, pieces.Piece]]:
+        if outcome := outcomes.pop(0):
+            raise outcome
+        return iter(())
+
+    monkeypatch.setattr(pieces, "waiting", waiting)
+    history = History(Mock(), lambda _: None)
+    history.resume()
+    history.resume()
+    wait(lambda: not outcomes, 5, "the second look")
+    history.close()

@@ -1,5 +1,6 @@
 """The journal: what is noted is there after a kill, whatever the disk does meanwhile."""
 
+import errno
 import fcntl
 import json
 import os
@@ -83,6 +84,21 @@ def test_what_is_stored_goes(tmp_path: Path) -> None:
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
     book.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_breaks_while_something_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: the one thread that stores messages ended, and its process lived on; who had sent one heard nothing."""
+    book = Journal(tmp_path)
+    first = book.note(encode(UID, text_message("M1")))
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "ftruncate", broken)
+        book.done([first])
+    book.done([book.note(encode(UID, text_message("M2")))])
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0], "mended, it goes on"
 
 
 def test_it_goes_on_in_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

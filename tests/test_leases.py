@@ -354,6 +354,25 @@ def test_what_a_former_process_of_our_name_took_late_is_taken_from_it(instance: 
     assert taken.epoch > 8
 
 
+def test_a_later_one_of_our_name_keeps_what_it_holds(instance: Instance, enter: Enter) -> None:
+    """Was red: who had been buried, and woke up, took all from whoever was given its name, at each tick."""
+    former, clock = enter("one"), Clock(5.0)
+    former.claim()
+    two = enter("two", clock=clock)
+    two.look_around()
+    clock.now += LEASE
+    two.look_around()
+    two.leave()
+    later = enter("one")
+    (taken,) = later.claim()
+    # It may look before its next beat, and goes on looking after it.
+    former.claim()
+    assert not former.beat()
+    former.claim()
+    later.claim()
+    assert later.holds(instance.pk, taken.epoch)
+
+
 def test_a_deleted_instance_is_held_no_more(instance: Instance, enter: Enter) -> None:
     one = enter("one")
     one.claim()

@@ -322,6 +322,34 @@ def test_keys_that_may_be_another_owners(monkeypatch: pytest.MonkeyPatch, epoch:
     run(work)
 
 
+def test_keys_of_who_stood_still_with_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was red: PostgreSQL had given the row to others meanwhile, and the keys that were made anew were deleted."""
+    forgotten: list[Any] = []
+    monkeypatch.setattr(keys, "forget", forgotten.append)
+
+    async def work(house: House) -> None:
+        mine = house.session._record.mine
+
+        def standing_still() -> Any:
+            rows = mine()
+            update = rows.update
+
+            def slowly(**fields: Any) -> int:
+                found = update(**fields)
+                house.holds = False
+                return found
+
+            rows.update = slowly  # type: ignore[method-assign]
+            return rows
+
+        monkeypatch.setattr(house.session._record, "mine", standing_still)
+        await house.session._changes.forget_keys()
+        assert not forgotten
+        assert (await asyncio.to_thread(row()))[1], "nor does its row say that there are none"
+
+    run(work)
+
+
 def test_how_far_the_former_phones_history_was_is_forgotten() -> None:
     """Was red: the next phone's began at its percentage."""
 

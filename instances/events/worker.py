@@ -106,6 +106,11 @@ class Worker:
                 self._complain("look", f"events wait: {error}")
                 await asyncio.sleep(TRY_AGAIN)
                 continue
+            except Exception:
+                # Whatever it is: nobody else looks, and the process would live all the same.
+                log.exception("events wait; they are looked for again")
+                await asyncio.sleep(TRY_AGAIN)
+                continue
             if not more:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
@@ -116,7 +121,7 @@ class Worker:
                 try:
                     if done := await self._threads.ask(job):
                         log.info("%s: %d", job.__name__, done)
-                except DatabaseError:
+                except Exception:
                     log.exception("%s was not done; it is tried again", job.__name__)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
@@ -131,6 +136,9 @@ class Worker:
                 self._complain("take", "")
             except NoTurns as error:
                 self._complain("take", f"events wait: {error}")
+                await asyncio.sleep(TRY_AGAIN)
+            except Exception:
+                log.exception("events wait; turns are asked for again")
                 await asyncio.sleep(TRY_AGAIN)
             if turn is None:
                 self._free.release()
@@ -197,6 +205,8 @@ class Worker:
 
     def _complain(self, where: str, trouble: str) -> None:
         """Say what is wrong, once however many notice it, and when all of it is over."""
+        # On the lines after its first PostgreSQL quotes the row that it refused.
+        trouble = trouble.partition("\n")[0]
         before = self._troubles.pop(where, "")
         if trouble:
             if trouble != before and trouble not in self._troubles.values():

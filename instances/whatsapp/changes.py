@@ -133,10 +133,12 @@ class Changes:
 
         def forget() -> None:
             with transaction.atomic():
-                # Whoever takes the instance over waits for this row.
-                if self._holds() and self._record.mine().update(**gone):
+                # Whoever takes the instance over waits for this row; not for ever, if we stood still with it, or the
+                # database's answer was long on its way. The keys lie elsewhere, and know no epoch.
+                if self._holds() and self._record.mine().update(**gone) and self._holds():
                     keys.forget(self._instance.uid)
                 else:
+                    transaction.set_rollback(True)
                     log.warning("instance %s is no longer ours: its keys stay", self._instance.uid)
 
         await self._threads.ask(forget)

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -97,6 +97,7 @@ class Connector:
         await self._enter()
         beside = [self._spawn(self._beat()), self._spawn(self._watch())]
         await self._take_over()
+        self._count_states()
         metrics.QUEUE.set_function(lambda: self._writer.waiting)
         metrics.LEASE_SECONDS.set_function(lambda: self.lease.seconds_left)
         log.info("connector %s is up", self.name)
@@ -120,6 +121,20 @@ class Connector:
         for task in beside:
             task.cancel()
         self._lease_thread.close()
+
+    def _count_states(self) -> None:
+        """For whoever asks: not told at each tick, of which there are none while the database is away.
+
+        Without a lease it holds nothing: all are off the air, and by now perhaps another's, who counts them too.
+        """
+
+        def held(state: str) -> int:
+            # On the thread that answers Prometheus.
+            there = list(self._sessions.values()) if self.lease.good else []
+            return sum(session.instance.state == state for session in there)
+
+        for state in State.values:
+            metrics.CONNECTIONS.labels(state).set_function(partial(held, state))
 
     def _has_worn(self) -> bool:
         """Whether so many clients have come and gone that a new process is due, and nothing is under way."""
@@ -207,9 +222,6 @@ class Connector:
         for session in list(self._sessions.values()):
             if session.due:
                 self._spawn(session.tick())
-        states = Counter(session.instance.state for session in self._sessions.values())
-        for state in State.values:
-            metrics.CONNECTIONS.labels(state).set(states[state])
         # Beside the ticks: it may take longer than an instance may be without a connector.
         if self._tidying is None or self._tidying.done():
             self._tidying = self._spawn(self._threads.ask(housekeeping.run, ticks, self.lease.fleet))
@@ -231,7 +243,7 @@ class Connector:
         idle = [pk for pk, session in self._sessions.items() if session.idle]
         chosen = await self._leasing(self.lease.surplus, idle)
         # One may have been lost while the lease was asked.
-        await asyncio.gather(*(self._let_go(self._sessions[pk]) for pk in chosen if pk in self._sessions))
+        await _all(self._let_go(self._sessions[pk]) for pk in chosen if pk in self._sessions)
 
     async def _note_unplaced(self) -> None:
         """Say of instances that no connector may hold why nothing happens."""
@@ -261,12 +273,14 @@ class Connector:
         """Go in order: nothing is lost, and the others take over instance by instance."""
         with suppress(DatabaseError):
             await self._leasing(self.lease.drain)
-        await asyncio.gather(*(self._let_go(session) for session in list(self._sessions.values())))
+        # One that cannot be ended keeps no other one, nor what is not stored yet; it is free when we are taken for dead.
+        await _all(self._let_go(session) for session in list(self._sessions.values()))
         await self._threads.run(self._history.close)
         await self._threads.run(self._writer.close)
         await self._threads.run(self._ticks.close)
-        with suppress(DatabaseError):
-            await self._leasing(self.lease.leave)
+        if not self._sessions:
+            with suppress(DatabaseError):
+                await self._leasing(self.lease.leave)
         await self._call_others()
         if self._tidying is not None:
             await asyncio.wait([self._tidying])

@@ -80,7 +80,7 @@ class History:
         try:
             for instance, piece in pieces.waiting(instances):
                 self._put(instance, piece)
-        except DatabaseError:
+        except (DatabaseError, OSError):
             log.exception("what waits of the history is looked for again")
 
     def _take_in(self, instance: Instance, piece: Piece) -> bool:

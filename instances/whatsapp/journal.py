@@ -61,9 +61,11 @@ class Page:
 
     def close(self) -> None:
         """Let it go; it is deleted unless something in it is not stored."""
-        if not self.open:
-            self.path.unlink(missing_ok=True)
-        os.close(self._file)
+        try:
+            if not self.open:
+                self.path.unlink(missing_ok=True)
+        finally:
+            os.close(self._file)
 
 
 class Journal:
@@ -101,10 +103,14 @@ class Journal:
                 page.open -= 1
                 if page.open:
                     continue
-                if page is self._page:
-                    page.empty()
-                else:
-                    page.close()
+                try:
+                    if page is self._page:
+                        page.empty()
+                    else:
+                        page.close()
+                except OSError as error:
+                    # Read once more by the next process, it is the same rows. Whoever calls has stored it, and goes on.
+                    log.error("the journal keeps what is stored: %s", error)
 
     def refuse(self, uid: UUID, event: Stored) -> None:
         """Keep what the database refuses, for a person to look at. Raises OSError."""
