@@ -273,7 +273,7 @@ class Connector:
         """Go in order: nothing is lost, and the others take over instance by instance."""
         with suppress(DatabaseError):
             await self._leasing(self.lease.drain)
-        # One that cannot be ended keeps no other one, nor what is not stored yet; it is free when we are taken for dead.
+        # One that cannot be ended keeps no other one, nor what is not stored yet: it is free when our lease is over.
         await _all(self._let_go(session) for session in list(self._sessions.values()))
         await self._threads.run(self._history.close)
         await self._threads.run(self._writer.close)
