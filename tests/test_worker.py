@@ -15,7 +15,7 @@ from tests.test_session import until
 
 pytestmark = pytest.mark.sqlite_only
 
-REFUSED = "null value in column \"about\"\nDETAIL:  Failing row contains (7, the bridge is at midnight)."
+REFUSED = 'null value in column "about"\nDETAIL:  Failing row contains (7, the bridge is at midnight).'
 
 
 @pytest.fixture
