@@ -15,10 +15,15 @@ from typing import Any
 
 import pytest
 from django.utils import timezone, translation
+from hypothesis import HealthCheck, settings
 
 from tests.logs import Watch
 from tests.nats_server import nats_server
 from tests.portal_process import PortalProcess
+
+# How long an example takes says more of the machine, and of what runs beside it, than of the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex

@@ -39,7 +39,7 @@ class Member:
 
     def stream(self, path: str) -> HTTPResponse:
         """An answer that goes on; to be closed. Raises urllib.error.HTTPError."""
-        return cast(HTTPResponse, self._opener.open(self._portal.url + path, timeout=30))
+        return cast(HTTPResponse, self._opener.open(self._portal.url + path, timeout=60))
 
     def _read(self, request: Any) -> tuple[int, str]:
         try:

@@ -22,7 +22,7 @@ from tests.portal_process import ROOT, free_port
 
 CONFIG = ROOT / "docs" / "deploy" / "nats.conf"
 USERS = ("web", "connector", "worker")
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 # What a server says as soon as somebody decides over the streams.
 LED = re.compile(r"cluster (new )?metadata leader")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from portal.supervisor import nats
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 @contextmanager
@@ -32,4 +32,4 @@ def nats_process(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]
         yield server.url, process
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=30)

@@ -57,7 +57,7 @@ def pgbouncer(database_url: str) -> Iterator[str]:
             [PROGRAM, str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", user=nobody
         )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not _listens(own_port):
             assert process.poll() is None, log_file.read_text()
             assert time.monotonic() < deadline, log_file.read_text()

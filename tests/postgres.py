@@ -15,7 +15,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,9 +27,10 @@ from typing import TypedDict
 import psutil
 
 from portal.supervisor.launch import PR_SET_PDEATHSIG
+from tests.portal_process import free_port
 
 HERE = "127.0.0.1"
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
@@ -64,9 +64,8 @@ class Server:
             if host != HERE:
                 with open(self._data / "pg_hba.conf", "a") as rules:
                     rules.write(f"host all all {host}/24 scram-sha-256\n")
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            self._port = probe.getsockname()[1]
+        # It comes back to it after it was killed.
+        self._port = free_port(host)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgres://postgres:{secret.read_text()}@{host}:{self._port}/postgres"
 
@@ -92,7 +91,7 @@ class Server:
             return
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

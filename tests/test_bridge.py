@@ -43,7 +43,7 @@ class Caller:
         self.sent.append(event)
 
     async def call(self, app: Any, limit: int = 1000) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await Bridge(app, 2, limit)(self.scope, self.receive, self.send)
 
     @property
@@ -130,7 +130,7 @@ class BridgeTests(SimpleTestCase):
         go = threading.Event()
 
         def works(environ: Any, start_response: Any) -> HttpResponse:
-            assert go.wait(10)
+            assert go.wait(30)
             return echo(environ, start_response)
 
         def waits(environ: Any, start_response: Any) -> HttpResponse:
@@ -144,13 +144,13 @@ class BridgeTests(SimpleTestCase):
             start_response("503 Busy", [])
             return HttpResponse("come again")
 
-        bridge = Bridge(app, 4, 1000, working=1, busy=busy, patience=0.05)
+        bridge = Bridge(app, 4, 1000, working=1, busy=busy, patience=1)
         callers = [Caller(b"1", path=path) for path in ("/waits", "/waits", "/works", "/works")]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             tasks = []
             for caller in callers:
                 tasks.append(asyncio.create_task(bridge(caller.scope, caller.receive, caller.send)))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.2)
             await tasks[3]
             self.assertEqual((callers[3].sent[0]["status"], callers[3].content), (503, b"come again"))
             go.set()
@@ -175,7 +175,7 @@ class BridgeTests(SimpleTestCase):
 
         loop, caller = asyncio.get_running_loop(), Caller(b"", path="/stream")
         bridge = Bridge(app, 2, 1000, working=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await bridge(caller.scope, caller.receive, caller.send)
         self.assertEqual(caller.content, b"5:hello")
 

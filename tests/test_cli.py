@@ -87,11 +87,15 @@ def keep_token(cli: Cli, token: str, mode: int = 0o600) -> Path:
 
 
 def test_it_loads_no_django_and_starts_fast(cli: Cli) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cli.ok("--help")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of the processor, not of the clock: other tests may run beside this one.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
+    took = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cli.ok("--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    # Of the processor, not of the clock: other tests may run beside this one. The first may have compiled it, and
+    # another child may have ended meanwhile. It is 0.17 where Django alone would take a second or more.
+    assert min(took) < 0.6, took
     program = "import sys, portal.cli.command; print([name for name in sys.modules if name in ('django', 'segno')])"
     done = subprocess.run([sys.executable, "-c", program], env=cli.environment, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr

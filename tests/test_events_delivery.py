@@ -158,7 +158,7 @@ def test_whoever_is_slow_holds_nobody_else_up(shop: Instance, there: Receiver, s
     for number in range(10, 20):
         began = time.monotonic()
         (event_id,) = happen(shop, str(number))
-        wait(lambda event_id=event_id: event_id in there.ids("/ok"), 10)  # type: ignore[misc]
+        wait(lambda event_id=event_id: event_id in there.ids("/ok"), 30)  # type: ignore[misc]
         late.append(time.monotonic() - began)
     # Whoever waited for one that is slow would wait for all of its time.
     assert sorted(late)[7] < patience / 3, late
@@ -168,7 +168,7 @@ def test_whoever_is_slow_holds_nobody_else_up(shop: Instance, there: Receiver, s
         assert at_once <= 4, "and no more requests at once than WEBHOOK_CONCURRENCY"
     wait(lambda: Delivery.objects.filter(webhook=quick, state=Delivery.State.DELIVERED).count() == 20)
     errors = wait(
-        lambda: len(found := set(Attempt.objects.exclude(error="").values_list("error", flat=True))) >= 3 and found, 25
+        lambda: len(found := set(Attempt.objects.exclude(error="").values_list("error", flat=True))) >= 3 and found
     )
     assert "It did not answer within 6 seconds." in errors
     assert "It redirects, which is not followed. Give the address it redirects to." in errors
@@ -226,17 +226,18 @@ def test_paused(shop: Instance, there: Receiver, start: Start) -> None:
 
 
 def test_a_worker_that_is_told_to_stop_ends_what_is_under_way(shop: Instance, there: Receiver, start: Start) -> None:
-    hook(shop, there.url("/sleep/1"))
+    # Long enough to tell it before the first of them is answered.
+    hook(shop, there.url("/sleep/3"))
     worker = start()
     happen(shop, "a", "b", "c", "d", "e", "f", "g", "h")
-    wait(lambda: len(there.at("/sleep/1")) == 4)
+    wait(lambda: len(there.at("/sleep/3")) == 4)
     assert worker.stop() == 0
-    assert len(there.at("/sleep/1")) == 4
+    assert len(there.at("/sleep/3")) == 4
     assert Attempt.objects.filter(status=200).count() == 4
     assert Delivery.objects.filter(state=Delivery.State.PENDING).count() == 4
     start()
     wait(lambda: Delivery.objects.filter(state=Delivery.State.DELIVERED).count() == 8)
-    assert max(Counter(there.ids("/sleep/1")).values()) == 1, "nothing came twice"
+    assert max(Counter(there.ids("/sleep/3")).values()) == 1, "nothing came twice"
 
 
 def test_two_workers_share_and_nothing_comes_twice(shop: Instance, there: Receiver, start: Start) -> None:
@@ -262,7 +263,7 @@ def test_no_event_is_lost_with_a_worker(shop: Instance, there: Receiver, start: 
         worker.kill()
     ids += happen(shop, "while none was there")
     start()
-    wait(lambda: set(there.ids("/sleep/0.02")) == set(ids) == set(there.ids("/ok")), 40)
+    wait(lambda: set(there.ids("/sleep/0.02")) == set(ids) == set(there.ids("/ok")), 120)
     wait(lambda: not Delivery.objects.filter(state=Delivery.State.PENDING))
 
 
@@ -297,7 +298,7 @@ def test_no_event_is_lost_with_nats(shop: Instance, there: Receiver, start: Star
             (server.folder / "jetstream").rename(tmp_path / "lost")
         server.begin()
         ids += happen(shop, "after")
-        wait(lambda: set(there.ids("/sleep/0.02")) == set(ids), 40, lambda: worker.log)
+        wait(lambda: set(there.ids("/sleep/0.02")) == set(ids), 120, lambda: worker.log)
     finally:
         server.kill()
 

@@ -29,7 +29,8 @@ from tests.worker_process import wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-IDLE = 0.1
+# Longer than a busy machine needs from a line of the log to its event.
+IDLE = 0.4
 
 
 class House:

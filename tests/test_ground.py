@@ -46,7 +46,7 @@ def test_a_process_ends_to_be_started_anew(tmp_path: Path) -> None:
         assert process.stdout.readline() == "watches\n"
         place.rename(tmp_path / "aside")
         place.mkdir()
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=50)
     finally:
         process.kill()
     assert process.returncode == os.EX_TEMPFAIL
@@ -57,7 +57,7 @@ def test_nothing_is_started_where_the_disk_is_missing(tmp_path: Path) -> None:
     there = tmp_path / "there"
     watched = loop.Watched(Spec("stub", [sys.executable, "-c", "raise SystemExit(3)"]), ())
     first = watched.child
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while watched.due is None and time.monotonic() < limit:
         watched.tick(there.exists())
     watched.due = 0.0

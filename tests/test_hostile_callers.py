@@ -50,7 +50,7 @@ def connect(portal: PortalProcess, source: str = "127.0.0.1", *, reads_little: b
         # As over a real network, where the kernel of the sender holds little for who does not read.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-    made.settimeout(15)
+    made.settimeout(60)
     made.bind((source, 0))
     made.connect(("127.0.0.1", portal.port))
     return made
@@ -69,11 +69,11 @@ def say(portal: PortalProcess, text: bytes, source: str = "127.0.0.1") -> bytes:
 
 def answers_at_once(portal: PortalProcess) -> None:
     began = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", portal.port, timeout=30)
     with closing(connection):
         connection.request("GET", "/sign-in/")
         assert connection.getresponse().status == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def test_readers_who_do_not_read(portal: PortalProcess) -> None:
@@ -212,12 +212,10 @@ def test_guessing_tokens(portal: PortalProcess, token: str) -> None:
     codes = [guess(number) for number in range(API_RATE * 2 + 2)]
     assert set(codes) == {401, 429}
     assert codes.count(401) <= API_RATE * 2
-    while guess(0) != 429:
-        pass
-    # Nor at the other door.
+    # Nor at the other door. The window may end between the two.
     key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    upgrade = HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + key
-    assert status(say(portal, b"GET /ws/shop?token=wap_x HTTP/1.1\r\n" + upgrade + b"\r\n", "127.0.0.3")) == 429
+    upgrade = b"GET /ws/shop?token=wap_x HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + key
+    assert any(guess(0) == status(say(portal, upgrade + b"\r\n", "127.0.0.3")) == 429 for _ in range(API_RATE * 2))
     good = (
         f"GET /api/chat/list/shop HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\ntoken: {token}\r\n\r\n".encode()
     )
@@ -258,7 +256,7 @@ def ending(portal: PortalProcess, source: str, headers: dict[str, str], pieces: 
         with suppress(ConnectionClosed):
             made.send("x" * MIB for _ in range(pieces))
         with pytest.raises(ConnectionClosed) as closed:
-            made.recv(timeout=10)
+            made.recv(timeout=60)
     return closed.value.rcvd
 
 

@@ -143,7 +143,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "write", half)
     noting = threading.Thread(target=book.note, args=(encode(UID, text_message("M2")),))
     noting.start()
-    noting.join(0.1)
+    noting.join(1)
     assert noting.is_alive()
     assert "No space left" in book.troubled
     full.clear()

@@ -484,13 +484,13 @@ def test_who_falls_silent_while_it_claims_is_buried_all_the_same(monkeypatch: py
 
     with ThreadPoolExecutor(1) as thread:
         claiming = thread.submit(claim)
-        assert stands.wait(10)
+        assert stands.wait(30)
         clock.now += 3
         other.beat()
         began = time.monotonic()
         try:
             while not other.look_around():
-                assert time.monotonic() - began < 3
+                assert time.monotonic() - began < 20
                 time.sleep(0.1)
             assert len(other.claim()) == 1
         finally:
@@ -561,8 +561,8 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
 
     asyncio.run(run())
     assert len(claimed) == 12
-    assert claimed[10] - claimed[0] < 0.9
-    assert claimed[11] - claimed[10] > 0.9, "it took less than it may: the next second will do"
+    assert claimed[10] - claimed[0] < 4, "a second each would be ten"
+    assert claimed[11] - claimed[10] > 0.5, "it took less than it may: the next second will do"
     assert missing == ["it is still starting"] * 12 + [""], "who waits for it to settle is told when it has"
 
 
@@ -579,7 +579,7 @@ def test_the_beat_needs_no_connection_of_the_pool() -> None:
     try:
         began = time.monotonic()
         assert asyncio.run(thread.run(lease.beat))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         # Once its connection was cut, it opens another one.
         taken[0].execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -626,7 +626,7 @@ def test_a_row_that_somebody_holds_keeps_nobody_from_the_others() -> None:
 
         with silent("UPDATE instances_instance SET state_detail = 'x' WHERE id = %s", held.pk):
             done = thread.submit(bury_and_take)
-            assert done.result(5) == (True, 1, 2)
+            assert done.result(30) == (True, 1, 2)
             assert one.claim() == [], "that one is still held"
             assert one.beat()
     (taken,) = one.claim()
@@ -682,7 +682,7 @@ def test_who_stands_still_in_any_transaction_loses_its_rows(monkeypatch: pytest.
 
     with ThreadPoolExecutor(1) as thread:
         noting = thread.submit(note)
-        assert stands.wait(10)
+        assert stands.wait(30)
         try:
             with transaction.atomic():
                 with connection.cursor() as cursor:

@@ -50,9 +50,11 @@ def test_what_is_not_acknowledged_comes_again(ana: Actor, bob: Actor) -> None:
     sending = bob.submit("send_many", to=ana.jid, count=200, prefix="killed ")
     ana.wait_text("killed 20")
     ana.kill()
-    sending.result(30)
+    sending.result(120)
     ana.start()
-    ana.wait_text("killed 199")
+    # After all of them: the last may be lost as well.
+    bob.send_text(ana.jid, "after the kill")
+    ana.wait_text("after the kill")
     texts = [message["message"].get("conversation", "") for message in ana.received()]
     lost = {f"killed {number}" for number in range(200)} - set(texts)
     # neonize acknowledges before Python has seen the event: the last few of a killed process may be lost.
@@ -70,15 +72,16 @@ def test_a_dropped_connection_comes_back_by_itself(ana: Actor, bob: Actor) -> No
 
 def test_the_network_is_down_for_a_while(wa: LoopbackServer, ana: Actor, bob: Actor) -> None:
     wa.refuse_connections()
-    began = ana.mark()
+    began, dials = ana.mark(), wa.proxy.dials
     ana.account.drop_all()
     ana.wait_event("disconnected", since=began)
     bob.send_text(ana.jid, "meanwhile")
-    dials = wa.proxy.dials
-    time.sleep(0.5)
-    assert wa.proxy.dials >= dials
+    deadline = time.monotonic() + 30
+    while wa.proxy.dials == dials:  # It goes on trying.
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     wa.refuse_connections(False)
-    ana.wait_event("connected", since=began, timeout=15)
+    ana.wait_event("connected", since=began)
     ana.wait_text("meanwhile")
 
 
@@ -89,13 +92,13 @@ def test_service_unavailable_at_the_websocket(wa: LoopbackServer, ana: Actor) ->
     ana.wait_event("disconnected", since=began)
     time.sleep(0.3)
     wa.unavailable(False)
-    ana.wait_event("connected", since=began, timeout=15)
+    ana.wait_event("connected", since=began)
 
 
 def test_service_unavailable_at_login(ana: Actor) -> None:
     began = ana.mark()
     ana.account.unavailable(times=1)
-    ana.wait_event("connected", since=began, timeout=15)
+    ana.wait_event("connected", since=began)
 
 
 def test_unlinked_on_the_phone(make_actor: MakeActor) -> None:
@@ -154,14 +157,14 @@ def test_another_login_failure(make_actor: MakeActor) -> None:
 
 
 def test_an_ack_that_comes_late(wa: LoopbackServer, ana: Actor, bob: Actor) -> None:
-    wa.acks.late(bob.account, 0.7)
+    wa.acks.late(bob.account, 3)
     began = time.monotonic()
     sent = bob.send_text(ana.jid, "late ack")
-    assert time.monotonic() - began >= 0.7
+    assert time.monotonic() - began >= 3
     assert ana.wait_text("late ack")["id"] == sent
     began = time.monotonic()
     bob.send_text(ana.jid, "normal again")
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 3
 
 
 def test_a_negative_ack(wa: LoopbackServer, ana: Actor, bob: Actor) -> None:
@@ -189,7 +192,7 @@ def test_a_missing_ack_and_then_a_new_connection(wa: LoopbackServer, ana: Actor,
     time.sleep(0.5)
     assert not sending.done()
     bob.account.drop(1)
-    assert sending.result(10)["id"] == got["id"]
+    assert sending.result(60)["id"] == got["id"]
     assert len(wa.stanzas(id=got["id"])) == 2
     time.sleep(0.3)  # the second copy decrypts to nothing new
     assert [message["id"] for message in ana.received()].count(got["id"]) == 1

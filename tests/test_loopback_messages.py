@@ -140,7 +140,7 @@ def test_own_devices_get_copies_and_notice_a_new_one(ana: Actor, bob: Actor, mak
     assert (copy["id"], copy["from_me"], copy["chat"], copy["recipient_alt"]) == (sent, True, ana.lid, ana.jid)
     # Ana's client is told of Bob's new device and encrypts for it.
     ana.send_text(bob.jid, "to both")
-    time.sleep(0.2)
+    time.sleep(2)
     ana.send_text(bob.jid, "to both again")
     second.wait_text("to both again")
 

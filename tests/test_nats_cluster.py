@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 SHOP = uuid4()
 PIN = commands.command_subject(SHOP, commands.PIN)
 # From a server's death to the first answer over another one: what a caller may notice of it. Measured: 3 s
-# when it stands still, a quarter of a second when its connections close.
-GAP_SECONDS = 10.0
+# when it stands still, a quarter of a second when its connections close; on a busy machine it is longer.
+GAP_SECONDS = 40.0
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ async def answer(_: str, payload: Payload) -> Payload:
 
 def ask(asking: Broker) -> Payload:
     """The answer; the other servers hear of a subscription a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
-            return asking.request(PIN, {"a": 1}, 5)
+            return asking.request(PIN, {"a": 1}, 30)
         except NobodyListens:
             if time.monotonic() > deadline:
                 raise
@@ -77,7 +77,7 @@ def test_it_works(connect: Connect) -> None:
         await end()
 
     connector.run(leave())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:  # The other servers hear of it a moment later.
         began = time.monotonic()
         try:
@@ -88,7 +88,7 @@ def test_it_works(connect: Connect) -> None:
             continue
     else:
         raise AssertionError("who left goes on answering")
-    assert time.monotonic() - began < 1, "nobody listening is known at once, over two servers too"
+    assert time.monotonic() - began < 1.5, "nobody listening is known at once, over two servers too"
 
 
 def test_only_a_connector_answers(connect: Connect) -> None:
@@ -97,7 +97,7 @@ def test_only_a_connector_answers(connect: Connect) -> None:
     for impostor in (connect("web"), connect("worker")):
         impostor.run(impostor.subscribe(PIN, answer))
         with pytest.raises(NobodyListens):
-            web.request(PIN, {}, 1)
+            web.request(PIN, {}, 30)
 
 
 def refused(cluster: Cluster, user: str, seconds: float, *, publish: str = "", subscribe: str = "") -> bool:
@@ -170,7 +170,7 @@ def test_to_each_its_part(cluster: Cluster, user: str, may: dict[str, str]) -> N
     ],
 )
 def test_and_no_more(cluster: Cluster, user: str, may_not: dict[str, str]) -> None:
-    assert refused(cluster, user, 5, **may_not)
+    assert refused(cluster, user, 30, **may_not)
 
 
 def test_strangers_get_nothing(cluster: Cluster) -> None:
@@ -193,7 +193,7 @@ def test_a_server_that_our_authority_did_not_sign_is_not_believed(cluster: Clust
 
 def test_no_word_in_the_clear(cluster: Cluster) -> None:
     async def plain() -> None:
-        await nats.connect(cluster.url("web").replace("tls://", "nats://"), connect_timeout=2, allow_reconnect=False)
+        await nats.connect(cluster.url("web").replace("tls://", "nats://"), connect_timeout=10, allow_reconnect=False)
 
     with pytest.raises((NatsError, OSError)):
         asyncio.run(plain())
@@ -258,7 +258,7 @@ def test_a_queue_of_one_server_is_moved_to_three(
     assert worker.run(replicas()) == 3
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Try until it gives something, through the refusals of a cluster that rearranges itself."""
     deadline = time.monotonic() + seconds
     last: object = None

@@ -30,7 +30,7 @@ def run_and_wait(data_dir: Path, **more: str) -> subprocess.CompletedProcess[str
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -132,7 +132,7 @@ def test_a_process_that_dies_comes_back(portal: PortalProcess, name: str) -> Non
     before = portal.pids()[name]
     os.kill(before, signal.SIGKILL)
     assert portal.get("/healthz")[0] == 200  # also while the web process itself is away: the socket waits for it
-    portal.wait_for(lambda: portal.pids().get(name, before) != before, seconds=40)
+    portal.wait_for(lambda: portal.pids().get(name, before) != before, seconds=90)
     assert f"{name} was ended by SIGKILL; it starts again in" in portal.err
 
 

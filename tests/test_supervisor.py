@@ -36,7 +36,7 @@ def test_a_process_that_keeps_ending_waits_longer_each_time(
     portal = Loop()
     portal.start(python("raise SystemExit(3)"))
     with pytest.raises(WillNotStart, match="'stub' ends as soon as it starts"):
-        portal.until(lambda: False, "stub", 20)
+        portal.until(lambda: False, "stub", 60)
     portal.stop()
     assert said == [f"stub ended with code 3; it starts again in {delay} s" for delay in ("0.02", "0.04", "0.08")]
 
@@ -79,7 +79,7 @@ def test_who_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, fast: None,
             f"pathlib.Path({str(ready)!r}).touch(); time.sleep(60)"
         )
     )
-    portal.until(ready.exists, "stub", 20)
+    portal.until(ready.exists, "stub", 50)
     portal.stop()
     assert portal.watched[0].child.ended() == "was ended by SIGKILL"
 
@@ -94,7 +94,7 @@ def test_they_end_in_reverse_order(fast: None, tmp_path: Path) -> None:
             f"signal.signal(signal.SIGTERM, end); open({str(tmp_path / name)!r}, 'w'); time.sleep(60)"
         )
         portal.start(python(code, name))
-    portal.until(lambda: (tmp_path / "nats").exists() and (tmp_path / "web").exists(), "web", 20)
+    portal.until(lambda: (tmp_path / "nats").exists() and (tmp_path / "web").exists(), "web", 50)
     portal.stop()
     assert order.read_text() == "web nats "
 
@@ -103,7 +103,7 @@ def test_lines_carry_the_name_of_their_process(capfd: pytest.CaptureFixture[str]
     one = child.Child(python("print('hello'); import sys; print('world', file=sys.stderr)", "web"))
     while one.ended() is None:
         time.sleep(0.02)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     err = ""
     while "world" not in err and time.monotonic() < deadline:
         err += capfd.readouterr().err
@@ -159,7 +159,7 @@ def test_a_launched_program_dies_with_who_started_it(tmp_path: Path, platform: s
         "time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", starter])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 50  # Less than they would live.
     while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
     pid = int(pid_file.read_text())

@@ -160,7 +160,7 @@ def test_it_travels_over_nats(nats_url: str) -> None:
 
     def ask(name: str) -> dict[str, object]:
         tracing.go_on(name)
-        return asking.request("tracing.test", {"a": 1}, 5)
+        return asking.request("tracing.test", {"a": 1}, 30)
 
     try:
         answering.run(answering.subscribe("tracing.test", handler))

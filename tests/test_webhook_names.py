@@ -19,7 +19,7 @@ from instances.events.sender import Sender
 from instances.models import Instance
 from tests.receiver import Receiver, receiver
 
-SILENT = "It did not answer within 1 seconds."
+SILENT = "It did not answer within 3 seconds."
 
 
 class Resolver:
@@ -39,7 +39,7 @@ class Resolver:
 @pytest.fixture
 def there() -> Iterator[Receiver]:
     here = override_settings(
-        WEBHOOK_ALLOWED_NETWORKS=[ipaddress.ip_network("127.0.0.0/8")], WEBHOOK_TIMEOUT=timedelta(seconds=1)
+        WEBHOOK_ALLOWED_NETWORKS=[ipaddress.ip_network("127.0.0.0/8")], WEBHOOK_TIMEOUT=timedelta(seconds=3)
     )
     with receiver() as made, here:
         yield made

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
-from tests.portal_process import ROOT, environment
+from tests.portal_process import PATIENCE_SECONDS, ROOT, environment
 
 
 def database_url() -> str:
@@ -42,7 +42,7 @@ class WorkerProcess:
 
     def wait_ready(self) -> "WorkerProcess":
         """Wait until it says that it is up."""
-        wait(lambda: "the worker is up" in self.log, 30, lambda: self.log)
+        wait(lambda: "the worker is up" in self.log, 90, lambda: self.log)
         return self
 
     def kill(self) -> None:
@@ -55,7 +55,7 @@ class WorkerProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=15)
+            return self.process.wait(timeout=45)
         finally:
             if self.process.poll() is None:
                 os.kill(self.process.pid, signal.SIGKILL)
@@ -66,7 +66,7 @@ class WorkerProcess:
             self.log += line
 
 
-def wait(condition: Callable[[], Any], seconds: float = 20.0, log: Callable[[], str] = lambda: "") -> Any:
+def wait(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS, log: Callable[[], str] = lambda: "") -> Any:
     """Wait until a condition gives something, and return that."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -48,7 +48,7 @@ class House:
 
     def python(self, code: str) -> Any:
         """Run code in the portal's Django; what it prints after RESULT comes back."""
-        done = self.portal.manage("shell", "--no-imports", "-c", textwrap.dedent(code))
+        done = self.portal.manage("shell", "--no-imports", "-c", textwrap.dedent(code), seconds=180)
         for line in done.stdout.splitlines():
             if line.startswith("RESULT "):
                 return json.loads(line[7:])
@@ -81,7 +81,7 @@ class House:
             from instances.whatsapp import service
             from instances.whatsapp.errors import NotConnected
             instance = Instance.objects.get(uid="{uid}")
-            for _ in range(100):
+            for _ in range(600):
                 try:
                     link = service.connect(instance)
                     break
@@ -96,7 +96,7 @@ class House:
         connected = self.python(f"""
             import time
             from instances.models import Instance
-            for _ in range(200):
+            for _ in range(600):
                 if connected := Instance.objects.get(uid="{uid}").state == "connected":
                     break
                 time.sleep(0.1)
@@ -130,7 +130,7 @@ class House:
         found = self.python(f"""
             import time, json
             from chats.models import Message
-            for _ in range(200):
+            for _ in range(600):
                 if found := Message.objects.filter(message_id="{message_id}").exists():
                     break
                 time.sleep(0.1)
@@ -150,7 +150,8 @@ def house(folder: Path) -> Iterator[House]:
         wa = stack.enter_context(LoopbackServer(folder / "whatsapp"))
         phone = wa.account("Shop", "5511940000001")
         ana = Actor(wa, wa.account("Ana", "5511940000101"), folder / "actors")
-        portal = PortalProcess(folder / "data", **wa.env())
+        # Many pins together go slowly enough for somebody at a busy browser to stop them on the way.
+        portal = PortalProcess(folder / "data", BATCH_PACE_SECONDS="4", **wa.env())
         stack.callback(portal.stop)
         stack.callback(ana.kill)
         ana.start()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import CDPSession, Page, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.house import House
@@ -15,6 +15,7 @@ from tests.browser.house import House
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
 ROWS = 6_000
+UNHINDERED = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 # Every value the bar has had, and the words beside it.
 WATCH = """() => {
   window.seen = [];
@@ -59,10 +60,19 @@ def begin(page: Page, words: str = "CSV") -> None:
     page.get_by_role("link", name=words).click()
 
 
+def slow_down(page: Page, kilobytes: int) -> CDPSession:
+    """From now on no more than so much a second comes here: otherwise all of it may be there at the first look."""
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", {**UNHINDERED, "downloadThroughput": kilobytes * 1024})
+    return network
+
+
 def test_it_works(home: House, person: MakePerson, tmp_path: Path) -> None:
     bob = person("bob")
     page = bob.go("/search/?q=exported")
     page.evaluate(WATCH)
+    slow_down(page, 200)
     with page.expect_download() as download:
         begin(page)
     panel = page.locator("#export")
@@ -84,6 +94,7 @@ def test_giving_it_up(home: House, person: MakePerson) -> None:
     page = bob.go("/search/?q=exported")
     downloads: list[object] = []
     page.on("download", lambda download: downloads.append(download))
+    network = slow_down(page, 50)
     begin(page, "JSON")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#export")).to_contain_text("Cancelled. Nothing was saved.")
@@ -95,6 +106,8 @@ def test_giving_it_up(home: House, person: MakePerson) -> None:
     for _ in range(4):
         begin(page, "JSON")
         page.get_by_role("button", name="Cancel").click()
+        page.wait_for_timeout(1_000)  # The portal hears of it a moment later.
+    network.send("Network.emulateNetworkConditions", UNHINDERED)
     with page.expect_download():
         begin(page, "JSON")
     expect(page.locator("#export")).to_contain_text("Exported.")

@@ -38,7 +38,7 @@ def test_the_history_grows_on_the_page_by_itself(home: House, person: MakePerson
         for number, percent in enumerate((40, 100)):
             phone.share_large_history(number, 1, 5, percent)
             shown = panel.locator("dl div", has_text="History").locator("dd")
-            expect(shown).to_have_text(f"{percent} %", timeout=15_000)
+            expect(shown).to_have_text(f"{percent} %")
         assert page.evaluate("window.stayed")
         page.goto("about:blank")
         gone(home, uid)

@@ -72,7 +72,7 @@ def say(home: House) -> Iterator[Say]:
 
     yield tell
     told.close()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_connected_while_the_answer_to_connect_is_under_way(home: House, person: MakePerson) -> None:

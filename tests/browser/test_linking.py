@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import zxingcpp
@@ -23,8 +24,11 @@ def read_qr(picture: bytes) -> str:
 
 def shown(page: Page) -> str:
     """The code on the page once it has settled: the panel around it is drawn anew shortly after."""
-    page.wait_for_timeout(500)
-    return read_qr(page.screenshot())
+    for _ in range(20):
+        page.wait_for_timeout(500)
+        with suppress(IndexError):  # Nothing that a camera could read: it is being drawn.
+            return read_qr(page.screenshot())
+    raise AssertionError("no code is shown")
 
 
 def stay(page: Page) -> None:
@@ -34,7 +38,7 @@ def stay(page: Page) -> None:
 
 def linked_without_a_reload(page: Page, phone: Account) -> None:
     """The page says by itself that this phone is linked."""
-    expect(page.locator("#panel .pill")).to_have_text(re.compile("Connected"), timeout=15_000)
+    expect(page.locator("#panel .pill")).to_have_text(re.compile("Connected"))
     expect(page.locator("#panel")).to_contain_text(f"+{phone.phone}")
     expect(page.locator("#qr, #pairing")).to_be_hidden()
     assert page.evaluate("window.stayed")
@@ -57,13 +61,13 @@ def test_a_phone_is_linked_by_a_qr_code_that_has_renewed_itself(home: House, per
     expect(page.locator("#panel")).to_contain_text("Not linked")
     page.get_by_role("button", name="Link a phone with a QR code").click()
     picture = page.locator("#qr svg")
-    expect(picture).to_be_visible(timeout=20_000)
+    expect(picture).to_be_visible()
     first = shown(page)
     drawn = picture.evaluate("svg => svg.outerHTML")
     page.wait_for_function(
         "before => ![before, undefined].includes(document.querySelector('#qr svg')?.outerHTML)",
         arg=drawn,
-        timeout=30_000,
+        timeout=60_000,
     )
     second = shown(page)
     assert second != first
@@ -85,7 +89,7 @@ def test_a_phone_is_linked_by_a_pairing_code_on_the_page(home: House, person: Ma
     page.get_by_label("The phone's number").fill("+55 11 94000-0002")
     page.get_by_role("button", name="Get a code").click()
     code = page.get_by_label("Pairing code", exact=True)
-    expect(code).to_have_text(re.compile(r"^[0-9A-Z]{4}-[0-9A-Z]{4}$"), timeout=20_000)
+    expect(code).to_have_text(re.compile(r"^[0-9A-Z]{4}-[0-9A-Z]{4}$"))
     phone.enter_code(code.inner_text())
     linked_without_a_reload(page, phone)
     page.locator("form[action$='/delete/'] input[name=name]").fill("desk")

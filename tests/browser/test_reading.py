@@ -86,7 +86,7 @@ def test_a_chat_opens_anywhere_and_grows_both_ways(home: House, person: MakePers
     assert LONG - 1 not in shown(page)
     for up, last in ((True, "line 0000"), (False, f"line {LONG - 1:04}")):
         end = page.locator("#thread > li", has_text=last)
-        for _ in range(30):
+        for _ in range(200):
             page.locator("#messages").evaluate("(box, up) => box.scrollTo(0, up ? 0 : box.scrollHeight)", up)
             page.wait_for_timeout(150)
             if end.count():
@@ -107,7 +107,7 @@ def test_the_history_appears_above_the_one_message_of_an_open_chat(home: House, 
     expect(page.locator("#thread > li", has_text="line 0049")).to_be_visible()
     # These are older than what is fetched by now: they come as any others do.
     arrive(home, *((rita, f"line {number:04}", 9_050.0 - number) for number in range(9, -1, -1)))
-    for _ in range(30):
+    for _ in range(200):
         if 0 in shown(page):
             break
         page.locator("#messages").evaluate("box => box.scrollTo(0, 0)")
@@ -123,7 +123,7 @@ def test_news_leave_the_reader_of_a_long_list_where_they_are(home: House, person
     page = bob.go("/chats/")
     bob.live()
     row = page.locator(".chat-row", has_text="guest 50")
-    for _ in range(30):
+    for _ in range(200):
         page.locator("#chat-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
         page.wait_for_timeout(150)
         if row.count():
@@ -155,7 +155,7 @@ def test_so_do_they_the_reader_of_a_long_board(home: House, person: MakePerson, 
     page = bob.go("/pins/")
     bob.live()
     entry = page.locator(".hit", has_text="line 0080")
-    for _ in range(30):
+    for _ in range(200):
         page.locator(".hit").last.scroll_into_view_if_needed()
         page.wait_for_timeout(150)
         if entry.count():
@@ -194,12 +194,12 @@ def test_an_instance_goes_and_comes_while_a_colleague_looks(home: House, person:
     alice, bob = person("alice"), person("bob")
     watched = bob.go("/instances/").locator(".instance-row", has_text="shop")
     bob.live()
-    expect(watched.locator(".pill")).to_have_text("Connected", timeout=20_000)
+    expect(watched.locator(".pill")).to_have_text("Connected")
     expect(watched).to_contain_text("messages/min")
     expect(watched).to_contain_text("last seen")
     page = alice.go(f"/instances/{home.shop}/")
     page.locator("form.choice button", has_text="Disconnect").click()
-    expect(watched.locator(".pill")).not_to_have_text("Connected", timeout=20_000)
+    expect(watched.locator(".pill")).not_to_have_text("Connected")
     page.get_by_role("button", name="Connect", exact=True).click()
-    expect(page.locator("#panel .pill")).to_have_text("Connected", timeout=20_000)
-    expect(watched.locator(".pill")).to_have_text("Connected", timeout=20_000)
+    expect(page.locator("#panel .pill")).to_have_text("Connected")
+    expect(watched.locator(".pill")).to_have_text("Connected")

@@ -36,6 +36,7 @@ def test_axe_finds_nothing(home: House, person: MakePerson, scheme: str, size: d
 
 def test_a_message_is_pinned(home: House, person: MakePerson) -> None:
     token = re.search(r"wap_\S+", home.portal.manage("createtoken", "--account", "Default").stdout)[0]  # type: ignore[index]
+    mark = home.ana.mark()
     message_id = home.ana.send_text(home.phone.jid, "pinned from the reference")
     page = person("bob").go("/reference/")
     page.locator(".btn.authorize").click()
@@ -49,5 +50,5 @@ def test_a_message_is_pinned(home: House, person: MakePerson) -> None:
     page.locator(f"{PIN} textarea").fill(body)
     page.locator(f"{PIN} .execute").click()
     answer = page.locator(f"{PIN} .live-responses-table .response")
-    expect(answer.first).to_contain_text("Message pinned successfully", timeout=20_000)
-    home.ana.wait_for(lambda event: event["edit"] == "2")
+    expect(answer.first).to_contain_text("Message pinned successfully")
+    home.ana.wait_for(lambda event: event["edit"] == "2", since=mark)

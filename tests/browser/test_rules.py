@@ -40,7 +40,7 @@ def test_it_works(home: House, person: MakePerson) -> None:
     expect(page.get_by_role("button", name="Switch off")).to_be_visible()
     page = open_chat(home, bob)
     row = arrived(home, bob, "look, another okapi")
-    expect(row.locator(".pin-state.pinned")).to_contain_text("Pinned by the rule", timeout=15_000)
+    expect(row.locator(".pin-state.pinned")).to_contain_text("Pinned by the rule")
     page = bob.go(rule.removeprefix(home.url))
     expect(page.locator(".plan").first).to_contain_text("another okapi")
     page.get_by_role("button", name="Switch off").click()

@@ -83,7 +83,7 @@ class Machines(PortalProcess):
 
     def ask(self, path: str, web: str = "", headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
         """GET over the one address, or from one web process."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.webs.get(web, self.port), timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.webs.get(web, self.port), timeout=60)
         connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()
         answer.read()
@@ -136,7 +136,7 @@ class Apart(Scene):
         for web in ("web-a", "web-b"):
             wait(partial(self.portal.ready, web), 120, web)
         row = "SELECT beat FROM instances_connector WHERE name = 'connector-eu'"
-        wait(lambda: self.database.one(row), 60, "the connector")
+        wait(lambda: self.database.one(row), 120, "the connector")
 
 
 @contextlib.contextmanager

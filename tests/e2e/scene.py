@@ -12,9 +12,24 @@ from typing import Any
 
 from tests.e2e.database import PortalDatabase, portal_database
 from tests.loopback import Account, Actor, LoopbackServer
-from tests.portal_process import ROOT, PortalProcess
+from tests.portal_process import PATIENCE_SECONDS, ROOT, PortalProcess
 
 Record = dict[str, Any]
+# A connector that has just started has not taken the instance yet.
+ASK = """
+import time
+from instances.models import Instance
+from instances.whatsapp import service
+from instances.whatsapp.errors import NotConnected
+for left in range(150, -1, -1):
+    try:
+        print(service.{verb}(Instance.objects.get(name="shop")))
+        break
+    except NotConnected:
+        if not left:
+            raise
+        time.sleep(0.2)
+"""
 
 
 class Scene:
@@ -65,11 +80,7 @@ class Scene:
 
     def ask(self, verb: str) -> str:
         """Call the service's front door, as a page does."""
-        return self.command(
-            "shell", "--no-imports", "-c",
-            "from instances.models import Instance as I; from instances.whatsapp import service;"
-            f"print(service.{verb}(I.objects.get(name='shop')))",
-        )  # fmt: skip
+        return self.command("shell", "--no-imports", "-c", ASK.format(verb=verb))
 
     def begin_command(self, *arguments: str) -> "subprocess.Popen[str]":
         """A `manage.py` command that waits for something, its output in a pipe as Python buffers it by default."""
@@ -96,7 +107,7 @@ class Scene:
         """A column of an instance's row."""
         return self.database.one(f"SELECT {column} FROM instances_instance WHERE name = ?", name)
 
-    def stored(self, message_id: str, *columns: str, seconds: float = 15) -> tuple[Any, ...]:
+    def stored(self, message_id: str, *columns: str, seconds: float = PATIENCE_SECONDS) -> tuple[Any, ...]:
         """Columns of a stored message, waited for."""
         query = f"SELECT {', '.join(columns) or 'text'} FROM chats_message WHERE message_id = ?"
         rows: list[tuple[Any, ...]] = wait(
@@ -136,7 +147,7 @@ def pins_of(actor: Actor, message_id: str) -> list[Record]:
     ]
 
 
-def wait(condition: Callable[[], Any], seconds: float = 15, what: str = "it") -> Any:
+def wait(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS, what: str = "it") -> Any:
     """Wait until a condition gives something, and return that."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -156,7 +167,7 @@ def read_until(process: "subprocess.Popen[str]", pattern: str) -> str:
     raise AssertionError(f"no {pattern} in what the command printed:\n{seen}")
 
 
-def finish(process: "subprocess.Popen[str]", seconds: float = 30) -> str:
+def finish(process: "subprocess.Popen[str]", seconds: float = PATIENCE_SECONDS) -> str:
     """The rest of a command's output, once it has ended well."""
     rest, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, rest

@@ -31,7 +31,7 @@ class Second:
     def wait_up(self) -> "Second":
         """Wait until it has its row."""
         row = "SELECT beat FROM instances_connector WHERE name = ?"
-        wait(lambda: self.scene.database.rows(row, self.name), 60, f"the start of {self.log}")
+        wait(lambda: self.scene.database.rows(row, self.name), 120, f"the start of {self.log}")
         return self
 
     def holds(self) -> bool:
@@ -43,6 +43,6 @@ class Second:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=30)
         # Its database is the portal's.
         tells_no_secret(self.log.read_text(errors="replace"), self.scene.folder / "data", self._environment)

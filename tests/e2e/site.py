@@ -97,7 +97,7 @@ class Site(Scene):
 
     def holder(self) -> Second:
         """The connector that holds the instance, once it is connected."""
-        wait(lambda: self.instance("state") == "connected" and self.instance("owner"), 40, "a connection")
+        wait(lambda: self.instance("state") == "connected" and self.instance("owner"), 90, "a connection")
         return self.connectors[self.instance("owner")]
 
     def stop(self) -> None:

@@ -31,8 +31,8 @@ from tests.receiver import receiver
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
 SECRET_WORDS = "the bridge is at midnight"
-# After the loss of a NATS server: what a caller may notice of it.
-GAP_SECONDS = 15.0
+# After the loss of a NATS server: what a caller may notice of it, on a busy machine.
+GAP_SECONDS = 45.0
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def bob(scene: Apart) -> Iterator[Actor]:
 @pytest.fixture(scope="module")
 def kept(scene: Apart, bob: Actor) -> str:
     message_id = bob.send_text(scene.ana.jid, SECRET_WORDS)
-    scene.stored(message_id, seconds=30)
+    scene.stored(message_id)
     return message_id
 
 
@@ -122,13 +122,16 @@ def test_events_go_out_over_the_workers_queue(scene: Apart, kept: str) -> None:
         )
         assert status == 200, made
         assert scene.pin(kept, "24h")[0] == 200
-        wait(lambda: there.at("/ok"), 30, f"the event: {scene.portal.log('worker').read_text()}")
+        wait(lambda: there.at("/ok"), 60, f"the event: {scene.portal.log('worker').read_text()}")
         hook = made["webhook"]["id"]  # type: ignore[index]
         scene.portal.call("DELETE", f"/api/webhook/delete/shop?id={hook}", None, scene.token)
 
 
 def pinned(scene: Apart, message_id: str, duration: str) -> bool:
-    return scene.pin(message_id, duration)[0] == 200
+    if scene.pin(message_id, duration)[0] == 200:
+        return True
+    time.sleep(1)  # Sixty calls a minute are allowed here, and a refusal is quick.
+    return False
 
 
 def test_each_server_of_nats_dies_once_and_pins_go_on(scene: Apart, bob: Actor, kept: str) -> None:
@@ -147,17 +150,17 @@ def test_a_web_process_dies_and_its_callers_are_answered(scene: Apart) -> None:
     assert {scene.portal.ask("/healthz").status for _ in range(4)} == {200}
     assert not scene.portal.ready("web-a")
     scene.portal.begin("web", "web-a")
-    wait(lambda: scene.portal.ready("web-a"), 60, "web-a")
+    wait(lambda: scene.portal.ready("web-a"), 120, "web-a")
 
 
 def test_without_its_labels_it_has_no_place(scene: Apart, kept: str) -> None:
     scene.command("labels", "shop", "region=mars")
-    wait(lambda: scene.instance("state") == "unplaced", 30, "the state")
+    wait(lambda: scene.instance("state") == "unplaced", what="the state")
     assert scene.instance("state_detail") == "region=mars"
     status, answer = scene.pin(kept, "7d")
     assert (status, answer["error"]["message"]) == (500, "WhatsApp client is not connected")
     assert "may hold it: connector-eu." in scene.command("labels", "shop", "region=eu")
-    wait(lambda: scene.instance("state") == "connected", 30, "the connection")
+    wait(lambda: scene.instance("state") == "connected", what="the connection")
     assert scene.pin(kept, "30d")[0] == 200
     assert len(scene.ana.devices()) == 1, "no new code was needed"
 

@@ -32,7 +32,7 @@ def test_a_worker_that_is_killed_loses_no_pin_and_makes_none_twice(tmp_path: Pat
         os.kill(scene.portal.pids()["worker"], signal.SIGKILL)
         # The one that it had begun is taken up when its claim is over.
         query = "SELECT state FROM chats_batch"
-        wait(lambda: scene.database.one(query) == "done", 60, what="the end of the batch")
+        wait(lambda: scene.database.one(query) == "done", 120, what="the end of the batch")
         items = scene.database.rows("SELECT called, state FROM chats_batchitem ORDER BY id")
         assert items == [(message_id, "done") for message_id in ids]
         wait(lambda: all(pins_of(bob, message_id) for message_id in ids), what="the pins at the contact's")

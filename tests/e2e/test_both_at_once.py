@@ -27,10 +27,10 @@ def test_what_is_acknowledged_is_seen(scene: Scene, tmp_path: Path) -> None:
     """Was red: up to 8 of 200 such pins were never shown."""
     with Actor(scene.wa, scene.wa.account("Bob", phone="5511999990002"), tmp_path) as bob:
         to_pin = bob.send_many(scene.ana.jid, PINS, "pin me while I write ")["ids"]
-        scene.stored(to_pin[-1], seconds=60)
+        scene.stored(to_pin[-1], seconds=240)
         writing = Writing(bob, scene.ana.jid, pause=0.015)
         done = {message_id for message_id in to_pin if scene.pin(message_id, "7d")[0] == 200}
         writing.end()
         assert len(done) > PINS / 6
-        until(lambda: done <= set(pins_seen(bob)), 40)
+        until(lambda: done <= set(pins_seen(bob)), 90)
         assert not done - set(pins_seen(bob)), f"of {len(done)} pins"

@@ -94,7 +94,7 @@ def test_events_as_they_happen(scene: Scene, bob: Actor, cli: Cli) -> None:
     assert process.stderr is not None
     assert process.stderr.readline() == "Listening to shop; Ctrl-C ends it.\n"
     assert scene.pin(message_id, "24h")[0] == 200
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     event = json.loads(out)
     assert event["event"] == "message.pin"
@@ -103,7 +103,7 @@ def test_events_as_they_happen(scene: Scene, bob: Actor, cli: Cli) -> None:
     assert process.stderr is not None
     process.stderr.readline()
     assert scene.pin(message_id)[0] == 200
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     assert "message.pin" in out
     assert not out.startswith("{")
@@ -133,8 +133,8 @@ def test_an_instances_life_with_a_qr_code(scene: Scene, wa: LoopbackServer, cli:
     own = Cli(tmp_path, scene.portal.url)
     process = own.begin("--token-file", str(saved), "instances", "link", "by qr")
     seen = Reader(process)
-    eva.scan(wait(lambda: qr_in_terminal.read(seen.text), 30, "the QR code"))
-    assert process.wait(60) == 0
+    eva.scan(wait(lambda: qr_in_terminal.read(seen.text), what="the QR code"))
+    assert process.wait(90) == 0
     seen.join()
     assert "Linked to 5511999990071." in seen.text
     assert re.search(r"^by qr +connected +5511999990071 ", cli.ok("instances", "list", "by qr"))
@@ -151,9 +151,9 @@ def test_a_pairing_code_in_json(wa: LoopbackServer, cli: Cli) -> None:
     assert cli.json("instances", "new", "by code")["instance"]["token"].startswith("wap_")
     process = cli.begin("--json", "instances", "link", "by code", "--phone", f"+{fred.phone}")
     seen = Reader(process)
-    wait(lambda: "\n" in seen.text, 30, "the code")
+    wait(lambda: "\n" in seen.text, what="the code")
     fred.enter_code(json.loads(seen.text.splitlines()[0])["pairingCode"])
-    assert process.wait(60) == 0
+    assert process.wait(90) == 0
     seen.join()
     assert json.loads(seen.text.splitlines()[-1])["numberJid"] == fred.jid
     assert cli.ok("instances", "delete", "by code", "--yes") == "Instance deleted successfully\n"

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,7 @@ def open_socket(scene: Scene, **more: Any) -> Iterator[ClientConnection]:
         yield socket
 
 
-def read(socket: ClientConnection, until: Callable[[dict[str, Any]], bool], seconds: float = 15) -> Events:
+def read(socket: ClientConnection, until: Callable[[dict[str, Any]], bool], seconds: float = 60) -> Events:
     """What comes, up to the event that was waited for."""
     found: Events = []
     limit = time.monotonic() + seconds
@@ -123,7 +123,7 @@ def test_receipts(scene: Scene, bob: Actor, there: Receiver, webhook: dict[str, 
 def test_the_state(scene: Scene, there: Receiver, webhook: dict[str, Any]) -> None:
     with open_socket(scene) as socket:
         scene.ana.drop(1)
-        states = read(socket, lambda event: event["data"].get("state") == "connected", 30)
+        states = read(socket, lambda event: event["data"].get("state") == "connected")
     assert states[-1]["event"] == "instance.state"
     wait(lambda: at(there, state="connected"))
 
@@ -147,7 +147,7 @@ def test_a_token_may_come_in_other_ways(scene: Scene, bob: Actor) -> None:
         hears(socket)
     with connect(address(scene)) as socket:
         socket.send(json.dumps({"token": scene.token}))
-        time.sleep(1)  # Nothing says when a first message was taken.
+        time.sleep(3)  # Nothing says when a first message was taken.
         hears(socket)
 
 
@@ -191,7 +191,7 @@ def test_who_may_not(scene: Scene) -> None:
         with connect(address(scene, path)) as socket:
             socket.send(json.dumps({"token": secret}))
             with pytest.raises(ConnectionClosed) as caught:
-                socket.recv(timeout=10)
+                socket.recv(timeout=60)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == code
         assert caught.value.rcvd.reason
@@ -203,15 +203,15 @@ def test_a_token_that_was_revoked(scene: Scene) -> None:
         revoke = f"from instances import tokens; tokens.revoke(tokens.find({secret!r}))"
         scene.command("shell", "--no-imports", "-c", revoke)
         with pytest.raises(ConnectionClosed) as caught:
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4401, "Invalid token")
 
 
 def test_a_portal_that_stops_says_so(scene: Scene) -> None:
     """The web process is started again by itself."""
-    with open_socket(scene) as socket, suppress(TimeoutError):
+    with open_socket(scene) as socket:
         os.kill(scene.portal.pids()["web"], signal.SIGTERM)
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=15)
-    wait(lambda: scene.portal.get("/healthz")[0] == 200, 30)
+            socket.recv(timeout=60)
+    wait(lambda: scene.portal.get("/healthz")[0] == 200)

@@ -61,7 +61,7 @@ def container() -> Iterator[Container]:
     else:
         pytest.skip("NOT RUN: no control group with a limit for memory can be made here")
     yield made
-    wait(lambda: not (made.folder / "cgroup.procs").read_text(), 30, "the end of all in it")
+    wait(lambda: not (made.folder / "cgroup.procs").read_text(), 60, "the end of all in it")
     made.folder.rmdir()
 
 
@@ -94,9 +94,9 @@ def survives(scene: Scene, folder: Path) -> None:
         scene.stored(bob.send_text(scene.ana.jid, "before the bomb"))
         before = scene.portal.pids()["connector"]
         phone.send_bomb(scene.ana.jid, 1024)
-        wait(lambda: scene.portal.pids().get("connector", before) != before, 60, "the connector's end")
+        wait(lambda: scene.portal.pids().get("connector", before) != before, 120, "the connector's end")
         after = bob.send_text(scene.ana.jid, "after the bomb")
-        scene.stored(after, seconds=60)
+        scene.stored(after, seconds=120)
         survivor = scene.portal.pids()["connector"]
         time.sleep(3)
         assert scene.portal.pids()["connector"] == survivor, "once, and not again and again"

@@ -19,7 +19,7 @@ PATH = "/api/chat/pinMessage/shop"
 
 def post(scene: Scene, body: bytes | Iterator[bytes]) -> tuple[int, str]:
     """Status and error sentence; an iterator is sent in chunks, without a length."""
-    connection = http.client.HTTPConnection("127.0.0.1", scene.portal.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", scene.portal.port, timeout=60)
     try:
         connection.request("POST", PATH, body, {"token": scene.token}, encode_chunked=not isinstance(body, bytes))
         answer = connection.getresponse()
@@ -91,9 +91,13 @@ def test_while_whatsapp_is_silent_nobody_else_is(scene: Scene, bob: Actor) -> No
     scene.stored(ids[-1], seconds=60)
     scene.wa.acks.late(scene.ana, 3.5, edit="2")
     answers: dict[str, int] = {}
+    early: dict[str, int] = {}
+    began = time.monotonic()
 
     def pin(message_id: str) -> None:
         answers[message_id] = scene.pin(message_id, "7d")[0]
+        if time.monotonic() - began < 3.5:
+            early[message_id] = answers[message_id]
 
     callers = [threading.Thread(target=pin, args=(message_id,)) for message_id in ids]
     for caller in callers:
@@ -103,11 +107,12 @@ def test_while_whatsapp_is_silent_nobody_else_is(scene: Scene, bob: Actor) -> No
         # A slow machine may have refused so many that there is room.
         assert scene.portal.call("GET", "/api/instance/list", None, scene.token)[0] in (200, 503)
         assert scene.portal.get("/healthz")[0] == 200
-        assert set(answers.values()) <= {503}, "none of those who wait was answered before"
     finally:
         for caller in callers:
             caller.join()
         scene.wa.acks.normal(scene.ana)
+    # By when each was answered: on a slow machine the acknowledgement may have come by the time we look.
+    assert set(early.values()) <= {503}, "none of those who wait was answered before"
     assert set(answers.values()) <= {200, 503, 504}
     assert list(answers.values()).count(503) >= many - threads
     for message_id, status in answers.items():

@@ -126,7 +126,7 @@ def test_an_account_that_a_passkey_protects(house: House, wa: LoopbackServer, by
     else:
         with pytest.raises(PairingRefused):
             gus.scan(qr_in_terminal.from_output(pairing))
-    said, _ = pairing.communicate(timeout=30)
+    said, _ = pairing.communicate(timeout=90)
     assert pairing.returncode == 1
     assert "WhatsApp asks for this account's passkey" in said
     (shown,) = house.call("GET", f"instance/list?instanceName={quote(name)}")["instances"]

@@ -40,8 +40,8 @@ def test_it_works(tmp_path: Path) -> None:
         wa.media.only(lying["path"]).content = bytes(LENGTH)
         before = scene.portal.pids()["connector"]
         assert ask(scene, lying["id"])[0] >= 500
-        wait(lambda: scene.portal.pids().get("connector", before) != before, 60, "the connector's end")
-        scene.stored(bob.send_text(scene.ana.jid, "after it"), seconds=60)
+        wait(lambda: scene.portal.pids().get("connector", before) != before, 120, "the connector's end")
+        scene.stored(bob.send_text(scene.ana.jid, "after it"), seconds=120)
         survivor = scene.portal.pids()["connector"]
         for _ in range(3):
             assert ask(scene, lying["id"]) == (413, MediaTooHeavy.sentence)

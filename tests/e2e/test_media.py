@@ -85,6 +85,7 @@ def test_it_works(scene: Scene, bob: Actor) -> None:
     # A second look takes it from the disk, which others than its owner cannot read.
     assert fetch(scene, sent["id"])[2] == content
     assert scene.wa.media.fetched.count(path) == 1
+    assert cached(scene)
     for file in cached(scene):
         assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
         assert stat.S_IMODE(os.stat(file.parent).st_mode) == 0o700
@@ -197,14 +198,14 @@ def test_without_a_token_there_is_nothing(scene: Scene, bob: Actor) -> None:
 
 def test_while_it_takes_long_the_rest_goes_on(scene: Scene, bob: Actor) -> None:
     sent = arrived(scene, bob, "document", b"slow", mimetype="application/pdf", fileName="slow.pdf")
-    scene.wa.media.only(sent["path"]).seconds = 4
+    scene.wa.media.only(sent["path"]).seconds = 10
     slow = threading.Thread(target=fetch, args=(scene, sent["id"]))
     slow.start()
     text = bob.send_text(scene.ana.jid, "meanwhile")
     began = time.monotonic()
-    scene.stored(text, seconds=3)
+    scene.stored(text, seconds=8)
     assert scene.pin(text, "24h")[0] == 200
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
     slow.join()
 
 

@@ -95,7 +95,7 @@ def test_a_seal_whose_secret_comes_later(scene: Scene, bob: Actor) -> None:
             "SELECT jid, ?, ?, ?, ? FROM whatsmeow_device",
             (bob.lid, bob.lid, message_id, secret),
         )
-    wait(lambda: scene.stored(message_id, "text") == ("at eleven",), 20, "the edit")
+    wait(lambda: scene.stored(message_id, "text") == ("at eleven",), what="the edit")
     assert scene.stored(edit, "text") == ("at eleven",)
 
 
@@ -167,4 +167,4 @@ def test_a_message_that_came_while_the_portal_was_away(scene: Scene, bob: Actor)
         message_id = bob.send_text(scene.ana.jid, "are you there?")
     finally:
         scene.wa.refuse_connections(False)
-    scene.stored(message_id, seconds=30)
+    scene.stored(message_id)

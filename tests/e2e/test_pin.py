@@ -137,7 +137,8 @@ def test_two_at_once_send_one_stanza(scene: Scene, bob: Actor) -> None:
 def test_no_acknowledgement_in_time(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "the ack comes late")
     scene.stored(message_id)
-    scene.wa.acks.late(scene.ana, 6, edit="2")
+    # Long after the four seconds it is waited for, so that there is time to look in between.
+    scene.wa.acks.late(scene.ana, 9, edit="2")
     assert scene.pin(message_id, "7d") == (
         504,
         {"success": False, "error": {"message": "WhatsApp did not confirm in time"}},

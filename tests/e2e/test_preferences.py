@@ -103,12 +103,12 @@ def test_kept_online(scene: Scene, phone: Actor, tmp_path: Path) -> None:
         phone.share_app_state_key()
         companion.wait_for(lambda message: "appStateSyncKeyShare" in message["message"].get("protocolMessage", {}))
         companion.set_push_name("Ana")
-        wait(lambda: scene.ana.present(device), 25, "presence")
+        wait(lambda: scene.ana.present(device), 90, "presence")
         number = companion.device
     assert number is not None
     scene.ana.unlink(number)
     scene.ana.drop(device)
-    wait(lambda: scene.ana.connected(device) and scene.ana.present(device), 25, "presence once more")
+    wait(lambda: scene.ana.connected(device) and scene.ana.present(device), 90, "presence once more")
     change(scene, keepOnline=False)
     wait(lambda: not scene.ana.present(device), what="absence")
 
@@ -137,7 +137,7 @@ def test_a_proxy_that_refuses(scene: Scene, bob: Actor) -> None:
     with Hop(scene.wa, "http") as hop:
         change(scene, proxy=f"http://{USER}:wrong-word@127.0.0.1:{hop.port}")
         wait(lambda: hop.refused, what="the refusal")
-        wait(lambda: scene.instance("state") == "disconnected", 30, "the state")
+        wait(lambda: scene.instance("state") == "disconnected", 90, "the state")
         assert "wrong-word" not in scene.instance("state_detail")
         change(scene, proxy=None)
     wait(lambda: scene.instance("state") == "connected", what="the connection without it")

@@ -60,7 +60,7 @@ class Reader:
     def types(self, commands: str) -> str:
         """What the commands print; they must end well."""
         process = self.begin(commands)
-        out, _ = process.communicate(timeout=90)
+        out, _ = process.communicate(timeout=180)
         assert process.returncode == 0, out
         return out
 
@@ -94,7 +94,7 @@ def test_it_works(scene: Scene, wa: LoopbackServer, tmp_path: Path) -> None:
         assert line, drawn
         drawn += line
     scene.ana.scan(code)
-    out, _ = linking.communicate(timeout=60)
+    out, _ = linking.communicate(timeout=120)
     assert "Linked to" in out
 
     with Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path / "bob") as bob:

@@ -29,7 +29,8 @@ def soon(seconds: float) -> str:
 def test_it_works(scene: Scene, bob: Actor) -> None:
     message_id = bob.send_text(scene.ana.jid, "pin me in a moment, and not for long")
     scene.stored(message_id)
-    plan(scene, message_id, pinAt=soon(1), until=soon(4))
+    # The worker may be late: a pin whose end has come is none.
+    plan(scene, message_id, pinAt=soon(1), until=soon(12))
     seen = wait(lambda: pins_of(bob, message_id), what="the planned pin")
     assert seen[0]["message"]["messageContextInfo"]["messageAddOnDurationInSecs"] == 86_400
     wait(lambda: scene.pin_state(message_id) == "unpinned", what="its end")
@@ -49,5 +50,5 @@ def test_a_worker_that_is_killed_loses_no_pin_and_makes_none_twice(scene: Scene,
     wait(lambda: scene.pin_state(message_id) == "pinned", what="the acknowledgement, which the connector hears")
     # The next worker takes the step up when the dead one's claim is over: that is now.
     query = "SELECT s.state FROM chats_schedule s JOIN chats_message m ON m.id = s.message_id WHERE m.message_id = ?"
-    wait(lambda: scene.database.one(query, message_id) == "done", 40, what="the next worker")
+    wait(lambda: scene.database.one(query, message_id) == "done", 90, what="the next worker")
     assert scene.pins_sent() == before + 1

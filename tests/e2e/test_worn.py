@@ -23,12 +23,12 @@ def test_a_worn_connector_is_replaced_without_a_new_code(tmp_path: Path) -> None
             scene.ask("disconnect")
             scene.ask("connect")
         scene.ask("disconnect")
-        wait(lambda: scene.portal.pids().get("connector", worn) != worn, 40, "another connector")
-        wait(lambda: scene.instance("owner"), 40, "its start")
+        wait(lambda: scene.portal.pids().get("connector", worn) != worn, 90, "another connector")
+        wait(lambda: scene.instance("owner"), 90, "its start")
         time.sleep(1)
         scene.ask("connect")
-        wait(lambda: scene.instance("state") == "connected", 40, "the way back")
+        wait(lambda: scene.instance("state") == "connected", 90, "the way back")
         message = bob.send_text(scene.ana.jid, "after the change")
-        scene.stored(message, seconds=30)
+        scene.stored(message)
         assert scene.pin(message, "7d")[0] == 200
         assert scene.ana.devices() == devices, "no new code was needed"

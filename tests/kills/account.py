@@ -161,12 +161,13 @@ def reckon(scene: Scene, sent: list[str], said: list[Said], contact: Actor) -> R
 
     until(lambda: set(sent) <= {message_id for message_id, kind in rows() if kind == "text"}, SETTLE_SECONDS)
     done = {one.message_id for one in said if one.status == 200}
-    until(lambda: done <= set(pins_seen(contact)), 20)
+    # What is recorded was seen a moment before, or is seen a moment later: its client has to open it first.
+    until(lambda: done | _known(scene, "acknowledged") <= set(pins_seen(contact)), SETTLE_SECONDS)
+    recorded = {kind: _known(scene, kind) for kind in RECORDED}
     stored, wanted = rows(), set(sent)
     copies = Counter(message_id for message_id, _ in stored)
     readable = {message_id for message_id, kind in stored if kind != "unreadable"}
     seen = pins_seen(contact)
-    recorded = {kind: {one for one, said_of_it in _recorded(scene) if said_of_it == kind} for kind in RECORDED}
     return Reckoning(
         messages=len(wanted),
         lost=len(wanted - readable),
@@ -184,11 +185,14 @@ def reckon(scene: Scene, sent: list[str], said: list[Said], contact: Actor) -> R
     )
 
 
-def _recorded(scene: Scene) -> list[tuple[Any, ...]]:
-    return scene.database.rows(
-        "SELECT m.message_id, e.kind FROM chats_pinevent e"
-        " JOIN chats_pin p ON p.id = e.pin_id JOIN chats_message m ON m.id = p.message_id WHERE e.pinning"
+def _known(scene: Scene, kind: str) -> set[str]:
+    """The messages of whose pins this is recorded."""
+    found = scene.database.rows(
+        "SELECT m.message_id FROM chats_pinevent e JOIN chats_pin p ON p.id = e.pin_id"
+        " JOIN chats_message m ON m.id = p.message_id WHERE e.pinning AND e.kind = ?",
+        kind,
     )
+    return {message_id for (message_id,) in found}
 
 
 def pins_seen(contact: Actor) -> Counter[str]:

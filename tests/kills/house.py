@@ -44,7 +44,7 @@ class House(PortalProcess):
         self._logs = folder / "logs"
         self._logs.mkdir()
         self.start("nats")
-        wait(self._nats.ready, 30, "NATS")
+        wait(self._nats.ready, what="NATS")
         self.prepare()
         for name in OURS:
             self.start(name)
@@ -87,7 +87,7 @@ class House(PortalProcess):
 
     def wait_ready(self) -> "House":
         """Wait until the web process answers."""
-        wait(self._answers, 60, "an answer of the web process")
+        wait(self._answers, 180, "an answer of the web process")
         return self
 
     def stop(self, number: signal.Signals = signal.SIGKILL, seconds: float = 45.0) -> int:
@@ -169,7 +169,7 @@ class EmbeddedScene(Scene):
     def bring_back(self, name: str) -> None:
         """Start `run`, as a service manager would; for all else wait until `run` has."""
         if name != "run":
-            wait(lambda: self.portal.pids().get(name, self._killed) != self._killed, 60, f"another {name}")
+            wait(lambda: self.portal.pids().get(name, self._killed) != self._killed, 120, f"another {name}")
             return
         self.portal.process.wait()
         self.portal.told_no_secret()
@@ -181,7 +181,7 @@ class EmbeddedScene(Scene):
         return {"run": self._log + self.portal.err}
 
     def _pid(self, name: str) -> int:
-        return int(wait(lambda: self.portal.pids().get(name), 60, f"a running {name}"))
+        return int(wait(lambda: self.portal.pids().get(name), 120, f"a running {name}"))
 
 
 @contextmanager

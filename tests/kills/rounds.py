@@ -12,7 +12,7 @@ from tests.kills.house import EmbeddedScene, KillScene, embedded_scene, kill_sce
 from tests.loopback import Actor
 
 # A connector that comes back waits for its predecessor's connection to be closed, and links up again.
-BACK_SECONDS = 90.0
+BACK_SECONDS = 180.0
 
 
 def run(rounds: int, seed: int | None = None, *, embedded: bool = False,
@@ -30,7 +30,7 @@ def run(rounds: int, seed: int | None = None, *, embedded: bool = False,
         # Who writes and is written to at once loses messages to a fault of whatsmeow's (docs/wire.md).
         carla = stack.enter_context(Actor(scene.wa, scene.wa.account("Carla", "5511999990003"), folder))
         to_pin = carla.send_many(scene.ana.jid, max(100, rounds * 12), "pin me ")["ids"]
-        scene.stored(to_pin[-1], seconds=120)
+        scene.stored(to_pin[-1], seconds=240)
         writing, calling = Writing(bob, scene.ana.jid), Calling(scene, to_pin)
         for number, target in enumerate(_order(rounds, scene.targets, chance), 1):
             time.sleep(chance.uniform(0.3, 2))
