@@ -1,17 +1,20 @@
 """Filters, and the limit nobody can talk their way past."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from unittest.mock import patch
 
 from django.utils import timezone
 
 from chats import search
 from chats.models import Chat, Contact, Message, Pin
-from chats.search import planning
+from chats.search import people, planning
 from chats.search.backends import backend
 from chats.search.backends.sqlite import SqliteBackend
 from chats.search.documents import instance_mark
 from chats.search.keys import pk_of
+from instances.models import Instance
 from tests.test_search_base import ANA, SALES, SearchTestCase
 
 EVE = "5511912345678@s.whatsapp.net"
@@ -157,6 +160,39 @@ class Filters(SearchTestCase):
         self.assert_finds("one", "is:pinned", "one is:pinned")
         self.assert_finds_nothing("two is:pinned")
         assert self.found("-is:pinned") == ["four", "three", "two"]
+
+    def test_names_with_more_than_one_blank(self) -> None:
+        """Was red: a query has one blank, so that the instance's own entry in the menu found nothing."""
+        Instance.objects.filter(pk=self.shop.pk).update(name="The  shop")
+        Contact.objects.create(instance=self.shop, jid=ANA, push_name="Ana  Maria\tde\u00a0 Sá")
+        self.say("one")
+        Chat.objects.filter(jid=ANA).update(name="Ana  Maria")
+        self.say("two", instance=self.desk, chat=SALES)
+        name = str(search.Query((), (search.Filter("instance", "The  shop"),)))
+        for query in (name, 'instance:"the shop"', 'in:"ana maria"', 'from:"ana maria"', 'from:"maria de sa"'):
+            assert self.found(query, self.shop, self.desk) == ["one"], query
+        assert self.found(f"-{name}", self.shop, self.desk) == ["two"]
+
+    def test_numbers_in_a_database_that_sorts_by_a_language_s_rules(self) -> None:
+        """Was red: there a colon comes before the digits or counts for nothing, so that no number began with another.
+
+        PostgreSQL's own image makes such a database; the tests' server comes without any language.
+        """
+        begins = dict(people._number_matches("55119")[0].children)
+
+        def signs_first(text: str) -> list[tuple[bool, str]]:
+            return [(char.isalnum(), char) for char in text]
+
+        def without_signs(text: str) -> str:
+            return "".join(filter(str.isalnum, text))
+
+        orders: tuple[Callable[[str], Any], ...] = (signs_first, without_signs, str)
+        for sorted_by in orders:
+            for jid in ("55119@s.whatsapp.net", "5511987654321@s.whatsapp.net", "5511999999999@lid", "55119-1@g.us"):
+                low, high = sorted_by(begins["jid__gte"]), sorted_by(begins["jid__lt"])
+                assert low <= sorted_by(jid) < high, (jid, sorted_by)
+        Contact.objects.create(instance=self.shop, jid=ANA)
+        assert people.numbers({self.shop.pk}, "55119") == {ANA}
 
     def test_a_filter_that_makes_no_sense_is_words(self) -> None:
         self.say("see type: dream")
