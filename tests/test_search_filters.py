@@ -119,6 +119,15 @@ class Filters(SearchTestCase):
         self.assert_finds("two", f"from:{ANA}", "-from:eve -from:me")
         self.assert_finds("three", "from:me", "is:mine")
 
+    def test_by_a_name_with_an_at_sign(self) -> None:
+        """Was red: whatever held one was taken for a JID, which nobody had."""
+        Contact.objects.create(instance=self.shop, jid=EVE, push_name="Éve @eve.polastri")
+        self.say("one", chat=SALES, sender=EVE)
+        self.say("two", chat=SALES, sender="1234@lid")
+        self.assert_finds("one", "from:@eve.polastri", 'from:"eve @eve"', "from:@Éve", "-from:1234@lid")
+        self.assert_finds("two", "from:1234@lid", "-from:@eve")
+        self.assert_finds_nothing("from:@nobody", "from:5678@lid")
+
     def test_by_type(self) -> None:
         self.say("one")
         self.say("two", kind=Message.Kind.IMAGE)

@@ -14,6 +14,7 @@ from django.db.models import BooleanField, Func, Q, QuerySet
 from django.utils import timezone
 
 from chats.models import Chat, Contact, Pin
+from chats.numbers import is_jid
 from chats.search.keys import key_of
 from chats.search.tokens import fold
 from instances.models import Instance
@@ -48,7 +49,9 @@ def senders(scope: Collection[int], text: str) -> set[str]:
     mine = Contact.objects.filter(instance__in=scope)
     if "@" in text:
         exact = set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("jid", flat=True))
-        return exact or {text}
+        # Many call themselves by a handle: "@ana.silva" is a name.
+        if exact or is_jid(text):
+            return exact or {text}
     if (number := _number(text)) and (numbered := numbers(scope, number)):
         return numbered
     return {*_called(mine, "jid", "push_name", text), *_called(mine, "jid", "name", text)}
