@@ -294,6 +294,17 @@ class Suggestions(SearchTestCase):
         self.say("two card")
         assert self.suggested("carx") == "card"
 
+    def test_somebody_else_s_misspellings_do_not_stand_before_it(self) -> None:
+        """Was red: four were tried, in the order of the alphabet, and in a large portal there are many more."""
+        for word in ("invace", "invece", "invice", "invoace", "invobe"):
+            self.say(word, instance=self.stall)
+        self.say("invoces", instance=self.stall)
+        self.assert_finds_nothing("invoice")
+        assert self.suggested("invoce") == ""
+        self.say("the invoice is here")
+        for typed in ("invoce", "invoce here", "invoce type:text in:5511987654321"):
+            assert self.suggested(typed) == typed.replace("invoce", "invoice")
+
     def test_nothing_like_it(self) -> None:
         self.say("the invoice is here")
         assert self.suggested("zzzzzz") == ""
