@@ -224,6 +224,9 @@ class Directory:
     def _learn(self, contact: Contact, by_lid: Contact | None, phone: str, lid: str) -> None:
         """It has just become known that `phone` and `lid` are one person."""
         if by_lid is not None and by_lid.pk != contact.pk:
+            if by_lid.called and not contact.called and contact.pk not in self._made:
+                # What came under the number without a name is found by this one from now on.
+                self.named.add(phone)
             contact.push_name = contact.push_name or by_lid.push_name
             contact.name = contact.name or by_lid.name
             by_lid.delete()

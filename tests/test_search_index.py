@@ -133,6 +133,17 @@ class Following(SearchTestCase):
         take_in(self.shop, [live])
         assert self.found("ana") == ["now", "long ago"]
 
+    def test_a_name_that_came_by_a_person_s_other_name(self) -> None:
+        """Was red: the contact had one from then on, and nobody noted what had come without it."""
+        for live in (False, True):
+            Contact.objects.all().delete()
+            Contact.objects.create(instance=self.shop, jid=ANA)
+            Contact.objects.create(instance=self.shop, jid="1234@lid", lid="1234@lid", push_name=f"Ana{live}")
+            self.say(f"long ago {live}")
+            self.assert_finds_nothing(f"ana{live}")
+            take_in(self.shop, [PersonKnown(Party(ANA, "1234@lid"))], live=live)
+            assert f"long ago {live}" in self.found(f"ana{live}")
+
     def test_what_the_phone_calls_people(self) -> None:
         Contact.objects.create(instance=self.shop, jid=ANA)
         self.say("hello")

@@ -46,6 +46,15 @@ def test_a_number_is_one_word_whatever_its_blanks() -> None:
     assert parse("call +55 (11) 98765-4321 now").terms == (Term("call"), Term("+5511987654321"), Term("now"))
 
 
+def test_a_number_without_blanks_takes_no_word_behind_it() -> None:
+    """Was red: `12` became the number's end, also where a chip's cross took away what stood between them."""
+    query = parse("+5511987654321 from:me 12")
+    assert query.terms == parse("+5511987654321 12").terms == (Term("+5511987654321"), Term("12"))
+    assert parse(str(query)) == query
+    for text in ("+5511987654-321", "+551198765 4321", "+55 11987654321"):
+        assert parse(text).terms == (Term("+5511987654321"),), text
+
+
 def test_case_of_filters() -> None:
     assert parse("TYPE:Image IS:Mine").filters == (Filter("type", "image"), Filter("is", "mine"))
 

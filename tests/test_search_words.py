@@ -6,6 +6,7 @@ from chats import search
 from chats.models import Contact, Message, Pin
 from chats.search import planning
 from chats.search.spelling import distance, one_away
+from chats.search.tokens import MAX_GROUPS, phone_digits
 from tests.test_search_base import ANA, SALES, SearchTestCase
 
 
@@ -186,6 +187,19 @@ class People(SearchTestCase):
             "4567",
         )
 
+    def test_a_number_beside_other_numbers(self) -> None:
+        """Was red: they became one number with it, which nobody looks for."""
+        self.say("call +49 (170) 123-4567 18h", chat=SALES)
+        self.assert_finds("call +49 (170) 123-4567 18h", "+49 170 123-4567", "491701234567", "1701234567")
+        both = "2 numbers: 92345-4321 / 92345-4322, 7 days"
+        self.say(both, chat=SALES)
+        self.assert_finds(both, "923454321", "923454322", "92345-4321", "923454321 923454322")
+
+    def test_a_table_of_figures_is_no_telephone_book(self) -> None:
+        figures = " ".join(f"{number:05}" for number in range(10_000))
+        assert len(phone_digits(figures)) < 2 * MAX_GROUPS
+        assert phone_digits("7" * 40_000) == phone_digits("1" + " " * 40_000 + "x") == set()
+
     def test_by_message_id(self) -> None:
         message = self.say("hello")
         self.say("somebody else's id", instance=self.stall)
@@ -279,6 +293,17 @@ class Suggestions(SearchTestCase):
         self.say("a card")
         self.say("two card")
         assert self.suggested("carx") == "card"
+
+    def test_somebody_else_s_misspellings_do_not_stand_before_it(self) -> None:
+        """Was red: four were tried, in the order of the alphabet, and in a large portal there are many more."""
+        for word in ("invace", "invece", "invice", "invoace", "invobe"):
+            self.say(word, instance=self.stall)
+        self.say("invoces", instance=self.stall)
+        self.assert_finds_nothing("invoice")
+        assert self.suggested("invoce") == ""
+        self.say("the invoice is here")
+        for typed in ("invoce", "invoce here", "invoce type:text in:5511987654321"):
+            assert self.suggested(typed) == typed.replace("invoce", "invoice")
 
     def test_nothing_like_it(self) -> None:
         self.say("the invoice is here")

@@ -40,6 +40,8 @@ __all__ = [
 
 MAX_LIMIT = 1_000
 COUNTED_AT_ONCE = 10_000
+# So many hits say which of the words like a misspelled one is meant.
+SUGGESTED_BY = 50
 
 
 def search(scope: Collection[int], query: Query, before: Cursor | None = None, limit: int = 50) -> Page:
@@ -56,7 +58,8 @@ def search(scope: Collection[int], query: Query, before: Cursor | None = None, l
     hits = [Hit(message, cut(message.text)) for message in messages(scope, keys)]
     if keys or more or before is not None or plan is None or plan.hopeless:
         return Page(hits, more)
-    return Page(hits, more, suggestion(query, plan, lambda other: len(_newest(other, limit)[0])))
+    few = min(limit, SUGGESTED_BY)
+    return Page(hits, more, suggestion(query, plan, lambda other: messages(scope, _newest(other, few)[0])))
 
 
 def walk(scope: Collection[int], query: Query) -> Iterator[list[Message]]:

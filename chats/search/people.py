@@ -6,12 +6,15 @@ found without regard to case and accents, as words are.
 
 import re
 from collections.abc import Collection, Iterator
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django.db.models import BooleanField, Func, Q, QuerySet
 from django.utils import timezone
 
 from chats.models import Chat, Contact, Pin
+from chats.numbers import is_jid
 from chats.search.keys import key_of
 from chats.search.tokens import fold
 from instances.models import Instance
@@ -23,11 +26,11 @@ def instances(scope: Collection[int], wanted: list[str], unwanted: list[str]) ->
     if not wanted and not unwanted:
         return allowed
     names = dict(Instance.objects.filter(pk__in=allowed).values_list("pk", "name"))
-    wanted_names, unwanted_names = set(map(fold, wanted)), set(map(fold, unwanted))
+    wanted_names, unwanted_names = set(map(_plain, wanted)), set(map(_plain, unwanted))
     return frozenset(
         pk
         for pk, name in names.items()
-        if (not wanted or fold(name) in wanted_names) and fold(name) not in unwanted_names
+        if (not wanted or _plain(name) in wanted_names) and _plain(name) not in unwanted_names
     )
 
 
@@ -46,7 +49,9 @@ def senders(scope: Collection[int], text: str) -> set[str]:
     mine = Contact.objects.filter(instance__in=scope)
     if "@" in text:
         exact = set(mine.filter(Q(jid=text) | Q(lid=text)).values_list("jid", flat=True))
-        return exact or {text}
+        # Many call themselves by a handle: "@ana.silva" is a name.
+        if exact or is_jid(text):
+            return exact or {text}
     if (number := _number(text)) and (numbered := numbers(scope, number)):
         return numbered
     return {*_called(mine, "jid", "push_name", text), *_called(mine, "jid", "name", text)}
@@ -93,20 +98,27 @@ class _BeyondAscii(Func):
 
 def _called(rows: QuerySet[Any], who: str, column: str, text: str) -> Iterator[Any]:
     """`who` of each of the rows in whose name the text stands. The database leaves out most, `fold` decides."""
-    wanted = fold(text)
+    wanted = _plain(text)
     if not wanted:
         return
     perhaps = Q(_BeyondAscii(column))
     if wanted.isascii():
-        perhaps |= Q(**{f"{column}__icontains": wanted})
+        # Word by word: what stands between them in the name may be more than one blank.
+        perhaps |= reduce(and_, (Q(**{f"{column}__icontains": word}) for word in wanted.split()))
     for found, name in rows.filter(perhaps).values_list(who, column):
-        if wanted in fold(name):
+        if wanted in _plain(name):
             yield found
 
 
+def _plain(name: str) -> str:
+    """Folded, and with one blank where there are several: a query cannot say how many."""
+    return " ".join(fold(name).split())
+
+
 def _number_matches(number: str) -> tuple[Q, Q]:
-    # A range of names is read from the index; LIKE looks at every one.
-    return Q(jid__gte=number, jid__lt=number + ":"), Q(jid__contains=number)
+    # A range of names is read from the index; LIKE looks at every one. Where it ends, it ends by any language's rules
+    # (PostgreSQL sorts by those of its database): letters come after digits, signs may come before them.
+    return Q(jid__gte=number, jid__lt=number + "z", jid__startswith=number), Q(jid__contains=number)
 
 
 def _number(text: str) -> str:

@@ -22,7 +22,8 @@ FLAGS = frozenset({("is", "pinned"), ("is", "mine"), ("has", "media")})
 NAMES = ("in", "from", "instance", "type", "before", "after", "on", "is", "has")
 DATES = frozenset({"before", "after", "on"})
 
-_PHONE = re.compile(r"\+\d(?:[ \u00a0().-]{0,2}\d){6,14}(?!\w)")
+# One that is written without a blank ends at the first one: what follows is another word.
+_PHONE = re.compile(r"\+\d{10,15}(?=\s|\Z)|\+\d(?:[ \u00a0().-]{0,2}\d){6,14}(?!\w)")
 _PART = re.compile(
     r"""
     (?P<minus>-*+)

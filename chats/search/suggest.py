@@ -5,30 +5,37 @@ letter. What is offered has been searched for in the same scope: it is sure to
 find something, and tells nobody a word from messages they may not read.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from chats.models import Message
 from chats.search.backends import backend
 from chats.search.plan import Phrase, Plan, phrase_of
 from chats.search.query import Query, Term
 from chats.search.spelling import distance
-from chats.search.tokens import is_name
+from chats.search.tokens import is_name, tokens
 
 # A page may ask the database so often on behalf of what was misspelled; filters have had questions of their own.
 LOOKS = 4
+# So many words are asked for at once. One by one, the misspellings of everybody else's messages, of which a large
+# portal has all there are, came before the word that was meant.
+MOST = 64
+# A word further down in a very long text does not count.
+LOOKED_AT = 10_000
 
 
-def suggestion(query: Query, plan: Plan, found: Callable[[Plan], int]) -> str:
+def suggestion(query: Query, plan: Plan, found: Callable[[Plan], Sequence[Message]]) -> str:
     """The query with one word mended, or empty.
 
-    `plan`: the query's own. `found`: how many hits a plan has, up to some limit.
+    `plan`: the query's own. `found`: the newest hits of a plan, some of them.
     """
     terms = [term for term in query.terms if not term.excluded and phrase_of(term) is not None]
     # The terms come first; what a filter stands for is worked out already.
     filters = plan.required[len(terms) :]
     looks = LOOKS - min(len(query.filters), 2)
 
-    def look(phrases: tuple[tuple[Phrase, ...], ...]) -> int:
+    def look(phrases: tuple[tuple[Phrase, ...], ...]) -> Sequence[Message]:
         nonlocal looks
         looks -= 1
         return found(replace(plan, required=(*phrases, *filters), others=()))
@@ -38,16 +45,14 @@ def suggestion(query: Query, plan: Plan, found: Callable[[Plan], int]) -> str:
         # Of several words, the one that finds nothing is the misspelled one.
         if not word or looks < 1 or (len(terms) > 1 and look((plan.required[place],))):
             continue
-        best, most = "", 0
-        reach = 99
-        for away, candidate in _candidates(word):
-            if away > reach or looks < 1:
+        for near in _candidates(word):
+            if looks < 1:
                 break
-            count = look((*plan.required[:place], (Phrase((candidate,)),), *plan.required[place + 1 : len(terms)]))
-            if count > most:
-                best, most, reach = str(query.with_term(term, Term(candidate))), count, away
-        if best:
-            return best
+            phrases = tuple(Phrase((other,)) for other in near)
+            there = look((*plan.required[:place], phrases, *plan.required[place + 1 : len(terms)]))
+            times = Counter(other for message in there for other in _words(message).intersection(near))
+            if times:
+                return str(query.with_term(term, Term(max(sorted(times), key=times.__getitem__))))
     return ""
 
 
@@ -59,8 +64,15 @@ def _word(term: Term) -> str:
     return phrase.tokens[0] if is_name(phrase.tokens[0]) else ""
 
 
-def _candidates(word: str) -> list[tuple[int, str]]:
-    """Words of the vocabulary by distance, the nearest first."""
+def _words(message: Message) -> set[str]:
+    return {*tokens(message.text[:LOOKED_AT])[0], *tokens(message.sender_name)[0]}
+
+
+def _candidates(word: str) -> list[list[str]]:
+    """Words of the vocabulary that are equally far away together, the nearest first."""
     allowed = 1 if len(word) <= 4 else 2
-    near = ((distance(word, other, allowed), other) for other in backend().neighbours(word) if other != word)
-    return sorted((away, other) for away, other in near if away <= allowed)
+    near: list[list[str]] = [[] for _ in range(allowed)]
+    for other in backend().neighbours(word):
+        if other != word and (away := distance(word, other, allowed)) <= allowed:
+            near[away - 1].append(other)
+    return [others[:MOST] for others in near if others]

@@ -10,12 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 
 # Longer "words" are keys and links; their beginning is enough to find them.
 MAX_TOKEN = 40
 # PostgreSQL counts positions up to 16,383 and refuses a megabyte a message.
 # WhatsApp ends a text at 65,536 characters.
 MAX_TOKENS = 16_000
+# Beyond so many groups of digits it is a table, and no telephone numbers.
+MAX_GROUPS = 1_000
 
 # Arabic without its digits and punctuation; Thai, Lao, Tibetan, Myanmar,
 # Khmer; kana; Han with its iteration marks.
@@ -38,7 +41,8 @@ def _marks() -> str:
 _TOKEN = re.compile(f"(?P<run>[{RUNS}]+)|(?P<emoji>[{EMOJI}])|(?P<word>(?:[^\\W_{RUNS}{EMOJI}][{_marks()}]*)+)")
 _RUN = re.compile(f"[{RUNS}]")
 _PLAIN = re.compile(r"[a-z0-9]+")
-_PHONE = re.compile(r"\+?\d[\d ().\u00a0/-]{6,18}\d")
+_PHONES = re.compile(r"\+?\d[\d ().\u00a0/-]{6,}\d")
+_DIGITS = re.compile(r"\d+")
 # Letters that Unicode does not take apart.
 _ALIKE = str.maketrans({"\u0131": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ħ": "h", "\u0640": None})
 
@@ -98,9 +102,18 @@ def tokens(text: str) -> tuple[list[str], set[str]]:
 
 
 def phone_digits(text: str) -> set[str]:
-    """Phone numbers written with blanks, brackets or dots: their digits in one piece."""
-    numbers = {"".join(filter(str.isdecimal, number)) for number in _PHONE.findall(text)}
-    return {fold(number) for number in numbers if 7 <= len(number) <= 15}
+    """Phone numbers written with blanks, brackets or dots: their digits in one piece.
+
+    Where one ends nobody can tell ("98765-4321 18h", "98765-4321 / 98765-4322"), so it is all that may be one.
+    """
+    found: set[str] = set()
+    left = MAX_GROUPS
+    for stretch in _PHONES.findall(text):
+        groups = _DIGITS.findall(fold(stretch))[:left]
+        left -= len(groups)
+        for at in range(len(groups)):
+            found.update(number for number in accumulate(groups[at : at + 15]) if 7 <= len(number) <= 15)
+    return found
 
 
 def is_name(token: str) -> bool:
