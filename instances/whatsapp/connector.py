@@ -22,7 +22,7 @@ from instances.whatsapp.journal import Journal
 from instances.whatsapp.lease_thread import LeaseThread
 from instances.whatsapp.outage import Outage
 from instances.whatsapp.session import Session
-from instances.whatsapp.stating import save_unplaced
+from instances.whatsapp.stating import save_unplaced, tell
 from instances.whatsapp.threads import Threads
 from instances.whatsapp.ticks import Ticks
 from instances.whatsapp.writer import Writer
@@ -251,10 +251,7 @@ class Connector:
         metrics.UNPLACED.set(number)
         if not unplaced:
             return
-        for instance, event in await self._threads.ask(save_unplaced, unplaced):
-            payload = {"state": instance.state, "sentence": instance.sentence}
-            topic = commands.news_subject(instance.uid, "state")
-            broker().publish(topic, payload | {"events": [event.body] if event else []})
+        tell(await self._threads.ask(save_unplaced, unplaced))
 
     async def _let_go(self, session: Session) -> None:
         """End a session, and only then let another connector have its instance."""

@@ -10,6 +10,8 @@ from instances.events import outbox
 from instances.events.kinds import STATE, Event
 from instances.models import Instance
 from instances.states import HELD, State, sentence
+from instances.whatsapp import commands
+from portal.broker import broker
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +43,19 @@ def save_state(instance: Instance) -> Event | None:
     return event
 
 
-def save_unplaced(instances: Iterable[Instance]) -> list[tuple[Instance, Event | None]]:
-    """Say of instances that no connector may hold that it is so, where their state says otherwise."""
+def save_unplaced(instances: Iterable[Instance], detail: str = "") -> list[tuple[Instance, Event | None]]:
+    """Say of instances that no connector may hold, or none does, that it is so, where their state says otherwise."""
     told = []
     for instance in instances:
         if instance.state in HELD:
-            instance.state, instance.state_detail = State.UNPLACED, instance.labels
+            instance.state, instance.state_detail = State.UNPLACED, detail or instance.labels
             instance.state_at = timezone.now()
             told.append((instance, save_state(instance)))
     return told
+
+
+def tell(told: Iterable[tuple[Instance, Event | None]]) -> None:
+    """Tell live pages of what `save_unplaced` has saved; lost when NATS is away."""
+    for instance, event in told:
+        payload = {"state": instance.state, "sentence": instance.sentence, "events": [event.body] if event else []}
+        broker().publish(commands.news_subject(instance.uid, "state"), payload)

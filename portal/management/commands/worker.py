@@ -25,6 +25,7 @@ class Command(BaseCommand):
         from chats.schedule.loop import Loop
         from instances.events import book
         from instances.events.worker import Worker
+        from instances.whatsapp.unattended import Unattended
 
         settle()
         ground.end_when_replaced(*ground.database())
@@ -34,8 +35,10 @@ class Command(BaseCommand):
 
         async def run() -> None:
             worker, schedules = Worker(), Loop()
+            looking = asyncio.create_task(Unattended().run())
             signals.extend((schedules.stop, worker.stop))
             await asyncio.gather(schedules.run(), worker.run())
+            looking.cancel()
 
         signals: list[Any] = []
         for number in (signal.SIGTERM, signal.SIGINT):
