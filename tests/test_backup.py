@@ -108,6 +108,22 @@ def test_it_works(house: House, backup: Path, empty: House) -> None:
     assert len(empty.database.rows(query)) == 2
 
 
+def test_keys_that_are_somewhere_else(house: House, tmp_path: Path) -> None:
+    """Was red: made beside a web process it had no keys, and said nothing of it until all phones had to be linked."""
+
+    def link(**fields: str) -> None:
+        house.manage("shell", "-c", f"from instances.models import Instance; Instance.every.update(**{fields})")
+
+    link(jid="5511900000001@s.whatsapp.net", key_store="elsewhere")
+    try:
+        said = house.manage("backup", str(tmp_path / "without"))
+        assert "No backup was made: the keys of 1 linked instances are not where this command looks" in said
+        assert list(tmp_path.iterdir()) == []
+        assert "keep it where" in house.manage("backup", "--keys-elsewhere", str(tmp_path / "without"))
+    finally:
+        link(jid="", key_store="")
+
+
 @pytest.mark.sqlite_only
 def test_a_killed_backups_draft_is_cleared_and_a_running_ones_is_not(house: House, tmp_path: Path) -> None:
     copy = House(tmp_path / "data", house.database)

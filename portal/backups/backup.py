@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
+from instances.models import Instance
 from portal.backups import drafts, postgres, sqlite
 from portal.backups.archive import Writer
 from portal.backups.manifest import POSTGRES, Manifest, database_kind
@@ -14,18 +15,20 @@ from portal.backups.manifest import POSTGRES, Manifest, database_kind
 SESSION_SCHEMAS = "session_*"
 
 
-class NothingThere(Exception):
-    """There is nothing to make a copy of; the text is for people."""
+class NoBackup(Exception):
+    """Why none is made; the text is for people."""
 
 
-def write(out: BinaryIO, *, media: bool = True) -> None:
-    """Write everything into `out`. Raises NothingThere, OSError, postgres.Failed or sqlite3.Error.
+def write(out: BinaryIO, *, media: bool = True, keys_elsewhere: bool = False) -> None:
+    """Write everything into `out`. Raises NoBackup, OSError, postgres.Failed or sqlite3.Error.
 
     The database is as of one moment, and each device's keys as of a moment
     after it: an instance that is linked meanwhile has keys too many, never a
     link without keys.
     """
     made = _manifest()
+    if not keys_elsewhere:
+        _all_keys_are_here(made.place)
     writer = Writer(out)
     writer.add_bytes("manifest.json", made.write())
     with suppress(FileNotFoundError):
@@ -54,8 +57,18 @@ def _manifest() -> Manifest:
     file = settings.DATA_DIR / "portal.sqlite3"
     made = Manifest.of_this_portal() if database_kind() == POSTGRES or file.exists() else None
     if made is None or not made.migrations:
-        raise NothingThere(f"There is no portal in {settings.DATA_DIR}. Name its data folder with DATA_DIR.")
+        raise NoBackup(f"There is no portal in {settings.DATA_DIR}. Name its data folder with DATA_DIR.")
     return made
+
+
+def _all_keys_are_here(place: str) -> None:
+    away = Instance.every.exclude(jid="").exclude(key_store__in=("", place)).count()
+    if away:
+        raise NoBackup(
+            f"the keys of {away} linked instances are not where this command looks. After a restore each of their "
+            "phones would have to be linked anew. Give it the SESSION_DATABASE_URL, or the DATA_DIR, of their "
+            "connectors; or leave those keys out with --keys-elsewhere."
+        )
 
 
 def _dump(writer: Writer, name: str, database: postgres.Target, draft: Path, schemas: str = "") -> None:
