@@ -28,6 +28,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Model, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from instances import labels
 from instances.models import Connector, Instance
@@ -48,6 +49,7 @@ SWEEP = 60
 # So many are told at once that there is no place for them.
 TOLD_AT_ONCE = 500
 FREED_AT_ONCE = 5_000
+KEYS_AWAY = gettext_noop("its keys are on another machine")
 
 # Which life of a connector's row this is, and how far it has come.
 Beat = tuple[uuid.UUID, int]
@@ -91,6 +93,8 @@ class Lease:
         # Instance → epoch of what a connector held that we buried, and what could not be freed with it yet.
         self._left: dict[int, int] = {}
         self._claims = 0
+        # How many nobody can hold whose keys no connector reads, when it was looked at last.
+        self._keyless = 0
         # Whether there have ever been others, of whom one may be asleep.
         self.met_others = False
 
@@ -331,20 +335,27 @@ class Lease:
                 chosen.append(pk)
         return chosen
 
-    def unplaced(self) -> tuple[int, list[Instance]]:
-        """How many instances no connector may hold, by their labels, and some whose state does not say so yet.
+    def unplaced(self) -> tuple[int, list[tuple[Instance, str]]]:
+        """How many instances no connector can hold, and some whose state does not say so yet, with why.
 
-        Told to the first by name alone, who says so.
+        By their labels; or because none that runs reads the keys of their devices. That is looked at now and then
+        alone: of a fleet that starts, it reads all. Told to the first by name alone, who says so.
         """
         if not self._first:
             return 0, []
-        offered = [self.labels, *(row.labels for row in self._others)]
         free = Instance.objects.filter(owner="")
-        kinds = labels.unmatched(_kinds_of(free), offered)
-        if not kinds:
-            return 0, []
-        free = free.filter(labels__in=kinds)
-        return free.count(), list(free.filter(state__in=HELD)[:TOLD_AT_ONCE])
+        told: list[tuple[Instance, str]] = []
+        number = 0
+        if kinds := labels.unmatched(_kinds_of(free), [self.labels, *(row.labels for row in self._others)]):
+            unmatched = free.filter(labels__in=kinds)
+            number = unmatched.count()
+            told += ((one, one.labels) for one in unmatched.filter(state__in=HELD)[:TOLD_AT_ONCE])
+        if self._claims % SWEEP == 1:
+            stores = {"", self.store, *(row.store for row in self._others)}
+            keyless = free.exclude(labels__in=kinds).exclude(key_store__in=stores)
+            self._keyless = keyless.count()
+            told += ((one, KEYS_AWAY) for one in keyless.filter(state__in=HELD)[:TOLD_AT_ONCE])
+        return number + self._keyless, told
 
     def release(self, instance: int, under: int | None = None) -> None:
         """Let an instance go, for another to take. Whoever calls has closed its connection before.

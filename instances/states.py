@@ -51,8 +51,8 @@ SENTENCES: dict[str, str] = {
     ),
     State.OUTDATED: _("WhatsApp no longer accepts this version of the portal. Upgrade the portal, then connect again."),
     State.UNPLACED: _(
-        "No connector is running that has this instance's labels. "
-        "Start one with them (CONNECTOR_LABELS), or change the instance's: manage.py labels."
+        "No connector is running that can hold this instance. "
+        "Start one with its labels (CONNECTOR_LABELS) where its keys are, or change its labels: manage.py labels."
     ),
 }
 

@@ -95,7 +95,7 @@ def test_a_state_says_that_there_is_no_place(instance: Instance) -> None:
     ((told, event),) = save_unplaced(lease.unplaced()[1])
     instance.refresh_from_db()
     assert (instance.state, told.pk) == (State.UNPLACED, instance.pk)
-    assert instance.sentence.startswith("No connector is running that has this instance's labels.")
+    assert instance.sentence.startswith("No connector is running that can hold this instance.")
     assert instance.sentence.endswith("(region=eu)")
     assert event is not None
     assert OutgoingEvent.objects.count() == 1

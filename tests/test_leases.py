@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from instances import leases
-from instances.leases import HANDED_AT_ONCE, Lease
+from instances.leases import HANDED_AT_ONCE, KEYS_AWAY, SWEEP, Lease
 from instances.models import Account, Connector, Instance
 from instances.whatsapp import connector
 from instances.whatsapp.lease_thread import LeaseThread
@@ -423,13 +423,37 @@ def test_one_that_nobody_may_hold_stays_free_until_somebody_may(enter: Enter) ->
     one, two = enter("one"), enter("two")
     settle(one, two)
     assert owners() == {"": 1}
-    number, (free,) = one.unplaced()
-    assert (number, free.labels) == (1, "region=eu")
+    number, ((_, why),) = one.unplaced()
+    assert (number, why) == (1, "region=eu")
     assert two.unplaced() == (0, []), "one of them says so"
     eu = enter("zzz", offered="region=eu")
     settle(one, two, eu)
     assert owners() == {"zzz": 1}
     assert one.unplaced() == (0, [])
+
+
+def test_one_whose_keys_nobody_reads_is_told_of(enter: Enter) -> None:
+    """Was red: with its machine it was off the air for good, and its state said connected."""
+    shop, there = make(2, key_store="gone")
+    Instance.objects.filter(pk=there.pk).update(key_store="shared")
+    one, two = enter("one"), enter("two")
+
+    def told() -> list[tuple[int, list[tuple[Instance, str]]]]:
+        found = []
+        for lease in (one, two):
+            lease.look_around()
+        for _ in range(SWEEP):
+            two.claim()
+            one.claim()
+            assert two.unplaced() == (0, [])
+            found.append(one.unplaced())
+        return found
+
+    numbers, unplaced = zip(*told(), strict=True)
+    assert numbers[-1] == 1
+    assert [pair for some in unplaced for pair in some] == [(shop, KEYS_AWAY)]
+    enter("back", store="gone").claim()
+    assert told()[-1] == (0, [])
 
 
 def test_other_labels_are_followed(instance: Instance, enter: Enter) -> None:

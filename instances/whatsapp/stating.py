@@ -43,12 +43,12 @@ def save_state(instance: Instance) -> Event | None:
     return event
 
 
-def save_unplaced(instances: Iterable[Instance], detail: str = "") -> list[tuple[Instance, Event | None]]:
-    """Say of instances that no connector may hold, or none does, that it is so, where their state says otherwise."""
+def save_unplaced(unplaced: Iterable[tuple[Instance, str]]) -> list[tuple[Instance, Event | None]]:
+    """Say of instances that no connector can hold that it is so, and why, where their state says otherwise."""
     told = []
-    for instance in instances:
+    for instance, why in unplaced:
         if instance.state in HELD:
-            instance.state, instance.state_detail = State.UNPLACED, detail or instance.labels
+            instance.state, instance.state_detail = State.UNPLACED, why
             instance.state_at = timezone.now()
             told.append((instance, save_state(instance)))
     return told

@@ -65,4 +65,4 @@ class Unattended:
         with transaction.atomic():
             # Whoever takes one over meanwhile has its row, or moves its epoch on: then nothing is written.
             held = Instance.objects.filter(state__in=HELD).select_for_update(skip_locked=True)
-            return save_unplaced(held[:AT_ONCE], NONE_RUNS)
+            return save_unplaced((instance, NONE_RUNS) for instance in held[:AT_ONCE])
