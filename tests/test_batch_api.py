@@ -111,7 +111,11 @@ class Refusals(BatchTestCase):
             ({"messageIds": ["", " "]}, 400, "messageIds is required"),
             ({"messageIds": None}, 400, "messageIds is required"),
             ({"messageIds": many}, 400, "Invalid request body: messageIds may hold 1000 messages at most"),
-            ({"messageIds": ["a\0b"]}, 400, "Invalid request body: messageIds holds a character that is none"),
+            (
+                {"messageIds": ["a\0b"]},
+                400,
+                "Invalid request body: messageIds must not contain a NUL character (\\u0000)",
+            ),
             (
                 {"messageIds": "3EB0A"},
                 400,

@@ -25,6 +25,7 @@ from instances.whatsapp.errors import AdminsOnly
 from tests.test_batch import Clock
 from tests.test_pins import Owner, make_message, owner  # noqa: F401
 from tests.test_rules import Chat, by, chat, clock, instance, rule  # noqa: F401
+from tests.test_schedule import run_due
 
 Captured = Callable[..., Any]
 
@@ -121,9 +122,9 @@ def test_a_schedules_life(owner: Owner, hooked: Instance, clock: Clock) -> None:
     tomorrow = clock.now + timedelta(days=1)
     schedule = wish.make(message, Wanted(pin_at=tomorrow, until=tomorrow + timedelta(days=2)), Asker("Bob"))
     clock.later(86_401)
-    runner.run_due(clock.now)
+    run_due(clock.now)
     clock.later(2 * 86_400)
-    runner.run_due(clock.now)
+    run_due(clock.now)
     made, pinned, unpinned = told()
     assert made == {
         **{"change": "made", "scheduleId": str(schedule.uid), "chatJid": message.chat.jid, "messageId": "3EB0"},
@@ -152,10 +153,10 @@ def test_what_does_not_come_about(owner: Owner, hooked: Instance, clock: Clock) 
     losing.lose([forgotten.pk])
     Schedule.objects.filter(message=forgotten).delete()
     clock.later(5 * 3600)
-    runner.run_due(clock.now)
+    run_due(clock.now)
     wish.make(refused, Wanted(pin_at=clock.now, duration=86_400), Asker("Bob"))
     owner.error = AdminsOnly()
-    runner.run_due(clock.now)
+    run_due(clock.now)
     ends = {data["messageId"]: data for data in told() if data["change"] != "made"}
     assert [(key, data["change"], data["state"], data["step"]) for key, data in sorted(ends.items())] == [
         ("A", "missed", "missed", "pin"),

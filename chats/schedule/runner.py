@@ -42,12 +42,6 @@ LATE = gettext_noop("It was too late: the instance was not connected in time.")
 UNPINNED = gettext_noop("It was unpinned meanwhile.")
 
 
-def run_due(now: datetime | None = None) -> int:
-    """Carry out all that is due, one after the other; returns how many steps were taken."""
-    now = now or timezone.now()
-    return sum(run_instance(instance, now) for instance in due_instances(now))
-
-
 def due_instances(now: datetime) -> list[int]:
     """The instances something is due at."""
     return list(_due(now).order_by().values_list("message__instance", flat=True).distinct())

@@ -83,6 +83,7 @@ class Fields:
         for one in value:
             if not isinstance(one, str):
                 raise InvalidBody(f"{name} must be an array of strings, and holds {_describe(one)}")
+            _all_characters(name, one)
         return value
 
     def text(self, name: str) -> str:
@@ -92,11 +93,16 @@ class Fields:
             return ""
         if not isinstance(value, str):
             raise InvalidBody(f"{name} must be a string, not {_describe(value)}")
-        if "\0" in value:
-            raise InvalidBody(f"{name} must not contain a NUL character (\\u0000)")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise InvalidBody(f"{name} contains half a surrogate pair (\\ud800 to \\udfff), which is no character")
+        _all_characters(name, value)
         return value
+
+
+def _all_characters(name: str, text: str) -> None:
+    """What no database takes, nor takes a question about."""
+    if "\0" in text:
+        raise InvalidBody(f"{name} must not contain a NUL character (\\u0000)")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidBody(f"{name} contains half a surrogate pair (\\ud800 to \\udfff), which is no character")
 
 
 def read_fields(request: HttpRequest) -> Fields:
