@@ -195,7 +195,7 @@ class Lease:
         self.met_others |= bool(rows)
         gone = 0
         for row in silent:
-            if (left := _remove(row)) is not None:
+            if (left := bury(row)) is not None:
                 gone += 1
                 self._left |= left
         if gone:
@@ -350,7 +350,7 @@ class Lease:
             unmatched = free.filter(labels__in=kinds)
             number = unmatched.count()
             told += ((one, one.labels) for one in unmatched.filter(state__in=HELD)[:TOLD_AT_ONCE])
-        if self._claims % SWEEP == 1:
+        if self._claims % SWEEP == SWEEP // 2:
             stores = {"", self.store, *(row.store for row in self._others)}
             keyless = free.exclude(labels__in=kinds).exclude(key_store__in=stores)
             self._keyless = keyless.count()
@@ -376,8 +376,8 @@ class Lease:
         return [row for row in self._others if row.store == self.store and not row.draining]
 
 
-def _remove(row: Connector | Other) -> dict[int, int] | None:
-    """Bury a connector, unless it has just given a sign of life: then None.
+def bury(row: Connector | Other) -> dict[int, int] | None:
+    """Remove one that was silent for long enough, and free what it held; None: it has just given a sign of life.
 
     Else which of its instances, with their epochs, could not be freed because somebody holds their rows. Waits for
     nobody: one instance whose row is held, by a process that stands still perhaps, must not keep the others from

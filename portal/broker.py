@@ -205,6 +205,8 @@ class Broker:
             # caller waits.
             self._opening = asyncio.create_task(self._open())
             self._patience = self.loop.time() + CONNECT_SECONDS
+        # It tells us so, but not always: where the goodbye itself fails, it does not.
+        self._begin_anew()
         if not self._opening.done():
             await asyncio.wait({self._opening}, timeout=max(0, self._patience - self.loop.time()))
         if not self._opening.done():
@@ -221,7 +223,8 @@ class Broker:
             raise NobodyListens("NATS is away")
         await _answer(client)
 
-    async def _open(self) -> Client:
+    async def _open(self, pause: float = 0) -> Client:
+        await asyncio.sleep(pause)
         client = reaching.Client()
         await client.connect(
             **reaching.options(self._url, self._authority),
@@ -235,17 +238,26 @@ class Broker:
             closed_cb=self._on_closed,
         )
         for listening in list(self._listening):
-            listening.subscription = await client.subscribe(listening.subject, cb=listening.hear)
+            if listening in self._listening:
+                listening.subscription = await client.subscribe(listening.subject, cb=listening.hear)
+            if listening not in self._listening:
+                # Ended meanwhile: nobody would answer there, and callers would wait for an answer.
+                await listening.subscription.unsubscribe()
         return client
 
     async def _on_closed(self) -> None:
-        """Begin anew: who is thrown out by a server (it knows our password no more, say) is given up by nats-py.
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Whom a server throws out (it knows our password no more, say) nats-py gives up.
 
         For good, with all that it listened to; and it may be known again in a minute.
         """
-        if not self._closing:
+        if self._closing or self._opening is None or not self._opening.done():
+            return
+        if not self._opening.cancelled() and self._opening.exception() is None and self._opening.result().is_closed:
             log.error("NATS has thrown us out, and is tried anew")
-            self._opening = asyncio.create_task(self._open())
+            self._opening = asyncio.create_task(self._open(RECONNECT_SECONDS))
 
     async def _watched(self, asking: Coroutine[Any, Any, Payload], watch: str) -> Payload:
         task = self.loop.create_task(asking)

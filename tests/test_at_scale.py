@@ -165,7 +165,7 @@ def test_a_take_over_reads_what_the_dead_one_held(fleet: list[str]) -> None:
     lease = one_of(fleet, 7)
     lease.look_around()
     with statements() as noted:
-        assert leases._remove(Connector.objects.get(name=fleet[8])) == {}, "nothing of it is left"
+        assert leases.bury(Connector.objects.get(name=fleet[8])) == {}, "nothing of it is left"
         lease.look_around()
         assert len(lease.claim()) == 1, "a hundredth of forty, rounded up for those first by name"
     assert sum(noted.read.values()) <= 2 * READ, noted.read

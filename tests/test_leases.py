@@ -148,7 +148,7 @@ def test_a_connector_that_gives_a_sign_of_life_in_the_last_moment_stays(instance
     one = enter("one")
     row = Connector.objects.get()
     one.beat()
-    assert not leases._remove(row)
+    assert not leases.bury(row)
     assert one.beat()
 
 

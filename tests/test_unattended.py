@@ -45,7 +45,8 @@ def test_a_state_says_that_no_connector_is_left(instance: Instance) -> None:
     assert looks(watch, clock, SILENT_SECONDS - LOOK_SECONDS) == 0
     assert looks(watch, clock, LOOK_SECONDS) == 1
     instance.refresh_from_db()
-    assert (instance.state, instance.epoch) == (State.UNPLACED, 3)
+    assert instance.state == State.UNPLACED
+    assert not Connector.objects.exists(), "it enters anew, should it wake up"
     assert instance.sentence.startswith("No connector is running")
     assert OutgoingEvent.objects.count() == 1
     assert looks(watch, clock, SILENT_SECONDS) == 0, "once"

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from chats.models import Message
 from chats.search.backends import backend
+from chats.search.documents import Row, documents
 from chats.search.plan import Phrase, Plan, phrase_of
 from chats.search.query import Query, Term
 from chats.search.spelling import distance
-from chats.search.tokens import is_name, tokens
+from chats.search.tokens import is_name
 
 # A page may ask the database so often on behalf of what was misspelled; filters have had questions of their own.
 LOOKS = 4
@@ -50,7 +51,7 @@ def suggestion(query: Query, plan: Plan, found: Callable[[Plan], Sequence[Messag
                 break
             phrases = tuple(Phrase((other,)) for other in near)
             there = look((*plan.required[:place], phrases, *plan.required[place + 1 : len(terms)]))
-            times = Counter(other for message in there for other in _words(message).intersection(near))
+            times = Counter(other for words in _words(there) for other in words.intersection(near))
             if times:
                 return str(query.with_term(term, Term(max(sorted(times), key=times.__getitem__))))
     return ""
@@ -64,8 +65,9 @@ def _word(term: Term) -> str:
     return phrase.tokens[0] if is_name(phrase.tokens[0]) else ""
 
 
-def _words(message: Message) -> set[str]:
-    return {*tokens(message.text[:LOOKED_AT])[0], *tokens(message.sender_name)[0]}
+def _words(messages: Sequence[Message]) -> list[set[str]]:
+    rows = (Row(*(getattr(message, field) for field in Row._fields)) for message in messages)
+    return [set(document.words) for document in documents([row._replace(text=row.text[:LOOKED_AT]) for row in rows])]
 
 
 def _candidates(word: str) -> list[list[str]]:

@@ -33,7 +33,12 @@ class InvalidEvents(CannotChange):
     """The chosen events are none, or some are unknown."""
 
     def __init__(self) -> None:
-        super().__init__(_("Choose at least one event: %(kinds)s.") % {"kinds": ", ".join(KINDS)})
+        super().__init__(
+            _(
+                "Choose at least one event: message.exchange, message.status, instance.state, group.flow, "
+                "message.pin, pin.batch, pin.rule or pin.schedule."
+            )
+        )
 
 
 class TooMany(CannotChange):

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext_noop
 
+from instances import leases
 from instances.events.kinds import Event
 from instances.models import Connector, Instance
 from instances.states import HELD
@@ -55,14 +56,20 @@ class Unattended:
 
     def look(self) -> list[tuple[Instance, Event | None]]:
         """Say of some instances that no connector runs, if none has been heard of for long enough; returns them."""
-        signs = set(Connector.objects.values_list("name", "run", "beat"))
+        rows = list(Connector.objects.all())
+        signs = {(row.name, row.run, row.beat) for row in rows}
         now = self._clock()
         if signs != self._signs or now - self._looked_at > BLINK_SECONDS:
             self._signs, self._since = signs, now
         self._looked_at = now
         if now - self._since < SILENT_SECONDS:
             return []
+        # As one of its like would: if it wakes up after all, it enters anew, and begins anew with all that it holds.
+        if None in [leases.bury(row) for row in rows]:
+            return []
+        self._signs = set()
         with transaction.atomic():
-            # Whoever takes one over meanwhile has its row, or moves its epoch on: then nothing is written.
-            held = Instance.objects.filter(state__in=HELD).select_for_update(skip_locked=True)
+            # One that comes at this moment has its row, and then what it takes.
+            nobodys = Instance.objects.exclude(owner__in=Connector.objects.values("name"))
+            held = nobodys.filter(state__in=HELD).select_for_update(skip_locked=True)
             return save_unplaced((instance, NONE_RUNS) for instance in held[:AT_ONCE])

@@ -66,8 +66,8 @@ def _all_keys_are_here(place: str) -> None:
     if away:
         raise NoBackup(
             f"the keys of {away} linked instances are not where this command looks. After a restore each of their "
-            "phones would have to be linked anew. Give it the SESSION_DATABASE_URL, or the DATA_DIR, of their "
-            "connectors; or leave those keys out with --keys-elsewhere."
+            "phones would have to be linked anew. Give it the SESSION_DATABASE_URL, spelled as their "
+            "connectors have it, or their DATA_DIR; or leave those keys out with --keys-elsewhere."
         )
 
 
