@@ -305,6 +305,11 @@ class Suggestions(SearchTestCase):
         for typed in ("invoce", "invoce here", "invoce type:text in:5511987654321"):
             assert self.suggested(typed) == typed.replace("invoce", "invoice")
 
+    def test_a_name_that_only_the_contact_has(self) -> None:
+        Contact.objects.create(instance=self.shop, jid=ANA, push_name="Mariana")
+        self.say("hello")
+        assert self.suggested("marianna") == "mariana"
+
     def test_nothing_like_it(self) -> None:
         self.say("the invoice is here")
         assert self.suggested("zzzzzz") == ""
