@@ -294,6 +294,8 @@ async def _answer(client: Client) -> None:
     asking = asyncio.create_task(client.flush(PATIENCE_SECONDS))
     asking.add_done_callback(lambda done: done.cancelled() or done.exception())
     if not (await asyncio.wait({asking}, timeout=PONG_SECONDS))[0]:
+        if client.is_closed:
+            asking.cancel()  # No answer comes any more.
         raise NobodyListens("NATS does not answer")
     if error := asking.exception():
         raise NobodyListens(f"NATS does not answer: {error}") from error

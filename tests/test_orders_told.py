@@ -84,7 +84,7 @@ def test_what_a_rule_could_not_pin(owner: Owner, hooked: Instance, by: By, chat:
     manage.switch(made, False, by)
     rules.run_instance(hooked.pk)
     assert changes() == ["added", "switched_on", "failed", "skipped", "switched_off", "skipped"]
-    assert [data["detail"] for data in told() if data["change"] == "skipped"] == [rules.LATE, rules.OFF]
+    assert [data["detail"] for data in told() if data["change"] == "skipped"] == [runner.LATE, rules.OFF]
     assert "Only admins" in told()[2]["detail"]
 
 

@@ -223,7 +223,7 @@ class Filters(SearchTestCase):
 
         PostgreSQL's own image makes such a database; the tests' server comes without any language.
         """
-        begins = dict(people._number_matches("55119")[0].children)
+        begins: dict[str, str] = dict(people._number_matches("55119")[0].children)  # type: ignore[arg-type]
 
         def signs_first(text: str) -> list[tuple[bool, str]]:
             return [(char.isalnum(), char) for char in text]

@@ -64,7 +64,8 @@ class Turns(TransactionTestCase):
                     time.sleep(WRITING)
 
         # The machine may be busy with something else, and slow: twice as long as they write is soon enough.
-        soon, took = 32 * WRITING * 2, []
+        soon = 32 * WRITING * 2
+        took: list[float] = []
         while not took or (took[-1] >= soon and len(took) < TRIES):
             Account.objects.all().delete()
             took.append(self.at_once(16, write))

@@ -41,7 +41,7 @@ def test_a_fault_of_ours_ends_no_loop(played: Callable[[], Any], loop: str) -> N
     async def go() -> None:
         one = played()
         tried = one._turns.take if loop == "_take" else one._threads.ask
-        after = None if loop == "_take" else set()
+        after: set[Any] | None = None if loop == "_take" else set()
         tried.side_effect = [RuntimeError("can't start new thread")] + [after] * 10_000
 
         async def slowly(*arguments: Any, **_: Any) -> Any:

@@ -8,6 +8,7 @@ with another one.
 import asyncio
 import logging
 from collections.abc import Callable
+from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -38,7 +39,7 @@ class Unattended:
 
     def __init__(self, clock: Callable[[], float] = steady) -> None:
         self._clock = clock
-        self._signs: set[tuple[object, ...]] = set()
+        self._signs: set[tuple[str, UUID, int]] = set()
         # Since when those are all there are, and when we looked last.
         self._since = self._looked_at = float("-inf")
 
