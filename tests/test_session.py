@@ -507,7 +507,7 @@ def test_one_that_was_about_to_return_does_so_after_a_restart(meant: bool, then:
         house.give_client()
         await house.session._on(ev.Replaced())
         await house.session.end()
-        house.instance.refresh_from_db()
+        await asyncio.to_thread(house.instance.refresh_from_db)
         assert house.instance.state == then
 
     run(work)
