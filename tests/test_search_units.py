@@ -1,6 +1,6 @@
-"""Migration 0013: PostgreSQL's index as it was made before, by weeks as words, becomes today's, by units of time.
+"""PostgreSQL's index as it was made before migrations 0013 (by weeks as words, today by units of time) and 0015.
 
-On SQLite it has nothing to do, and must leave everything as it is.
+On SQLite they have nothing to do, and must leave everything as it is.
 """
 
 from datetime import timedelta
@@ -10,6 +10,7 @@ from django.db import connection
 
 from chats import search
 from chats.search import schema
+from chats.search.backends.postgres import OVERFULL
 from tests.test_search_base import ANA, SALES, START, SearchTestCase
 
 # As migration 0003 made it then; documents had a mark of their week.
@@ -68,3 +69,18 @@ class Upgrade(SearchTestCase):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'chats_search_words'")
                 assert "instance_id <<" in cursor.fetchone()[0]
+
+
+class Overfull(SearchTestCase):
+    def test_a_long_message_of_before_is_found_as_one_of_today(self) -> None:
+        texts = ["ha " * 300 + "fim", "ha " * 200 + "fim"]
+        for text in texts:
+            self.say(text)
+        search.catch_up()
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE chats_search SET words = ts_delete(words, %s)", [OVERFULL])
+            assert self.found('"ha fim"') == texts[1:]
+        schema.follow_0015(None, mock.Mock(connection=connection))
+        assert search.catch_up() == (connection.vendor == "postgresql"), "and no other is made anew"
+        assert sorted(self.found('"ha fim"'), reverse=True) == sorted(texts, reverse=True)

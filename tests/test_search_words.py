@@ -122,6 +122,16 @@ class Scripts(SearchTestCase):
         self.assert_finds("قرأت الكِتَاب أمس", "كتاب", "الكتاب", "الكِتَاب", "امس", "قرأت الكتاب", "تا")
         self.assert_finds_nothing("كتابي")
 
+    def test_words_that_a_long_message_has_very_often(self) -> None:
+        """Was red on PostgreSQL, which forgets where a word stands after its 255th place."""
+        portuguese, arabic = "ha " * 300 + "fim", "الكتاب " * 300 + "السلام"
+        self.say(portuguese)
+        self.say(arabic)
+        self.assert_finds(portuguese, '"ha fim"', "ha-fim", "ha fi*", '"ha ha"')
+        self.assert_finds(arabic, "السلام", "لسلا", "الكتاب", '"الكتاب السلام"')
+        self.assert_finds_nothing('"ha end"', "السلالم", '"ha fim" -fim')
+        assert self.found('-"ha ha"') == [arabic]
+
     def test_emoji(self) -> None:
         self.say("Great 👍🏽🎉 well done ❤️")
         self.assert_finds("Great 👍🏽🎉 well done ❤️", "👍", "👍🏿", "🎉", "👍🎉", "❤", "❤️", "great 🎉")

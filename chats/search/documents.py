@@ -17,7 +17,7 @@ from chats.models import Contact
 from chats.search.keys import key_of
 from chats.search.tokens import phone_digits, tokens
 
-# (U+E007 was once of weeks; documents made then still have it.)
+# (U+E007 was once of weeks; documents made then still have it. U+E008: `backends.postgres.OVERFULL`.)
 INSTANCE, CHAT, SENDER, KIND, MINE, SINGLE = (chr(0xE001 + number) for number in range(6))
 
 

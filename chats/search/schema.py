@@ -70,6 +70,13 @@ def follow_0013(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
             cursor.execute(postgres.GIN)
 
 
+def follow_0015(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """For RunPython: long messages are marked on PostgreSQL, some seconds for a million."""
+    if editor.connection.vendor == "postgresql":
+        with editor.connection.cursor() as cursor:
+            cursor.execute(postgres.PostgresBackend.note_overfull)
+
+
 def uninstall(connection: BaseDatabaseWrapper) -> None:
     """Leave nothing behind."""
     with connection.cursor() as cursor:

@@ -23,6 +23,10 @@ FAR, FAR_IN_ONE = 5_000, 100
 # So many hits (or more, for a longer page) are fetched and sorted in a millisecond.
 MANY = 600
 
+# A tsvector keeps so many places of a word and forgets where else it stands. Of a message that has more of one:
+KEPT_PLACES = 255
+OVERFULL = chr(0xE008)
+
 _SECOND = clamp_in_sql("least", "greatest", "floor(extract(epoch FROM {row}.sent_at))::bigint")
 
 
@@ -89,6 +93,11 @@ class PostgresBackend(Backend):
         "DROP TABLE IF EXISTS chats_searchpending",
     )
 
+    # Those of which an index made before there was the mark forgot places. A place takes two bytes.
+    note_overfull = (
+        "INSERT INTO chats_searchpending (key) SELECT key FROM chats_search WHERE pg_column_size(words) > 300"
+        f" AND EXISTS (SELECT 1 FROM unnest(words) word WHERE cardinality(word.positions) >= {KEPT_PLACES})"
+    )
     note_all = f"INSERT INTO chats_searchpending (key) SELECT {_key('row')} FROM chats_message row"
 
     def take_pending(self, limit: int) -> list[int]:
@@ -109,7 +118,8 @@ class PostgresBackend(Backend):
         for place, word in enumerate(document.words, start=1):
             places.setdefault(word, []).append(str(place))
         words = [f"'{word}':{','.join(found)}" for word, found in places.items()]
-        return " ".join((*words, *(f"'{mark}'" for mark in document.marks)))
+        overfull = [OVERFULL] if max(map(len, places.values()), default=0) > KEPT_PLACES else []
+        return " ".join((*words, *(f"'{mark}'" for mark in (*document.marks, *overfull))))
 
     def write(self, documents: Sequence[Document]) -> None:
         """As the interface says."""
@@ -192,11 +202,18 @@ def _where(plan: Plan) -> tuple[str, list[Any]]:
 
 def expression(required: Groups, excluded: tuple[Phrase, ...] = ()) -> str:
     """A tsquery's text. Tokens hold neither quotes nor backslashes, and stand in quotes."""
-    parts = ["(" + " | ".join(map(_phrase, group)) + ")" for group in required]
+    parts = ["(" + " | ".join(map(_phrase_or_words, group)) + ")" for group in required]
     parts += [f"!({_phrase(phrase)})" for phrase in excluded]
     return " & ".join(parts)
 
 
-def _phrase(phrase: Phrase) -> str:
+def _phrase_or_words(phrase: Phrase) -> str:
+    """Where places were forgotten, all words of a phrase are enough: better to find too much than nothing."""
+    if len(phrase.tokens) == 1:
+        return _phrase(phrase)
+    return f"{_phrase(phrase)} | ({_phrase(phrase, ' & ')} & '{OVERFULL}')"
+
+
+def _phrase(phrase: Phrase, between: str = " <-> ") -> str:
     *before, last = (f"'{token}'" for token in phrase.tokens)
-    return " <-> ".join((*before, last + (":*" if phrase.prefix else "")))
+    return between.join((*before, last + (":*" if phrase.prefix else "")))
