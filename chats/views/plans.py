@@ -99,13 +99,15 @@ def _month(text: str) -> date | None:
 
 
 def _page(request: HttpRequest, message: Any, trouble: str = "") -> HttpResponse:
+    # Before what happened: of what a plan says has come of it, there is a line by then.
+    planned = plans.of_message(message)
     lines, _more = history.recent(request.user, message=message.pk, limit=200)
     context = {
         "message": message,
         "chat": message.chat,
         "pin": selectors.views_of([message]).get(message.pk, selectors.NO_PIN),
         "may_pin": access.may_pin(message),
-        "plans": plans.of_message(message),
+        "plans": planned,
         "lines": lines,
         "trouble": trouble,
         "form": request.POST or {"lasting": "7d"},

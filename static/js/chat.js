@@ -94,6 +94,10 @@
     if (waiting.size) timer ||= setTimeout(ask, 60);
   });
   document.addEventListener("portal:resync", () => ask(true));
+  function askAgain(key) {
+    waiting.add(key);
+    timer ||= setTimeout(ask, 60);
+  }
 
   async function ask(all = false) {
     timer = 0;
@@ -175,8 +179,8 @@
     return all.length > 0 && isBefore(place(all[0]), place(row)) && isBefore(place(row), place(all[all.length - 1]));
   }
   function replace(old, row) {
-    // What is being looked at or chosen from is not pulled away.
-    if (old.querySelector("details.menu[open]")) return;
+    // What is being chosen from is not pulled away, nor the place of what is being fetched; it is asked for again.
+    if (old.querySelector("details.menu[open], .htmx-request")) return void setTimeout(askAgain, 1000, row.dataset.message);
     const focused = old === document.activeElement;
     row.classList.toggle("continued", old.classList.contains("continued"));
     row.querySelector(".day")?.remove();

@@ -1,9 +1,10 @@
 """A contact's picture and document, as somebody at a browser gets to see them."""
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.house import House
@@ -45,6 +46,32 @@ def test_a_picture(home: House, person: MakePerson) -> None:
     again = page.locator("#thread > li", has_text="our new sign").locator(".file img")
     expect(again).to_be_visible()
     page.wait_for_function("() => [...document.querySelectorAll('.file img')].every((one) => one.naturalWidth)")
+
+
+def test_news_of_a_message_whose_file_is_being_fetched(home: House, person: MakePerson) -> None:
+    """Was red: the message was drawn anew, and what came for the old one was shown nowhere."""
+    page, row, _ = received(home, person("vera"), "image", picture(side=48), mimetype="image/png", caption="meanwhile")
+
+    def slowly(route: Route) -> None:
+        page.wait_for_timeout(1_500)
+        route.continue_()
+
+    page.route("**/show/", slowly)
+    drawn = "new Promise((done) => document.addEventListener('portal:drawn', done, {once: true}))"
+    page.evaluate(f"window.drawn = {drawn}")
+    row.get_by_role("button", name="Show").click()
+    page.evaluate("""() => {
+        const row = [...document.querySelectorAll("#thread > li")].at(-1);
+        row.classList.add("old");
+        const detail = {instance: document.getElementById("messages").dataset.instance, changed: [row.dataset.message]};
+        document.dispatchEvent(new CustomEvent("portal:messages", {detail}));
+        return window.drawn;
+    }""")
+    assert row.locator(".file img").count() == 0
+    expect(row.locator(".file img")).to_be_visible()
+    # What was told meanwhile is not forgotten.
+    expect(page.locator("#thread > li").last).not_to_have_class(re.compile(r"\bold\b"))
+    expect(row.locator(".file img")).to_be_visible()
 
 
 def test_a_document_is_saved(home: House, person: MakePerson, tmp_path: Path) -> None:

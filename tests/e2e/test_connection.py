@@ -300,7 +300,7 @@ def test_pair_draws_a_new_code_when_the_old_one_has_run_out(scene: Scene, wa: Lo
         drawing = ""
         while len(texts) < 3:  # The third is of a second connection: the first one has run out of codes.
             line = pairing.stdout.readline()
-            assert line, f"only {len(texts)} codes were drawn"
+            assert line, f"only {len(texts)} codes were drawn, and then: {drawing[-500:]}"
             drawing += line
             if text := qr_in_terminal.read(drawing):
                 texts.add(text)
