@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.house import House
@@ -51,14 +51,11 @@ def test_a_picture(home: House, person: MakePerson) -> None:
 def test_news_of_a_message_whose_file_is_being_fetched(home: House, person: MakePerson) -> None:
     """Was red: the message was drawn anew, and what came for the old one was shown nowhere."""
     page, row, _ = received(home, person("vera"), "image", picture(side=48), mimetype="image/png", caption="meanwhile")
-
-    def slowly(route: Route) -> None:
-        page.wait_for_timeout(1_500)
-        route.continue_()
-
-    page.route("**/show/", slowly)
-    drawn = "new Promise((done) => document.addEventListener('portal:drawn', done, {once: true}))"
-    page.evaluate(f"window.drawn = {drawn}")
+    page.evaluate("""() => {
+        window.drawn = new Promise((done) => document.addEventListener("portal:drawn", done, {once: true}));
+        const send = XMLHttpRequest.prototype.send;
+        XMLHttpRequest.prototype.send = function (...all) { setTimeout(() => send.apply(this, all), 3000); };
+    }""")
     row.get_by_role("button", name="Show").click()
     page.evaluate("""() => {
         const row = [...document.querySelectorAll("#thread > li")].at(-1);
