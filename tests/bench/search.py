@@ -40,7 +40,7 @@ def search() -> Iterator[Figure]:
                     yield _figure(line)
         told += (grown := list(growth(told, database)))
         yield from map(_figure, grown)
-        if len(sizes) > 1:
+        if len(sizes) > 1 and told:
             write(database, told)
 
 
