@@ -5,12 +5,15 @@ would be two connections an instance, a thousand). The first comes alone and
 holds all; the other one is there for a moment when the first is killed.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
+from tests import postgres
 from tests.bench.fleets.twins import Files, Twins, enter
 from tests.bench.stage import stage
 from tests.e2e.scene import Scene, wait
@@ -28,6 +31,9 @@ def take_over(size: int) -> tuple[float, float, int]:
     with (
         tempfile.TemporaryDirectory(prefix="bench-nats-") as nats,
         nats_server(Path(nats)) as url,
+        # Both know the database by its address: SQLite's would lie in the folder of one of them.
+        postgres.server() as database,
+        patch.dict(os.environ, DATABASE_URL=database),
         stage(NATS_URL=url) as (scene, _),
         _keys(scene, size) as folder,
         ExitStack() as running,
