@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from portal.broker import Broker, NobodyListens, NoReply, Payload
 from portal.reaching import options
 from tests.nats_server import nats_process, nats_server
+from tests.worker_process import wait
 
 
 @pytest.fixture
@@ -189,10 +190,10 @@ def test_a_server_that_throws_us_out_may_take_us_again(tmp_path: Path) -> None:
         ours = config.read_text()
         config.write_text(ours.replace('token: "', 'token: "another'))
         process.send_signal(signal.SIGHUP)
-        until(lambda: not there(broker))
+        wait(lambda: not there(broker))
         config.write_text(ours)
         process.send_signal(signal.SIGHUP)
-        until(lambda: there(broker))
+        wait(lambda: there(broker))
         assert broker.request("test.double", {"number": 21}, 2) == {"twice": 42}
         with pytest.raises(NobodyListens):
             broker.request("test.ended", {"number": 1}, 2)
@@ -205,13 +206,6 @@ def there(broker: Broker) -> bool:
     except NobodyListens:
         return False
     return True
-
-
-def until(true: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 15
-    while not true():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from instances.events.models import OutgoingEvent
+from instances.leases import TOLD_AT_ONCE
 from instances.models import Account, Connector, Instance
 from instances.states import State
-from instances.whatsapp.unattended import AT_ONCE, BLINK_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Unattended
+from instances.whatsapp.unattended import BLINK_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Unattended
 from tests.nats_server import nats_process
 from tests.test_leases import Clock
 from tests.worker_process import WorkerProcess, wait
@@ -91,12 +92,13 @@ def test_what_a_person_must_do_first_is_still_said(instance: Instance, state: St
 
 def test_many_are_told_of_bit_by_bit(instance: Instance) -> None:
     Instance.objects.bulk_create(
-        Instance(account=instance.account, name=f"shop {number}", state=State.CONNECTED) for number in range(AT_ONCE)
+        Instance(account=instance.account, name=f"shop {number}", state=State.CONNECTED)
+        for number in range(TOLD_AT_ONCE)
     )
     clock = Clock(1000.0)
     watch = Unattended(clock)
     watch.look()
-    assert looks(watch, clock, SILENT_SECONDS) == AT_ONCE
+    assert looks(watch, clock, SILENT_SECONDS) == TOLD_AT_ONCE
     assert looks(watch, clock, LOOK_SECONDS) == 1
 
 

@@ -1,14 +1,11 @@
 """The endpoint of files, described for OpenAPI."""
 
-from chats.api.described.common import ID
-from portal.rest.openapi import described, parameter
+from chats.api.described.common import ID, WHICH_MESSAGE
+from portal.rest.openapi import described
 
 MEDIA = described(
     "Fetch the file of a message",
-    parameters=[
-        parameter("messageId", "The message's id.", required=True),
-        parameter("chatJid", "The chat, where the id stands in several."),
-    ],
+    parameters=[*WHICH_MESSAGE],
     files=["application/octet-stream"],
     errors=(
         (400, "messageId is required"),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import commands
-from instances.whatsapp.stating import save_state
+from instances.whatsapp.stating import news_of, save_state
 from instances.whatsapp.threads import Threads
 from portal.broker import NobodyListens, broker
 
@@ -104,7 +104,7 @@ class Recording:
         self._told_at = now.state_at
         # Without an event it is another connector's by now, which tells what is so.
         if event is not None:
-            await self.news("state", {"state": now.state, "sentence": now.sentence, "events": [event.body]})
+            await self.news("state", news_of(now, event))
 
     async def news(self, topic: str, payload: dict[str, Any]) -> None:
         """Tell live pages; lost when NATS is away."""

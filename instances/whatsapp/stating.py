@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -57,5 +58,9 @@ def save_unplaced(unplaced: Iterable[tuple[Instance, str]]) -> list[tuple[Instan
 def tell(told: Iterable[tuple[Instance, Event | None]]) -> None:
     """Tell live pages of what `save_unplaced` has saved; lost when NATS is away."""
     for instance, event in told:
-        payload = {"state": instance.state, "sentence": instance.sentence, "events": [event.body] if event else []}
-        broker().publish(commands.news_subject(instance.uid, "state"), payload)
+        broker().publish(commands.news_subject(instance.uid, "state"), news_of(instance, event))
+
+
+def news_of(instance: Instance, event: Event | None) -> dict[str, Any]:
+    """What live pages hear of a new state."""
+    return {"state": instance.state, "sentence": instance.sentence, "events": [event.body] if event else []}

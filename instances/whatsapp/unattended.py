@@ -30,7 +30,6 @@ LOOK_SECONDS = settings.LEASE.total_seconds()
 SILENT_SECONDS = 5 * LOOK_SECONDS
 # Whoever has not looked for so long saw no sign of life for that reason.
 BLINK_SECONDS = SILENT_SECONDS / 2
-AT_ONCE = 500
 NONE_RUNS = gettext_noop("none is running at all")
 
 
@@ -57,7 +56,7 @@ class Unattended:
 
     def look(self) -> list[tuple[Instance, Event | None]]:
         """Say of some instances that no connector runs, if none has been heard of for long enough; returns them."""
-        rows = list(Connector.objects.all())
+        rows = list(Connector.objects.only("name", "run", "beat"))
         signs = {(row.name, row.run, row.beat) for row in rows}
         now = self._clock()
         if signs != self._signs or now - self._looked_at > BLINK_SECONDS:
@@ -73,4 +72,4 @@ class Unattended:
             # One that comes at this moment has its row, and then what it takes.
             nobodys = Instance.objects.exclude(owner__in=Connector.objects.values("name"))
             held = nobodys.filter(state__in=HELD).select_for_update(skip_locked=True)
-            return save_unplaced((instance, NONE_RUNS) for instance in held[:AT_ONCE])
+            return save_unplaced((instance, NONE_RUNS) for instance in held[: leases.TOLD_AT_ONCE])

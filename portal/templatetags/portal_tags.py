@@ -44,7 +44,7 @@ def initials(name: str) -> str:
 @register.filter
 def said(words: Any) -> str:
     """A sentence of the product, in the reader's language."""
-    return in_words(str(words)) if words else ""
+    return in_words(str(words or ""))
 
 
 @register.filter

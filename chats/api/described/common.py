@@ -1,7 +1,7 @@
 """What the descriptions of several endpoints have in common, for OpenAPI."""
 
 from chats.pins import DURATIONS
-from portal.rest.openapi import FLAG, MAYBE, NUMBER
+from portal.rest.openapi import FLAG, MAYBE, NUMBER, parameter
 
 ID = "3EB08FCF27E532F1B0F5"
 JID = "5511999999999@s.whatsapp.net"
@@ -28,3 +28,7 @@ SUCCESS = {"const": True}
 DURATION = {"enum": list(DURATIONS)}
 MAYBE_DURATION = {"enum": [*DURATIONS, None]}
 TAKEN_AS_NUMBER = "A phone number with its country code, or a JID."
+WHICH_MESSAGE = (
+    parameter("messageId", "The message's id.", required=True),
+    parameter("chatJid", "The chat, where the id stands in several."),
+)

@@ -1,6 +1,6 @@
 """The endpoints that read, described for OpenAPI."""
 
-from chats.api.described.common import AT, ENDING, ID, JID, PAGED, SAID, SUCCESS, TAKEN_AS_NUMBER
+from chats.api.described.common import AT, ENDING, ID, JID, PAGED, SAID, SUCCESS, TAKEN_AS_NUMBER, WHICH_MESSAGE
 from chats.models import Pin, PinEvent
 from chats.search.query import TYPES
 from portal.rest.openapi import (
@@ -154,12 +154,7 @@ PINS = described(
 
 PIN_HISTORY = described(
     "The time line of a message's pin: who did what, when, and how it ended",
-    parameters=[
-        parameter("messageId", "The message's id.", required=True),
-        parameter("chatJid", "The chat, where the id stands in several."),
-        LIMIT,
-        CURSOR,
-    ],
+    parameters=[*WHICH_MESSAGE, LIMIT, CURSOR],
     answer=shape(
         success=SUCCESS,
         lines=several(
