@@ -290,23 +290,40 @@ def test_pair_without_a_portal_says_what_to_do(scene: Scene) -> None:
     assert "Traceback" not in done.stderr
 
 
+def read_codes(pairing: subprocess.Popen[str], count: int) -> None:
+    """Read so many codes, each another one, as they are drawn."""
+    assert pairing.stdout is not None
+    texts: set[str] = set()
+    drawing = ""
+    while len(texts) < count:
+        line = pairing.stdout.readline()
+        assert line, f"only {len(texts)} codes were drawn, and then: {drawing[-500:]}"
+        drawing += line
+        if text := qr_in_terminal.read(drawing):
+            texts.add(text)
+            drawing = ""
+
+
 def test_pair_draws_a_new_code_when_the_old_one_has_run_out(scene: Scene, wa: LoopbackServer) -> None:
     scene.command("createinstance", "patient")
     wa.qr(count=2, first=2, others=2)
     try:
         pairing = scene.begin_command("pair", "patient", "--timeout", "180")
-        assert pairing.stdout is not None
-        texts: set[str] = set()
-        drawing = ""
-        while len(texts) < 3:  # The third is of a second connection: the first one has run out of codes.
-            line = pairing.stdout.readline()
-            assert line, f"only {len(texts)} codes were drawn, and then: {drawing[-500:]}"
-            drawing += line
-            if text := qr_in_terminal.read(drawing):
-                texts.add(text)
-                drawing = ""
+        read_codes(pairing, 3)  # The third is of a second connection: the first one has run out of codes.
     finally:
         wa.qr()
+        pairing.send_signal(signal.SIGINT)
+        pairing.communicate(timeout=60)
+
+
+def test_pair_goes_on_when_the_connector_is_another_one(scene: Scene) -> None:
+    scene.command("createinstance", "steady")
+    pairing = scene.begin_command("pair", "steady", "--timeout", "180")
+    try:
+        read_codes(pairing, 1)
+        os.kill(scene.portal.pids()["connector"], signal.SIGKILL)
+        read_codes(pairing, 1)
+    finally:
         pairing.send_signal(signal.SIGINT)
         pairing.communicate(timeout=60)
 

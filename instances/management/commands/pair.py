@@ -39,7 +39,7 @@ class Command(PortalCommand):
         instance = instance_named(options["name"], options["account"])
         self._limit = time.monotonic() + options["timeout"]
         try:
-            link = self._first_link(instance)
+            link = self._link(instance)
             if link.linked:
                 self._say(f"A phone is linked already ({instance.jid}). {link.sentence}")
                 return
@@ -52,7 +52,7 @@ class Command(PortalCommand):
         except KeyboardInterrupt:
             raise CommandError("Given up; nothing is linked.") from None
 
-    def _first_link(self, instance: Instance) -> service.Link:
+    def _link(self, instance: Instance) -> service.Link:
         patience = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
@@ -82,9 +82,10 @@ class Command(PortalCommand):
                 self._say(drawing.getvalue())
             self._pause()
             instance.refresh_from_db()
-            if instance.state_detail != CODE_RAN_OUT:
+            # Without a reason it is another connector that has it by now.
+            if instance.state_detail not in ("", CODE_RAN_OUT):
                 self._refuse_if_ended(instance)
-            link = service.connect(instance)
+            link = self._link(instance)
         self._await_link(instance)
 
     def _await_link(self, instance: Instance) -> None:
