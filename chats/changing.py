@@ -15,6 +15,7 @@ from django.db.models import BigIntegerField
 
 from chats import harmless, pinbook
 from chats.identity import Directory
+from chats.meant import meant_by
 from chats.models import Chat, Message
 from chats.pinbook import Wish
 from instances.models import Instance
@@ -49,7 +50,7 @@ def carry_out(directory: Directory, fresh: list[Message], judged: list[Chat]) ->
     for message in wanted.exclude(kind__in=Message.ACTIONS).select_related("chat"):
         targets[(message.chat_id, message.message_id)].append(message)
     for action in sorted(actions, key=lambda row: (row.sent_at, id(row) in new)):
-        target = _choose(action, targets[(action.chat_id, action.target_id)])
+        target = meant_by(action, targets[(action.chat_id, action.target_id)])
         if target is None or (id(action) not in new and _noted(action, target)):
             continue
         try:
@@ -85,13 +86,6 @@ def _waiting_for(instance: Instance, fresh: list[Message]) -> list[Message]:
 def _noted(action: Message, target: Message) -> bool:
     """Whether a pin stands in its message's history: all else may be done once more and changes nothing."""
     return action.kind == Message.Kind.PIN and pinbook.was_seen(target, action.message_id, action.sent_at)
-
-
-def _choose(action: Message, candidates: list[Message]) -> Message | None:
-    """The message the action means; ids are only unique together with their sender."""
-    author = action.sender if action.data.get("same_author") else action.data.get("author")
-    candidates = [message for message in candidates if author in (message.sender, message.wire_sender)] or candidates
-    return candidates[0] if candidates else None
 
 
 def _change(target: Message, action: Message, live: bool) -> bool:

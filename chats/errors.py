@@ -19,22 +19,31 @@ class MessageAmbiguous(RequestError):
         super().__init__(f"message with ID {message_id} exists in more than one chat: send chatJid")
 
 
-class MessageGone(RequestError):
-    """The phones do not have the message any more: there is nothing to pin."""
+class CannotBePinned(RequestError):
+    """There is nothing to pin, or nobody would see it, now and later."""
 
 
-class MessageDeleted(MessageGone):
+class MessageDeleted(CannotBePinned):
     """It was deleted for everyone."""
 
     def __init__(self, message_id: str) -> None:
         super().__init__(f"message with ID {message_id} was deleted for everyone: it cannot be pinned")
 
 
-class MessageDisappeared(MessageGone):
+class MessageDisappeared(CannotBePinned):
     """The time of a disappearing message is over, and nobody kept it."""
 
     def __init__(self, message_id: str) -> None:
         super().__init__(f"message with ID {message_id} has disappeared from the phones: it cannot be pinned")
+
+
+class NotInAConversation(CannotBePinned):
+    """It stands where phones know no pins; sent to the status, one would go to the whole address book."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(
+            f"message with ID {message_id} stands in a status, a channel or a broadcast list: it cannot be pinned"
+        )
 
 
 class InvalidDuration(RequestError):

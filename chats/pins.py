@@ -19,7 +19,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from chats import pinbook
-from chats.errors import InvalidDuration, MessageAmbiguous, MessageDeleted, MessageDisappeared, MessageNotFound
+from chats.errors import (
+    InvalidDuration,
+    MessageAmbiguous,
+    MessageDeleted,
+    MessageDisappeared,
+    MessageNotFound,
+    NotInAConversation,
+)
+from chats.meant import the_first
 from chats.models import Chat, Message, Pin, PinEvent
 from chats.pinbook import Asker, Outcome, Wish
 from instances.models import Instance
@@ -114,36 +122,43 @@ def find_message(instance: Instance, message_id: str, chat_jid: str | None = Non
 def the_one(message_id: str, messages: list[Message]) -> Message:
     """Of the messages with an id, the one that is meant. Raises as `find_message`.
 
-    Whoever writes a message chooses its id: somebody may use one again that stands in the chat, and would make that
-    message one that nobody can name. So the first one is meant, by the time of WhatsApp's server.
+    Somebody may use an id again that stands in the chat, and would make that message one that nobody can name.
     """
-    if not messages:
+    first = the_first(messages)
+    if first is None:
         raise MessageNotFound(message_id)
     if len({message.chat_id for message in messages}) > 1:
         raise MessageAmbiguous(message_id)
-    return min(messages, key=lambda message: (message.sent_at, message.pk))
+    return first
 
 
 def pin(message: Message, duration: int, asker: Asker) -> None:
     """Pin a message for everyone in its chat, for `duration` seconds.
 
-    Raises MessageDeleted, MessageDisappeared, NotConnected, Busy, NotAllowed,
-    Refused (nothing changed) or NotConfirmed (recorded as unknown).
+    Raises CannotBePinned, NotConnected, Busy, NotAllowed, Refused (nothing
+    changed) or NotConfirmed (recorded as unknown).
     """
     check(message)
     _bring_about(message, Wish(duration), asker)
 
 
 def check(message: Message) -> None:
-    """Raise MessageDeleted or MessageDisappeared when the phones do not have the message any more."""
+    """Raise CannotBePinned when the phones do not have the message any more, or know no pins where it stands."""
+    _check_place(message)
     if message.deleted_at is not None:
         raise MessageDeleted(message.message_id)
     if message.disappears_at is not None and message.disappears_at <= timezone.now():
         raise MessageDisappeared(message.message_id)
 
 
+def _check_place(message: Message) -> None:
+    if message.chat.kind not in Chat.CONVERSATIONS:
+        raise NotInAConversation(message.message_id)
+
+
 def unpin(message: Message, asker: Asker) -> None:
     """Take a message's pin away for everyone in its chat. Raises as `pin`, but nothing for one that is gone."""
+    _check_place(message)
     _bring_about(message, Wish(None), asker)
 
 

@@ -36,6 +36,7 @@ SHOWN = (
 FILLED = (
     gettext_noop("message with ID %(id)s was deleted for everyone: it cannot be pinned"),
     gettext_noop("message with ID %(id)s has disappeared from the phones: it cannot be pinned"),
+    gettext_noop("message with ID %(id)s stands in a status, a channel or a broadcast list: it cannot be pinned"),
     gettext_noop("WhatsApp refused the message: %(reason)s"),
 )
 _PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.*)", re.escape(one)), re.DOTALL), one) for one in FILLED]

@@ -127,6 +127,13 @@ class ConversationTest(PageTestCase):
         assert "This message was deleted" in page
         assert "never to be read again" not in page
 
+    def test_what_is_quoted_is_not_what_somebody_wrote_under_its_id(self) -> None:
+        copy = self.say("A", 1, "a copier's words", sender="5511999990077@s.whatsapp.net")
+        self.say("B", 2, "an answer", quoted_id="A")
+        page = self.page()
+        assert f'data-jump="m-{self.first.pk}"' in page
+        assert f'data-jump="m-{copy.pk}"' not in page
+
     def test_each_kind_is_shown_as_what_it_is(self) -> None:
         for number, (kind, words) in enumerate(KINDS.items()):
             data = {"fileName": "invoice.pdf"} if kind == "document" else {}

@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 from django.http import HttpResponse
 
-from chats.errors import InvalidDuration, MessageDeleted, MessageDisappeared
+from chats.errors import InvalidDuration, MessageDeleted, MessageDisappeared, NotInAConversation
 from chats.models import Pin
 from instances.whatsapp.errors import (
     AdminsOnly,
@@ -294,6 +294,12 @@ class Rows(PinMessageTestCase):
         self.pin.side_effect = MessageDisappeared(ID)
         words = f"message with ID {ID} has disappeared from the phones: it cannot be pinned"
         self.assert_error(self.ask(), 409, words)
+
+    def test_a_message_where_phones_know_no_pins(self) -> None:
+        self.pin.side_effect = self.unpin.side_effect = NotInAConversation(ID)
+        words = f"message with ID {ID} stands in a status, a channel or a broadcast list: it cannot be pinned"
+        self.assert_error(self.ask(), 409, words)
+        self.assert_error(self.ask(pin=False), 409, words)
 
     def test_other_methods(self) -> None:
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PIN"):

@@ -27,7 +27,7 @@ from tests.test_batch import Clock
 from tests.test_pins import Owner, owner  # noqa: F401
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-ANA, BOB, US = (f"55119999900{number:02}@s.whatsapp.net" for number in (1, 2, 9))
+ANA, BOB, CARLA, US = (f"55119999900{number:02}@s.whatsapp.net" for number in (1, 2, 3, 9))
 GROUP = "120363406289005073@g.us"
 WEEK = 604_800
 
@@ -69,8 +69,8 @@ class Chat:
         take_in(self.instance, [event], live=live)
         return event.message_id
 
-    def react(self, to: str, text: str, sender: str) -> None:
-        self.say(text, sender, kind="reaction", target=Target(to, False))
+    def react(self, to: str, text: str, sender: str, author: str = "") -> None:
+        self.say(text, sender, kind="reaction", target=Target(to, sender == author, author))
 
 
 @pytest.fixture
@@ -127,6 +127,43 @@ def test_a_reaction_by_who_may(instance: Instance, by: By, chat: Chat) -> None:
     chat.react(messages[2], "👍", ANA)
     chat.react("NOWHERE", "📌", ANA)
     assert found() == [(messages[1], "waiting")]
+
+
+@pytest.mark.parametrize("author", [BOB, "", US])
+def test_a_reaction_to_a_message_whose_id_somebody_copied(
+    owner: Owner, instance: Instance, by: By, chat: Chat, clock: Clock, author: str
+) -> None:
+    """Was red: the copier's words were pinned for everyone in the place of those that were reacted to."""
+    rule(instance, by, trigger="reaction", words="📌", people=(ANA,))
+    message = chat.say("what was meant", BOB)
+    clock.later(1)
+    chat.count -= 1
+    assert chat.say("a copier's words", CARLA) == message
+    clock.later(1)
+    chat.react(message, "📌", ANA, author)
+    assert RuleHit.objects.get().message.text == "what was meant"
+    assert [one.text for one in preview(Rule.objects.get()).messages] == ["what was meant"]
+    runner.run_instance(instance.pk)
+    assert [order.participant for order in owner.orders] == [BOB]
+
+
+def test_a_reaction_to_the_copy_means_the_copy(instance: Instance, by: By, chat: Chat, clock: Clock) -> None:
+    rule(instance, by, trigger="reaction", words="📌", people=(ANA,))
+    message = chat.say("first", BOB)
+    clock.later(1)
+    chat.count -= 1
+    chat.say("a copier's words", CARLA)
+    chat.react(message, "📌", ANA, CARLA)
+    assert RuleHit.objects.get().message.text == "a copier's words"
+
+
+def test_a_status_sets_nothing_off(instance: Instance, by: By, chat: Chat) -> None:
+    """Was red: a contact's status made the account send a pin to its whole address book."""
+    rule(instance, by, words="address")
+    chat.say("my address", BOB, "status@broadcast")
+    chat.say("my address", BOB, "120363@newsletter")
+    assert found() == []
+    assert preview(Rule.objects.get()).found == 0
 
 
 def test_the_history_sets_nothing_off(instance: Instance, by: By, chat: Chat, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import KEEP_FOR_ALL, UNDO_KEEP_FO
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message as Wire
 
 from chats import pinbook, pins
-from chats.errors import MessageDeleted, MessageDisappeared
+from chats.errors import MessageDeleted, MessageDisappeared, NotInAConversation
 from chats.intake import take_in
 from chats.models import Message, Pin, PinEvent
 from chats.pinbook import Asker, Outcome, Wish
@@ -22,6 +22,7 @@ from instances.events.models import OutgoingEvent
 from instances.models import Instance
 from instances.whatsapp.adapter import groups
 from instances.whatsapp.errors import AdminsOnly, AdminsWrite
+from instances.whatsapp.events import Party
 from tests.test_adapter import jid, read
 from tests.test_intake import START, action, arrived, make_instance
 
@@ -150,6 +151,18 @@ def test_a_message_that_disappeared_is_not_pinned(instance: Instance) -> None:
     take_in(instance, [arrived(disappears_after=DAY)])
     with pytest.raises(MessageDisappeared, match="3EB01 has disappeared from the phones: it cannot be pinned"):
         pins.pin(pins.find_message(instance, "3EB01"), WEEK, Asker("Alice"))
+
+
+@pytest.mark.parametrize("chat", ["status@broadcast", "120363@newsletter", "5511999990002-1@broadcast"])
+def test_where_phones_know_no_pins(instance: Instance, chat: str) -> None:
+    """Was red: a status' pin went to the whole address book, and was said to be done."""
+    take_in(instance, [arrived(chat=Party(chat))])
+    message = pins.find_message(instance, "3EB01")
+    assert not message.pinnable
+    for act in (lambda: pins.pin(message, WEEK, Asker("Alice")), lambda: pins.unpin(message, Asker("Alice"))):
+        with pytest.raises(NotInAConversation):
+            act()
+    assert not PinEvent.objects.exists()
 
 
 # --- As the library brings it ---------------------------------------------------------

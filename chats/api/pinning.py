@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from chats import pins
 from chats.api.described import sending as described
-from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
+from chats.errors import CannotBePinned, InvalidDuration, MessageAmbiguous, MessageNotFound
 from instances import tokens
 from instances.models import Token
 from instances.whatsapp.errors import Busy, NotAllowed, NotConfirmed, NotConnected, Refused
@@ -30,7 +30,7 @@ class PinMessage(InstanceView):
         Busy: 504,
         Refused: 502,
         NotAllowed: 403,
-        MessageGone: 409,
+        CannotBePinned: 409,
     }
 
     @described.PIN_MESSAGE

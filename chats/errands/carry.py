@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop
 
 from chats import pins
 from chats.claims import unclaimed
-from chats.errors import MessageGone
+from chats.errors import CannotBePinned
 from chats.models import Errand, Pin, PinEvent
 from chats.pinbook import Asker, Wish
 from instances.whatsapp.errors import Busy, NotConfirmed, NotConnected, Refused, WhatsAppError
@@ -75,7 +75,7 @@ def carry_out(
     except NotConfirmed as error:
         end(State.UNKNOWN, str(error))
         return Came.TROUBLE
-    except (MessageGone, WhatsAppError) as error:
+    except (CannotBePinned, WhatsAppError) as error:
         end(State.FAILED, str(error))
         return Came.TROUBLE if isinstance(error, Refused) else Came.THROUGH
     return end(State.DONE)

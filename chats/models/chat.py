@@ -49,6 +49,9 @@ class Chat(models.Model):
         BROADCAST = "broadcast"
         NEWSLETTER = "newsletter"
 
+    # From people to people: only there phones know pins, and a rule finds something.
+    CONVERSATIONS = (Kind.DIRECT, Kind.GROUP)
+
     instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="chats")
     # The name the API shows: the phone number in a direct chat where it is
     # known, else the LID; the group's JID in a group.

@@ -105,6 +105,11 @@ class Message(models.Model):
         return disappeared or self.deleted_at is not None
 
     @property
+    def pinnable(self) -> bool:
+        """Whether phones have it, and know pins where it stands."""
+        return not self.gone and self.chat.kind in Chat.CONVERSATIONS
+
+    @property
     def readable(self) -> int:
         """How much of it: 0 nothing, 1 who did what to which message, 2 all."""
         if self.kind == self.Kind.UNREADABLE:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from chats.models import Message, Rule
+from chats.models import Chat, Message, Rule
 from chats.search.tokens import fold
 
 # In a rule's list of people: whoever writes from the account itself.
@@ -27,7 +27,7 @@ class Pattern:
 
     def fits(self, message: Message) -> bool:
         """Whether this message sets it off; of a reaction, the message it is about is meant then."""
-        if self.chat is not None and message.chat_id != self.chat:
+        if message.chat.kind not in Chat.CONVERSATIONS or (self.chat is not None and message.chat_id != self.chat):
             return False
         if self.trigger == Rule.Trigger.REACTION:
             return message.kind == Message.Kind.REACTION and self._by(message) and emoji(message.text) == self.words

@@ -34,11 +34,12 @@ def preview(rule: Rule) -> Preview:
     pattern, since = Pattern.of(rule), timezone.now() - timedelta(days=DAYS)
     past = Message.objects.filter(instance=rule.instance, sent_at__gte=since)
     past = past.filter(chat=rule.chat) if rule.chat_id else past.filter(chat__instance=rule.instance)
-    if rule.trigger == Rule.Trigger.REACTION:
-        past = past.filter(kind=Message.Kind.REACTION)
-    elif rule.trigger == Rule.Trigger.HASHTAG:
+    # A reaction's data name the author of what it is about; those of all else are not needed, and may be large.
+    reaction = rule.trigger == Rule.Trigger.REACTION
+    past = past.filter(kind=Message.Kind.REACTION) if reaction else past.defer("data")
+    if rule.trigger == Rule.Trigger.HASHTAG:
         past = past.filter(from_me=True, text__contains="#")
-    looked_at = list(past.select_related("chat").defer("data").order_by("-sent_at", "-pk")[:LOOKED_AT])
+    looked_at = list(past.select_related("chat").order_by("-sent_at", "-pk")[:LOOKED_AT])
     fits = [message for message in looked_at if pattern.fits(message)]
     targets = targets_of(rule.instance, fits)
     meant = list({target.pk: target for one in fits if (target := targets.get(one.pk)) is not None}.values())

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from chats import pins
 from chats.api.paging import ending, place
 from chats.api.pinning import asker
-from chats.errors import InvalidDuration, MessageAmbiguous, MessageGone, MessageNotFound
+from chats.errors import CannotBePinned, InvalidDuration, MessageAmbiguous, MessageNotFound
 from chats.models import Schedule
 from chats.schedule import described, wish
 from chats.schedule.wish import InvalidSchedule, ScheduleNotFound, ScheduleOver, Wanted
@@ -34,7 +34,7 @@ class SchedulePin(InstanceView):
         MessageNotFound: 500,
         MessageAmbiguous: 409,
         InvalidDuration: 500,
-        MessageGone: 409,
+        CannotBePinned: 409,
     }
 
     @described.SCHEDULE

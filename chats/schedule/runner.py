@@ -19,7 +19,7 @@ from django.utils.translation import gettext_noop
 
 from chats import news, pinbook, pins
 from chats.claims import claim, unclaimed
-from chats.errors import MessageGone
+from chats.errors import CannotBePinned
 from chats.events import of_schedule
 from chats.models import Pin, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
@@ -108,8 +108,8 @@ def _take_step(schedule: Schedule, now: datetime) -> bool:
         if schedule.step == Step.PIN:
             return _end_step(schedule, State.UNKNOWN, now, str(error))
         return _put_off(schedule, now, UNSURE)
-    except (MessageGone, WhatsAppError) as error:
-        return _end_step(schedule, State.FAILED, now, str(error), over=isinstance(error, MessageGone))
+    except (CannotBePinned, WhatsAppError) as error:
+        return _end_step(schedule, State.FAILED, now, str(error), over=isinstance(error, CannotBePinned))
     return _end_step(schedule, State.DONE, now)
 
 

@@ -64,7 +64,7 @@ class Wanted:
 def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
     """Write a schedule down; the same wish again, while it waits, is the one that is there.
 
-    Raises InvalidSchedule, MessageDeleted or MessageDisappeared.
+    Raises InvalidSchedule or CannotBePinned.
     """
     now = timezone.now()
     _check(wanted, now)

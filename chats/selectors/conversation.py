@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from chats.meant import the_first
 from chats.models import Chat, Message
 from chats.selectors import pins
 from chats.selectors.places import Place
@@ -140,9 +141,12 @@ def _add_quoted(chat: Chat, rows: list[Row]) -> None:
     if not wanted:
         return
     found = shown(chat).filter(instance=chat.instance_id, message_id__in=wanted)
-    quoted = {message.message_id: message for message in found}
+    quoted: dict[str, list[Message]] = defaultdict(list)
+    for message in found:
+        quoted[message.message_id].append(message)
     for row in rows:
-        row.quoted = quoted.get(row.message.quoted_id)
+        # Who wrote it is not stored.
+        row.quoted = the_first(quoted[row.message.quoted_id])
 
 
 def _add_actions(chat: Chat, rows: list[Row]) -> None:

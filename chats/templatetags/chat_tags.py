@@ -296,7 +296,7 @@ _ANY_KEY = 7_777_777_777_777_777
 @register.simple_tag
 def pin_control(message: Any, pin: PinView, may_pin: bool) -> SafeString:
     """The control beside a message. Most messages have no pin: theirs is drawn once a language."""
-    may_pin = may_pin and not message.gone
+    may_pin = may_pin and message.pinnable
     if pin.state != "none":
         context = {"message": message, "pin": pin, "may_pin": may_pin}
         return mark_safe(render_to_string("chats/_pin_control.html", context))  # noqa: S308  # a template's output

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from chats import pins as rules
-from chats.errors import MessageGone, RequestError
+from chats.errors import CannotBePinned, RequestError
 from chats.models import Message
 from chats.selectors import board, history
 from chats.selectors import pins as selectors
@@ -44,8 +44,8 @@ def _act(request: HttpRequest, pk: int, *, pinning: bool) -> HttpResponse:
             rules.pin(message, rules.parse_duration(request.POST.get("duration", "")), asker)
         else:
             rules.unpin(message, asker)
-    except MessageGone:
-        pass  # The control shows that there is nothing to pin any more.
+    except CannotBePinned:
+        pass  # The control shows that there is nothing to pin.
     except RequestError:
         return HttpResponse(status=400)
     except WhatsAppError:
@@ -63,7 +63,7 @@ def control(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _control(request: HttpRequest, message: Any) -> HttpResponse:
     view = selectors.views_of([message]).get(message.pk, selectors.NO_PIN)
-    context = {"message": message, "pin": view, "may_pin": access.may_pin(message) and not message.gone}
+    context = {"message": message, "pin": view, "may_pin": access.may_pin(message) and message.pinnable}
     return render(request, "chats/_pin_control.html", context)
 
 

@@ -40,6 +40,7 @@ PIN_MESSAGE = described(
         (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
         (409, f"message with ID {ID} was deleted for everyone: it cannot be pinned"),
         (409, f"message with ID {ID} has disappeared from the phones: it cannot be pinned"),
+        (409, f"message with ID {ID} stands in a status, a channel or a broadcast list: it cannot be pinned"),
         (500, f"message with ID {ID} not found"),
         (500, 'invalid duration "1h": use "24h", "7d" or "30d"'),
         (500, "WhatsApp client is not connected"),
