@@ -11,9 +11,13 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from django.test import override_settings
 
+from instances.whatsapp import pieces
+from instances.whatsapp.events import Party
 from portal.backups import drafts
 from portal.backups.archive import Unreadable, Writer, extract
 from tests.e2e.database import PortalDatabase, portal_database
@@ -55,8 +59,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         (folder / "media" / "1").mkdir(parents=True)
         (folder / "media" / "1" / "7-abc").write_bytes(b"a picture")
         (folder / "media" / "1" / ".part-x").write_bytes(b"half a picture")
-        (folder / "history" / ("0" * 32)).mkdir(parents=True)
-        (folder / "history" / ("0" * 32) / "17.history").write_bytes(b"a piece")
+        with override_settings(DATA_DIR=folder):
+            for own in (Party("5511999990001@s.whatsapp.net", "9001@lid"), Party("5511999990001@s.whatsapp.net")):
+                pieces._write(UUID(int=0), own, b"a piece")
+            pieces.Piece(pieces._write(UUID(int=0), Party(""), b"no piece")).put_aside()
         (folder / "history" / ("0" * 32) / "18.part").write_bytes(b"half a piece")
         (folder / "journal").mkdir()
         (folder / "journal" / "17-1.journal").write_bytes(b"a message")
@@ -98,7 +104,11 @@ def test_it_works(house: House, backup: Path, empty: House) -> None:
         assert (empty.folder / name).read_text() == (house.folder / name).read_text()
     assert {path.name for path in empty.folder.glob("media/*/*")} == {"7-abc"}
     # WhatsApp gives each once.
-    assert [path.read_bytes() for path in empty.folder.glob("history/*/*")] == [b"a piece"]
+    assert {path.name: path.read_bytes() for path in empty.folder.glob("history/*/*")} == {
+        path.name: path.read_bytes() for path in house.folder.glob("history/*/*[!t]")
+    }
+    assert len(list(empty.folder.glob("history/*/*.history"))) == 2
+    assert len(list(empty.folder.glob("history/*/*.damaged"))) == 1
     assert [path.read_bytes() for path in empty.folder.glob("journal/*")] == [b"a message"]
     assert {path.stat().st_mode & 0o077 for path in empty.folder.rglob("*")} == {0}, "nobody else may read any of it"
     # A new number follows those that are there (on PostgreSQL a sequence has to know).
@@ -153,6 +163,8 @@ def test_a_killed_backups_draft_is_cleared_and_a_running_ones_is_not(house: Hous
 def test_a_killed_backups_file_is_cleared_and_a_running_ones_is_not(tmp_path: Path) -> None:
     program = """
 import pathlib, sys, time
+from instances.whatsapp import pieces
+from instances.whatsapp.events import Party
 from portal.backups import drafts
 with drafts.file(pathlib.Path(sys.argv[1])) as (draft, out):
     print(draft, flush=True)

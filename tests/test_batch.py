@@ -4,9 +4,11 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import OperationalError
 
 from chats import pinbook, pins
 from chats.claims import claim
@@ -209,6 +211,37 @@ def test_much_trouble_in_a_row_stops_it(owner: Owner, instance: Instance, token:
     owner.error = Refused("429")
     run(clock, batch)
     assert (batch.state, batch.why, len(owner.orders)) == ("stopped", runner.TROUBLE, 5)
+
+
+def test_an_end_is_not_noted_without_being_told(
+    owner: Owner, instance: Instance, token: Token, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Was red: whoever died or lost the database in between left an end that no webhook and no audit ever told."""
+    batch = make(token, messages(instance, 1))
+    with monkeypatch.context() as away:
+        away.setattr(rules.news, "batch_changed", Mock(side_effect=OperationalError))
+        with pytest.raises(OperationalError):
+            run(clock, batch)
+    batch.refresh_from_db()
+    assert (states(batch), batch.state) == (["done"], "running")
+    run(clock, batch)
+    told = [line.action for line in AuditLine.objects.order_by("pk")]
+    assert (batch.state, told) == ("done", ["selection started", "selection finished"])
+
+
+@pytest.mark.parametrize(("act", "before"), [(rules.stop, "running"), (rules.resume, "stopped")])
+def test_nor_what_a_person_does(
+    instance: Instance, token: Token, monkeypatch: pytest.MonkeyPatch, act: Any, before: str
+) -> None:
+    batch = make(token, messages(instance, 1))
+    if before == "stopped":
+        rules.stop(batch, By(token=token))
+    with monkeypatch.context() as away:
+        away.setattr(rules.news, "batch_changed", Mock(side_effect=OperationalError))
+        with pytest.raises(OperationalError):
+            act(batch, By(token=token))
+    batch.refresh_from_db()
+    assert batch.state == before
 
 
 def test_a_revoked_token_asks_for_nothing_more(

@@ -211,6 +211,14 @@ def test_too_late_is_reported(owner: Owner, message: Message, at: At) -> None:  
     assert schedule.last_detail == runner.LATE
 
 
+def test_a_pin_whose_end_has_come_is_not_made(owner: Owner, message: Message, at: At) -> None:  # noqa: F811
+    """Was red: everybody in the chat got the pin, and seconds later it was taken away again."""
+    half = timedelta(minutes=30)
+    schedule = wish.make(message, Wanted(pin_at=NOW, until=NOW + half), ALICE)
+    run(NOW + half + timedelta(minutes=15), at)
+    assert (owner.orders, row(schedule).state, history(message)) == ([], "missed", ["missed"])
+
+
 def test_how_late_is_too_late_is_a_setting(owner: Owner, message: Message, at: At, settings: Any) -> None:  # noqa: F811
     settings.SCHEDULE_LATE = DAY
     wish.make(message, Wanted(pin_at=NOW, duration=SECONDS["24h"]), ALICE)

@@ -7,8 +7,9 @@ from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 
+from chats.schedule import loop
 from instances.events import worker
 from instances.events.worker import Worker
 from tests.test_session import until
@@ -56,6 +57,27 @@ def test_a_fault_of_ours_ends_no_loop(played: Callable[[], Any], loop: str) -> N
         running.cancel()
 
     asyncio.run(go())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_of_ours_does_not_end_the_loop_of_plans(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Was red: the whole worker ended, at each start, and with it everybody's webhooks, plans and rules."""
+    looks = Mock(side_effect=[KeyError("No time zone found with key Gone/Away"), DatabaseError(), *[set()] * 10_000])
+    monkeypatch.setattr(loop, "_due_instances", looks)
+    monkeypatch.setattr(loop, "LOOK_SECONDS", 0.01)
+
+    async def go() -> None:
+        plans = loop.Loop()
+        running = asyncio.create_task(plans.run())
+        await until(lambda: running.done() or looks.call_count > 3)
+        assert not running.done(), running
+        plans.stop()
+        await running
+
+    asyncio.run(go())
+    assert "schedules wait: a fault of ours" in caplog.text
 
 
 def test_a_row_that_the_database_refuses_is_not_quoted(

@@ -140,8 +140,7 @@ def _item(batch: Batch, one: Wanted) -> BatchItem:
 
 def stop(batch: Batch, by: By) -> None:
     """Send nothing more of it, until it is resumed; what is on the wire comes through. Again: nothing happens."""
-    if _move(batch, State.RUNNING, State.STOPPED):
-        _note(batch, "stopped", by)
+    _move(batch, State.RUNNING, State.STOPPED, "stopped", by)
     _not_over(batch)
 
 
@@ -149,21 +148,18 @@ def resume(batch: Batch, by: By) -> None:
     """Go on where it stopped, from now on in the name of who resumes it. Again: nothing happens. Raises BatchOver."""
     asker = {"actor": by.words[:200], "by_token": by.token is not None, "token": by.token, "user": by.user}
     fresh = {"why": "", "try_at": timezone.now(), "waiting_since": None, "trouble": 0}
-    if _move(batch, State.STOPPED, State.RUNNING, **asker, **fresh):
-        _note(batch, "resumed", by)
+    _move(batch, State.STOPPED, State.RUNNING, "resumed", by, **asker, **fresh)
     _not_over(batch)
 
 
 def stop_itself(batch: Batch, why: str) -> None:
     """Stop because it cannot go on; somebody may resume it."""
-    if _move(batch, State.RUNNING, State.STOPPED, why=why):
-        _note(batch, "stopped")
+    _move(batch, State.RUNNING, State.STOPPED, "stopped", why=why)
 
 
 def finish(batch: Batch) -> None:
     """Note that nothing of it is left to do."""
-    if _move(batch, State.RUNNING, State.DONE, ended_at=timezone.now()):
-        _note(batch, "finished")
+    _move(batch, State.RUNNING, State.DONE, "finished", ended_at=timezone.now())
 
 
 def _not_over(batch: Batch) -> None:
@@ -173,27 +169,26 @@ def _not_over(batch: Batch) -> None:
 
 
 @transaction.atomic
-def _move(batch: Batch, before: Batch.State, after: Batch.State, **fields: Any) -> bool:
-    moved = Batch.objects.filter(pk=batch.pk, state=before).update(state=after, **fields)
-    if moved:
+def _move(
+    batch: Batch, before: Batch.State, after: Batch.State, change: str, by: By | None = None, **fields: Any
+) -> None:
+    """Change its state and tell of it, or neither."""
+    if Batch.objects.filter(pk=batch.pk, state=before).update(state=after, **fields):
         batch.refresh_from_db()
-    return bool(moved)
+        _note(batch, change, by)
 
 
 def _note(batch: Batch, change: str, by: By | None = None) -> None:
-    """Write the event and the audit's line, and tell the pages."""
+    """Write the event and the audit's line, and tell the pages, in the transaction of what they tell of."""
     numbers = counts([batch.pk])[batch.pk]
-    with transaction.atomic():
-        news.batch_changed(batch, of_batch(batch, change, numbers))
-        action, target = f"selection {change}", f"{batch.instance.name}: {batch.action} {numbers['total']}"
-        detail = batch.why or ", ".join(
-            f"{count} {name}" for name, count in numbers.items() if count and name != "total"
-        )
-        account = batch.instance.account
-        if by is not None:
-            by.record(action, target, account, detail)
-        else:
-            audit.record_work(batch.actor, action, target, account=account, detail=detail)
+    news.batch_changed(batch, of_batch(batch, change, numbers))
+    action, target = f"selection {change}", f"{batch.instance.name}: {batch.action} {numbers['total']}"
+    detail = batch.why or ", ".join(f"{count} {name}" for name, count in numbers.items() if count and name != "total")
+    account = batch.instance.account
+    if by is not None:
+        by.record(action, target, account, detail)
+    else:
+        audit.record_work(batch.actor, action, target, account=account, detail=detail)
 
 
 def find(instance: Instance, uid: UUID) -> Batch:

@@ -46,9 +46,10 @@ class Loop:
             try:
                 due = await self._threads.ask(_due_instances)
                 self._trouble = False
-            except DatabaseError:
+            except Exception as error:
                 if not self._trouble:
-                    log.exception("schedules wait: the database is away")
+                    away = isinstance(error, DatabaseError)
+                    log.exception("schedules wait: %s", "the database is away" if away else "a fault of ours")
                 self._trouble, due = True, set()
             for instance in due:
                 if instance not in self._under_way:

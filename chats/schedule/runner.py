@@ -115,9 +115,11 @@ def _take_step(schedule: Schedule, now: datetime) -> bool:
 
 def _without_sending(schedule: Schedule, now: datetime) -> bool | None:
     """End a step, or put it off, if nothing is to be sent now; else None."""
-    if schedule.step == Step.PIN and schedule.due_at and now - schedule.due_at > settings.SCHEDULE_LATE:
-        pinbook.missed(schedule.message, Wish(steps.duration_of(schedule, now)), asker(schedule), LATE)
-        return _end_step(schedule, State.MISSED, now, LATE)
+    if schedule.step == Step.PIN and schedule.due_at:
+        over = schedule.until is not None and schedule.until <= now
+        if over or now - schedule.due_at > settings.SCHEDULE_LATE:
+            pinbook.missed(schedule.message, Wish(steps.duration_of(schedule, now)), asker(schedule), LATE)
+            return _end_step(schedule, State.MISSED, now, LATE, over=over)
     done = _is_so_already(schedule, now)
     if done is None and schedule.message.instance.state != Connection.CONNECTED:
         return _put_off(schedule, now)

@@ -21,7 +21,9 @@ from typing import IO, BinaryIO
 # Whatever else stands in a file that says it is a backup is not written anywhere.
 KNOWN = re.compile(
     r"manifest\.json|secret\.key|portal\.sqlite3|database\.pgdump|sessions\.pgdump"
-    r"|sessions/[\w.-]+|journal/[\w.-]+|history/[0-9a-f]{32}/\d+\.(history|damaged)|media/[0-9a-f-]{1,64}/[\w.-]+",
+    r"|sessions/[\w.-]+|journal/[\w.-]+|media/[0-9a-f-]{1,64}/[\w.-]+"
+    # With the names of whoever was linked when it came.
+    r"|history/[0-9a-f]{32}/\d+(,[\w.:@-]*,[\w.:@-]*)?\.(history|damaged)",
     re.ASCII,
 )
 FAST = 1
