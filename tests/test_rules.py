@@ -2,7 +2,7 @@
 
 # ruff: noqa: F811
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,6 @@ from portal.models import AuditLine
 from tests.test_batch import Clock
 from tests.test_pins import Owner, owner  # noqa: F401
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ANA, BOB, US = (f"55119999900{number:02}@s.whatsapp.net" for number in (1, 2, 9))
 GROUP = "120363406289005073@g.us"
 MANY = tuple(f"55119{number:08}" for number in range(51))
