@@ -15,6 +15,7 @@ from portal.cli.times import typed
 LIMIT = click.option("--limit", type=click.IntRange(1, 500), help="How many.  [default: 50]")
 CURSOR = click.option("--cursor", help="Go on where the answer before ended.")
 CHAT = click.option("--chat", help="Names the chat when the id stands in several.")
+DURATION = click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
 STATES = ("pinned", "requested", "unpinned", "expired", "replaced", "failed", "unknown", "all")
 
 
@@ -58,7 +59,7 @@ def chats(house: House, instance: str, text: str | None, limit: int | None, curs
 @click.command()
 @INSTANCE
 @click.argument("number")
-@click.option("--limit", type=click.IntRange(1, 500), help="How many.  [default: 50]")
+@LIMIT
 @click.option("--from", "since", help="Not before this time (ISO 8601).")
 @click.option("--to", "until", help="Not after this time (ISO 8601).")
 @CURSOR
@@ -103,7 +104,7 @@ def pins(house: House, /, instance: str, chat: str | None, **asked: Any) -> None
 @click.command()
 @INSTANCE
 @click.argument("message_id")
-@click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
+@DURATION
 @CHAT
 @pass_house
 def pin(house: House, instance: str, message_id: str, duration: str, chat: str | None) -> None:
