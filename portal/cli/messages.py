@@ -16,6 +16,8 @@ LIMIT = click.option("--limit", type=click.IntRange(1, 500), help="How many.  [d
 CURSOR = click.option("--cursor", help="Go on where the answer before ended.")
 CHAT = click.option("--chat", help="Names the chat when the id stands in several.")
 DURATION = click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
+# As `chats.errors` has them, which needs Django.
+NO_MESSAGE, NO_DURATION = "message with ID {} not found", "invalid duration "
 STATES = ("pinned", "requested", "unpinned", "expired", "replaced", "failed", "unknown", "all")
 
 
@@ -127,9 +129,9 @@ def _pin(house: House, /, instance: str, **body: Any) -> None:
         answer = house.api.post(f"chat/pinMessage/{segment(instance)}", **body)
     except Failure as failure:
         # Both are 500 there, as in the API it is compatible with; a script that tries again would never end.
-        if failure.message == f"message with ID {body['messageId']} not found":
+        if failure.message == NO_MESSAGE.format(body["messageId"]):
             failure.code = NOT_FOUND
-        elif failure.message.startswith("invalid duration"):
+        elif failure.message.startswith(NO_DURATION):
             failure.code = REFUSED
         raise
     house.tell(answer, answer["message"])
