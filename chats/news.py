@@ -17,7 +17,6 @@ from instances.events.kinds import Event
 from instances.whatsapp import service
 
 PINS = "pins"
-MESSAGES = "messages"
 RECEIPTS = "receipts"
 BATCHES = "batches"
 RULES = "rules"

@@ -18,7 +18,7 @@ from portal import audit, crowd
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
 from portal.rest.query import InvalidParameter, Parameters
-from portal.rest.views import READING, ApiView, InstanceView
+from portal.rest.views import READING, UNNAMED, ApiView, InstanceView
 
 # A new instance is taken up by a connector within a second. Whoever asks for
 # its code right after making it waits that long, instead of hearing an error.
@@ -49,7 +49,7 @@ class NewInstance(ApiView):
         # none of its settings.
         chosen = fields.text("token")
         if not name:
-            raise ApiError(400, "Instance name is required")
+            raise ApiError(400, UNNAMED)
         if chosen and not tokens.CHOSEN.fullmatch(chosen):
             raise InvalidBody("token must have 32 to 128 visible ASCII characters and no blank, or be left out")
         wanted = changes_in(fields.fields("settings"), Instance())
@@ -91,7 +91,7 @@ class ListInstances(ApiView):
             mine = Instance.objects.filter(account=self.token.account_id).order_by("name")
             found = list(mine.filter(name__in=wanted) if wanted else mine)
             if len(wanted) == 1 and not found:
-                raise ApiError(404, "Instance not found")
+                raise ApiError(404, str(tokens.InstanceNotFound()))
         return Response(
             {
                 "success": True,

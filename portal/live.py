@@ -8,7 +8,6 @@ read before they came and whose stream begins after; who missed more asks, on
 
 import asyncio
 import json
-import logging
 import resource
 import time
 from collections import deque
@@ -19,8 +18,6 @@ from typing import Any
 from nats.aio.client import Client
 
 from portal.broker import NobodyListens, broker
-
-log = logging.getLogger(__name__)
 
 # A browser that is this far behind is told to fetch everything anew.
 QUEUE = 200

@@ -13,7 +13,7 @@ from copy import copy
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.models import BigIntegerField, BooleanField, Expression, Field, Func, Model, QuerySet, TextField
 from django.db.models.base import ModelState
 
@@ -66,12 +66,12 @@ def _several(values: Iterable[int | str], connection: Any) -> Any:
     return json.dumps(list(values)) if connection.vendor == "sqlite" else list(values)
 
 
-def made_of(model: type[Made], names: Iterable[str], values: Iterable[Any], using: str = "default") -> Made:
+def made_of(model: type[Made], names: Iterable[str], values: Iterable[Any]) -> Made:
     """A stored row as a model, the way unpickling makes one; the fields not in `names` (attnames) are deferred."""
     made = model.__new__(model)
     made.__dict__.update(zip(names, values, strict=False))
     made._state = ModelState()
-    made._state.adding, made._state.db = False, using
+    made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
     return made
 
 

@@ -21,7 +21,6 @@ from django.utils import timezone
 
 from chats import events as told
 from chats.models import Message
-from instances import tokens
 from instances.events.kinds import KINDS
 from instances.models import Instance, Token
 from portal.aside import aside
@@ -29,7 +28,7 @@ from portal.live import A_TOKEN, RESYNC, RETRY_AFTER, Listener, News, TooMany, h
 from portal.rest import call
 from portal.rest.asgi import Receive, Scope, Send
 from portal.rest.errors import SENTENCES, UNEXPECTED, ApiError, envelope, suspicious
-from portal.rest.views import FORBIDDEN, READING
+from portal.rest.views import READING, UNNAMED, check_scope, opened_by
 from portal.tracing import HEADER, named, on_behalf_of
 
 PREFIX = "/ws/"
@@ -108,7 +107,7 @@ class Connection:
             raise ApiError(404, SENTENCES[404])
         name = self._scope["path"].removeprefix(PREFIX)
         if not name.strip():
-            raise ApiError(400, "Instance name is required")
+            raise ApiError(400, UNNAMED)
         secret = self._secret()
         request = self._request(secret)
         self._check_origin(request)
@@ -172,14 +171,8 @@ class Connection:
 
     def _admit(self, request: ASGIRequest, name: str) -> None:
         token = self._begin(request).authenticated()
-        if token.scope != Token.Scope.FULL and token.scope not in READING:
-            raise ApiError(403, FORBIDDEN[token.scope])
-        try:
-            self._token, self._instance = token, tokens.open_instance(token, name)
-        except tokens.WrongInstance as error:
-            raise ApiError(403, str(error)) from None
-        except tokens.InstanceNotFound as error:
-            raise ApiError(404, str(error)) from None
+        check_scope(token, READING)
+        self._token, self._instance = token, opened_by(token, name)
 
     async def _first_message(self) -> str:
         with suppress(TimeoutError, ValueError, AttributeError, KeyError, TypeError, RecursionError):

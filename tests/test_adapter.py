@@ -384,22 +384,23 @@ def test_a_writer_lets_a_call_get_past_its_first_step() -> None:
 
 
 def test_one_writer_at_a_time() -> None:
-    gate, inside, most = Gate(), 0, 0
+    gate, inside, most, written = Gate(), 0, 0, 0
 
     def write() -> None:
-        nonlocal inside, most
+        nonlocal inside, most, written
         with gate.writing():
             inside += 1
             most = max(most, inside)
             time.sleep(0.01)
             inside -= 1
+            written += 1
 
     threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == 1
+    assert (most, written) == (1, 8)
 
 
 def test_newcomers_are_made_in_turn_and_dial_together() -> None:

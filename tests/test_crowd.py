@@ -1,7 +1,7 @@
 """Who works at once, who only waits, and who is told to come again."""
 
 import asyncio
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from unittest import IsolatedAsyncioTestCase
 
 from portal import crowd
@@ -45,9 +45,8 @@ class CrowdTests(IsolatedAsyncioTestCase):
 
     def test_without_a_place_nothing_happens(self) -> None:
         """As in the worker and the connector."""
-        thread = threading.Thread(target=crowd.step_aside)
-        thread.start()
-        thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(crowd.step_aside).result()
 
     async def test_patience_that_ended_takes_no_place(self) -> None:
         made = Crowd(1, 2)

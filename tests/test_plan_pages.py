@@ -116,10 +116,17 @@ class PlanPageTest(PageTestCase):
             ({"lasting": "until", "until": yesterday}, "Choose a time in the future, and within five years."),
             ({"lasting": "until", "until": f"{self.tomorrow:%Y-%m-%dT%H:%M}"}, "later than the beginning."),
             ({"lasting": "unpin", "at": ""}, "Choose a day and a time."),
+            # Was red: as REST says it.
+            ({"lasting": "8d"}, "Choose how long it stays pinned."),
         ):
             answer = self.plan(**form)
             assert (answer.status_code, words in answer.content.decode()) == (400, True), form
         assert not Schedule.objects.exists()
+
+    def test_there_are_many_plans_already(self) -> None:
+        for days in range(wish.MOST_A_MESSAGE):
+            self.planned(unpin_at=self.tomorrow + timedelta(days=days))
+        assert "There are many plans for this message already." in self.plan().content.decode()
 
     def test_what_was_chosen_stays_when_something_is_wrong(self) -> None:
         page = self.plan(at="", repeat="weekly", lasting="30d").content.decode()

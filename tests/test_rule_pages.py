@@ -64,6 +64,11 @@ class RulePageTest(PageTestCase):
     def test_what_is_wrong_is_said_and_the_form_keeps_what_was_chosen(self) -> None:
         for form, words in (
             ({"name": " "}, "Give the rule a name"),
+            # The next four were red: the page said it as REST does, with the names of its fields.
+            ({"trigger": "magic"}, "Choose what sets the rule off."),
+            ({"people": ", ".join(f"+55 11 9{number:08}" for number in range(51))}, "Name up to 50 people."),
+            ({"chat": "5511000000000"}, "Choose one of the chats"),
+            ({"words": "x" * 101}, "The words may have up to 100 characters."),
             ({"words": ""}, "Say which words, or who writes."),
             ({"trigger": "hashtag", "words": "a b"}, "Write one hashtag."),
             ({"trigger": "reaction", "words": "x"}, "Write one emoji."),

@@ -2,7 +2,7 @@
 
 # ruff: noqa: F811
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from chats.errands.batch import By
 from chats.intake import take_in
 from chats.models import Message, Pin, Rule, RuleHit
 from chats.rules import manage, notice, runner
-from chats.rules.manage import InvalidRule, Wanted
+from chats.rules.manage import Fault, InvalidRule, Wanted
 from chats.rules.match import emoji, hashtags, spaced
 from chats.rules.preview import preview
 from chats.schedule.runner import LATE
@@ -26,9 +26,9 @@ from portal.models import AuditLine
 from tests.test_batch import Clock
 from tests.test_pins import Owner, owner  # noqa: F401
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 ANA, BOB, CARLA, US = (f"55119999900{number:02}@s.whatsapp.net" for number in (1, 2, 3, 9))
 GROUP = "120363406289005073@g.us"
+MANY = tuple(f"55119{number:08}" for number in range(51))
 WEEK = 604_800
 
 
@@ -285,32 +285,40 @@ def test_the_preview(instance: Instance, by: By, chat: Chat, clock: Clock) -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("wanted", "fault", "words"),
     [
-        ({"name": " "}, "name is required"),
-        ({"trigger": "magic"}, "trigger must be one of message, hashtag, reaction"),
-        ({}, "a message needs words or people"),
-        ({"words": "!?"}, "letter or a digit"),
-        ({"trigger": "hashtag", "words": "two words"}, "one hashtag"),
-        ({"trigger": "hashtag"}, "one hashtag"),
-        ({"trigger": "reaction", "words": "📌"}, "a reaction needs people"),
-        ({"trigger": "reaction", "people": ("me",)}, "one emoji"),
-        ({"trigger": "reaction", "words": "pin", "people": ("me",)}, "one emoji"),
-        ({"words": "x", "people": ("Bob",)}, "people must be a phone number"),
-        ({"words": "x", "chat": "5511000000000"}, "chat must be one of which something is stored"),
-        ({"words": "x", "an_hour": 0}, "anHour must be"),
+        ({"name": " "}, Fault.NAME, "name is required"),
+        ({"name": "n" * 61}, Fault.NAME, "name may have 60 characters"),
+        ({"trigger": "magic"}, Fault.TRIGGER, "trigger must be one of message, hashtag, reaction"),
+        ({}, Fault.NO_WORDS, "a message needs words or people"),
+        ({"words": "!?"}, Fault.NO_WORDS, "letter or a digit"),
+        ({"trigger": "hashtag", "words": "two words"}, Fault.HASHTAG, "one hashtag"),
+        ({"trigger": "hashtag"}, Fault.HASHTAG, "one hashtag"),
+        ({"trigger": "reaction", "words": "📌"}, Fault.NOBODY, "a reaction needs people"),
+        ({"trigger": "reaction", "people": ("me",)}, Fault.EMOJI, "one emoji"),
+        ({"trigger": "reaction", "words": "pin", "people": ("me",)}, Fault.EMOJI, "one emoji"),
+        ({"words": "x", "people": ("Bob",)}, Fault.UNKNOWN_PEOPLE, "people must be a phone number"),
+        ({"people": MANY}, Fault.MANY_PEOPLE, "people may be 50"),
+        ({"words": "x" * 101}, Fault.LONG_WORDS, "words may have 100 characters"),
+        ({"words": "x", "chat": "here"}, Fault.CHAT, "chat must be a phone number"),
+        ({"words": "x", "chat": "5511000000000"}, Fault.CHAT, "chat must be one of which something is stored"),
+        ({"words": "x", "an_hour": 0}, Fault.AN_HOUR, "anHour must be"),
     ],
 )
-def test_what_cannot_be_is_refused(instance: Instance, by: By, wanted: dict[str, Any], words: str) -> None:
-    with pytest.raises(InvalidRule, match=words):
+def test_what_cannot_be_is_refused(
+    instance: Instance, by: By, wanted: dict[str, Any], fault: Fault, words: str
+) -> None:
+    with pytest.raises(InvalidRule, match=words) as refused:
         rule(instance, by, **wanted)
+    assert refused.value.fault == fault
 
 
 def test_no_more_than_there_may_be(instance: Instance, by: By, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manage, "MOST", 1)
     rule(instance, by, words="x")
-    with pytest.raises(InvalidRule, match="delete one first"):
+    with pytest.raises(InvalidRule, match="an instance may have 1 rules: delete one first") as refused:
         rule(instance, by, words="y")
+    assert refused.value.fault == Fault.TOO_MANY
 
 
 # --- Words, for any text ---------------------------------------------------------------------

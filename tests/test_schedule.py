@@ -20,7 +20,7 @@ from chats.errors import MessageDeleted
 from chats.models import LostSchedule, Message, Pin, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
 from chats.schedule import losing, runner, steps, wish
-from chats.schedule.wish import InvalidSchedule, ScheduleOver, Wanted
+from chats.schedule.wish import Fault, InvalidSchedule, ScheduleOver, Wanted
 from chats.search.retention import forget_old
 from instances.events import webhooks
 from instances.events.models import OutgoingEvent
@@ -358,8 +358,10 @@ def test_the_same_wish_again_is_the_one_that_is_there(message: Message, at: At) 
 def test_so_many_a_message_and_no_more(message: Message, at: At) -> None:
     for hours in range(wish.MOST_A_MESSAGE):
         wish.make(message, Wanted(unpin_at=NOW + hours * HOUR), ALICE)
-    with pytest.raises(InvalidSchedule, match="a message may have 10 schedules that wait: cancel one first"):
+    most = "a message may have 10 schedules that wait: cancel one first"
+    with pytest.raises(InvalidSchedule, match=most) as refused:
         wish.make(message, Wanted(unpin_at=NOW + DAY), ALICE)
+    assert refused.value.fault == Fault.TOO_MANY
 
 
 def test_what_is_gone_is_not_scheduled(message: Message, at: At) -> None:
@@ -380,31 +382,36 @@ def test_cancelling_twice_is_cancelling_and_over_is_over(owner: Owner, message: 
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words"),
+    ("wanted", "fault", "words"),
     [
-        (Wanted(), "nothing to wait for"),
-        (Wanted(pin_at=NOW + HOUR), "duration is required"),
-        (Wanted(repeat="0 9 * * *"), "duration is required"),
-        (Wanted(pin_at=NOW + HOUR, repeat="0 9 * * *", duration=86_400), "one of pinAt, unpinAt and repeat"),
-        (Wanted(unpin_at=NOW + HOUR, duration=86_400), "unpinAt goes alone"),
-        (Wanted(unpin_at=NOW + HOUR, stay=True), "unpinAt goes alone"),
-        (Wanted(repeat="0 9 * * *", until=NOW + DAY), "repeat goes with duration"),
-        (Wanted(until=NOW + DAY, duration=86_400), "until goes without duration"),
-        (Wanted(pin_at=NOW - HOUR, duration=86_400), "pinAt must be in the future"),
-        (Wanted(pin_at=NOW + 6 * 366 * DAY, duration=86_400), "within five years"),
-        (Wanted(pin_at=NOW + DAY, until=NOW + HOUR), "until must be later than the pin"),
-        (Wanted(pin_at=NOW, duration=86_400, zone="Mars/Olympus"), "timeZone must be a name"),
-        (Wanted(repeat="* * * * *", duration=86_400), "leave an hour"),
-        (Wanted(repeat="0,59 * * * *", duration=86_400), "leave an hour"),
-        (Wanted(repeat="0 0 9 * * *", duration=86_400), "five fields"),
-        (Wanted(repeat="0 25 * * *", duration=86_400), "Bad hour"),
-        (Wanted(repeat="0 0 31 2 *", duration=86_400), "Bad day-of-month"),
-        (Wanted(repeat="often", duration=86_400), "five fields"),
+        (Wanted(), Fault.NO_TIME, "nothing to wait for"),
+        (Wanted(pin_at=NOW + HOUR), Fault.NO_TIME, "duration is required"),
+        (Wanted(repeat="0 9 * * *"), Fault.NO_TIME, "duration is required"),
+        (
+            Wanted(pin_at=NOW + HOUR, repeat="0 9 * * *", duration=86_400),
+            Fault.MIXED,
+            "one of pinAt, unpinAt and repeat",
+        ),
+        (Wanted(unpin_at=NOW + HOUR, duration=86_400), Fault.MIXED, "unpinAt goes alone"),
+        (Wanted(unpin_at=NOW + HOUR, stay=True), Fault.MIXED, "unpinAt goes alone"),
+        (Wanted(repeat="0 9 * * *", until=NOW + DAY), Fault.MIXED, "repeat goes with duration"),
+        (Wanted(until=NOW + DAY, duration=86_400), Fault.MIXED, "until goes without duration"),
+        (Wanted(pin_at=NOW - HOUR, duration=86_400), Fault.NOT_AHEAD, "pinAt must be in the future"),
+        (Wanted(pin_at=NOW + 6 * 366 * DAY, duration=86_400), Fault.NOT_AHEAD, "within five years"),
+        (Wanted(pin_at=NOW + DAY, until=NOW + HOUR), Fault.ENDS_FIRST, "until must be later than the pin"),
+        (Wanted(pin_at=NOW, duration=86_400, zone="Mars/Olympus"), Fault.ZONE, "timeZone must be a name"),
+        (Wanted(repeat="* * * * *", duration=86_400), Fault.TOO_OFTEN, "leave an hour"),
+        (Wanted(repeat="0,59 * * * *", duration=86_400), Fault.TOO_OFTEN, "leave an hour"),
+        (Wanted(repeat="0 0 9 * * *", duration=86_400), Fault.REPEAT, "five fields"),
+        (Wanted(repeat="0 25 * * *", duration=86_400), Fault.REPEAT, "Bad hour"),
+        (Wanted(repeat="0 0 31 2 *", duration=86_400), Fault.REPEAT, "Bad day-of-month"),
+        (Wanted(repeat="often", duration=86_400), Fault.REPEAT, "five fields"),
     ],
 )
-def test_what_cannot_be(message: Message, at: At, wanted: Wanted, words: str) -> None:
-    with pytest.raises(InvalidSchedule, match=words):
+def test_what_cannot_be(message: Message, at: At, wanted: Wanted, fault: Fault, words: str) -> None:
+    with pytest.raises(InvalidSchedule, match=words) as refused:
         wish.make(message, wanted, ALICE)
+    assert refused.value.fault == fault
     assert not Schedule.objects.exists()
 
 

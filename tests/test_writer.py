@@ -3,7 +3,7 @@
 import itertools
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -30,8 +30,6 @@ from tests.test_intake import OWN_LID, OWN_PHONE, arrived, make_instance, own
 from tests.worker_process import wait
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Intake = Callable[..., Taken]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 from chats.selectors import rest
 from chats.selectors.places import Place
-from portal.rest.query import NO_CURSOR, InvalidParameter, Parameters
+from portal.rest.query import Parameters
 
 
 def ending(part: rest.Part) -> dict[str, Any]:
@@ -18,8 +18,4 @@ def ending(part: rest.Part) -> dict[str, Any]:
 
 def place(parameters: Parameters) -> Place | None:
     """Where the `cursor` says to go on from. Raises InvalidParameter."""
-    cursor = parameters.text("cursor")
-    place = Place.parse(cursor)
-    if cursor and place is None:
-        raise InvalidParameter(NO_CURSOR)
-    return place
+    return parameters.cursor(Place.parse)

@@ -79,12 +79,9 @@ class Search(InstanceView):
         parameters = Parameters(request)
         text = parameters.text("q")
         limit = parameters.number("limit", COUNT, MOST)
-        cursor = parameters.text("cursor")
         if not text:
             raise InvalidParameter("q is required: what to search for")
-        before = Cursor.parse(cursor) if cursor else None
-        if cursor and before is None:
-            raise InvalidParameter(NO_CURSOR)
+        before = parameters.cursor(Cursor.parse)
         page = search.search([self.instance.pk], search.parse(text), before, limit)
         return Response(
             {

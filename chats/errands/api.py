@@ -15,7 +15,7 @@ from chats.models import Batch, BatchItem
 from chats.selectors import rest
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import COUNT, MOST, NO_CURSOR, InvalidParameter, Parameters, uid_in
+from portal.rest.query import COUNT, MOST, Parameters, key_in, uid_in
 from portal.rest.views import PINNING, READING, InstanceView
 
 
@@ -108,13 +108,12 @@ class BatchItems(InstanceView):
         """Answer with the batch and a page of its messages, in their order."""
         parameters = Parameters(request)
         uid, state = parameters.text("id"), parameters.choice("state", ("all", *BatchItem.State.values))
-        limit, after = parameters.number("limit", COUNT, MOST), parameters.text("cursor")
+        limit = parameters.number("limit", COUNT, MOST)
         if not uid:
             raise ApiError(400, "id is required")
-        if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
-            raise InvalidParameter(NO_CURSOR)
+        after = parameters.cursor(key_in)
         batch = _find(self, uid)
-        items, more = rest.items_of(batch, state=state, count=limit, after=int(after or 0))
+        items, more = rest.items_of(batch, state=state, count=limit, after=after or 0)
         page = {"count": len(items), "hasMore": more is not None, "next": str(more) if more is not None else None}
         whole = shown(batch, rules.counts([batch.pk])[batch.pk])
         return Response({"success": True, "batch": whole, "items": [shown_item(one) for one in items], **page})

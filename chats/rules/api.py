@@ -43,7 +43,7 @@ class RuleView(InstanceView):
             name=fields.text("name"),
             trigger=fields.text("trigger").strip(),
             words=fields.text("words"),
-            people=tuple(one for one in fields.texts("people") or [] if "\0" not in one),
+            people=tuple(fields.texts("people") or []),
             chat=fields.text("chat"),
             duration=pins.parse_duration(fields.text("duration")),
             an_hour=fields.number("anHour", 10, manage.MOST_AN_HOUR),

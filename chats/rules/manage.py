@@ -1,6 +1,7 @@
 """Making, switching and deleting rules: for REST and pages alike."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from uuid import UUID
 
 from django.db import transaction
@@ -21,8 +22,29 @@ MOST_PEOPLE = 50
 MOST_AN_HOUR = 100
 
 
+class Fault(Enum):
+    """What is wrong with a rule: the pages' sentences go by this, never by the text (`chats.views.troubles`)."""
+
+    NAME = auto()
+    TRIGGER = auto()
+    LONG_WORDS = auto()
+    NO_WORDS = auto()
+    HASHTAG = auto()
+    EMOJI = auto()
+    NOBODY = auto()
+    UNKNOWN_PEOPLE = auto()
+    MANY_PEOPLE = auto()
+    AN_HOUR = auto()
+    CHAT = auto()
+    TOO_MANY = auto()
+
+
 class InvalidRule(RequestError):
-    """A rule that cannot be; the text says why."""
+    """A rule that cannot be; the text says why to who writes programs."""
+
+    def __init__(self, fault: Fault, words: str) -> None:
+        super().__init__(words)
+        self.fault = fault
 
 
 class RuleNotFound(RequestError):
@@ -55,21 +77,29 @@ def draft(instance: Instance, wanted: Wanted, by: By) -> Rule:
     hashtag, reaction = trigger == Trigger.HASHTAG, trigger == Trigger.REACTION
     message = trigger == Trigger.MESSAGE
     no_emoji = not emoji(words) or len(words) > 16 or any(map(str.isalnum, words))
-    for refused, why in (
-        (not name, "name is required"),
-        (len(name) > 60, "name may have 60 characters"),
-        (trigger not in Trigger.values, f"trigger must be one of {', '.join(Trigger.values)}"),
-        (len(words) > 100, "words may have 100 characters"),
-        (message and words and not spaced(words).strip(), "words must hold a letter or a digit"),
-        (message and not words and not people, "a message needs words or people, or all would be pinned"),
-        (hashtag and list(hashtags(f"#{tag}")) != [spaced(tag).strip()], "words must be one hashtag"),
-        (reaction and no_emoji, "words must be one emoji"),
-        (reaction and not people, "a reaction needs people: who may pin by it"),
-        (len(people) > MOST_PEOPLE, f"people may be {MOST_PEOPLE}"),
-        (not 1 <= wanted.an_hour <= MOST_AN_HOUR, f"anHour must be a whole number from 1 to {MOST_AN_HOUR}"),
+    for refused, fault, why in (
+        (not name, Fault.NAME, "name is required"),
+        (len(name) > 60, Fault.NAME, "name may have 60 characters"),
+        (trigger not in Trigger.values, Fault.TRIGGER, f"trigger must be one of {', '.join(Trigger.values)}"),
+        (len(words) > 100, Fault.LONG_WORDS, "words may have 100 characters"),
+        (message and words and not spaced(words).strip(), Fault.NO_WORDS, "words must hold a letter or a digit"),
+        (
+            message and not words and not people,
+            Fault.NO_WORDS,
+            "a message needs words or people, or all would be pinned",
+        ),
+        (hashtag and list(hashtags(f"#{tag}")) != [spaced(tag).strip()], Fault.HASHTAG, "words must be one hashtag"),
+        (reaction and no_emoji, Fault.EMOJI, "words must be one emoji"),
+        (reaction and not people, Fault.NOBODY, "a reaction needs people: who may pin by it"),
+        (len(people) > MOST_PEOPLE, Fault.MANY_PEOPLE, f"people may be {MOST_PEOPLE}"),
+        (
+            not 1 <= wanted.an_hour <= MOST_AN_HOUR,
+            Fault.AN_HOUR,
+            f"anHour must be a whole number from 1 to {MOST_AN_HOUR}",
+        ),
     ):
         if refused:
-            raise InvalidRule(why)
+            raise InvalidRule(fault, why)
     return Rule(
         instance=instance,
         name=name,
@@ -90,7 +120,7 @@ def add(instance: Instance, wanted: Wanted, by: By) -> Rule:
     with transaction.atomic():
         list(Instance.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
         if Rule.objects.filter(instance=instance).count() >= MOST:
-            raise InvalidRule(f"an instance may have {MOST} rules: delete one first")
+            raise InvalidRule(Fault.TOO_MANY, f"an instance may have {MOST} rules: delete one first")
         rule.save()
         _note(rule, "added", by)
     return rule
@@ -134,7 +164,7 @@ def _person(instance: Instance, text: str) -> str:
     try:
         jid = jid_of(text)
     except InvalidNumber as error:
-        raise InvalidRule(str(error).replace("number", "people", 1)) from None
+        raise InvalidRule(Fault.UNKNOWN_PEOPLE, str(error).replace("number", "people", 1)) from None
     # Messages stand under the phone number where it is known.
     known = Contact.objects.filter(instance=instance, lid=jid).values_list("jid", flat=True).first()
     own = {instance.jid, instance.lid} - {""}
@@ -147,7 +177,7 @@ def _chat(instance: Instance, text: str) -> Chat | None:
     try:
         chat = find_chat(instance, jid_of(text))
     except InvalidNumber as error:
-        raise InvalidRule(str(error).replace("number", "chat", 1)) from None
+        raise InvalidRule(Fault.CHAT, str(error).replace("number", "chat", 1)) from None
     if chat is None:
-        raise InvalidRule("chat must be one of which something is stored")
+        raise InvalidRule(Fault.CHAT, "chat must be one of which something is stored")
     return chat

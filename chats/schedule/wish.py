@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from itertools import pairwise
 from uuid import UUID
 
@@ -27,8 +28,25 @@ SLACK = timedelta(minutes=1)
 MOST_A_MESSAGE = 10
 
 
+class Fault(Enum):
+    """What is wrong with a wish: the pages' sentences go by this, never by the text (`chats.views.troubles`)."""
+
+    NO_TIME = auto()
+    NOT_AHEAD = auto()
+    ENDS_FIRST = auto()
+    MIXED = auto()
+    ZONE = auto()
+    REPEAT = auto()
+    TOO_OFTEN = auto()
+    TOO_MANY = auto()
+
+
 class InvalidSchedule(RequestError):
-    """A wish that cannot be; the text says why."""
+    """A wish that cannot be; the text says why to who writes programs."""
+
+    def __init__(self, fault: Fault, words: str) -> None:
+        super().__init__(words)
+        self.fault = fault
 
 
 class ScheduleNotFound(RequestError):
@@ -93,7 +111,8 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
         if same is not None:
             return same
         if waiting.count() >= MOST_A_MESSAGE:
-            raise InvalidSchedule(f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first")
+            words = f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first"
+            raise InvalidSchedule(Fault.TOO_MANY, words)
         schedule.save()
         _note(schedule, "made", asker)
     return schedule
@@ -144,23 +163,33 @@ def _check(wanted: Wanted, now: datetime) -> None:
         ("the first time", wanted.begins),
         ("until", wanted.until),
     )
-    wrong = [f"{name} must be in the future, and within five years" for name, at in later if at and not _ahead(at, now)]
-    for refused, words in (
-        (sum(starts) > 1, "send one of pinAt, unpinAt and repeat, not several"),
-        (not any(starts) and not lasting, "send pinAt, unpinAt, repeat or until: there is nothing to wait for"),
-        (wanted.unpin_at and (lasting or timed), "unpinAt goes alone: to pin until a time, send until"),
-        (wanted.repeat and lasting, "repeat goes with duration, not with until: each pin ends by itself"),
+    far = "must be in the future, and within five years"
+    wrong = [(Fault.NOT_AHEAD, f"{name} {far}") for name, at in later if at and not _ahead(at, now)]
+    for refused, fault, words in (
+        (sum(starts) > 1, Fault.MIXED, "send one of pinAt, unpinAt and repeat, not several"),
+        (
+            not (any(starts) or lasting),
+            Fault.NO_TIME,
+            "send pinAt, unpinAt, repeat or until: there is nothing to wait for",
+        ),
+        (wanted.unpin_at and (lasting or timed), Fault.MIXED, "unpinAt goes alone: to pin until a time, send until"),
+        (wanted.repeat and lasting, Fault.MIXED, "repeat goes with duration, not with until: each pin ends by itself"),
         (
             (wanted.repeat or wanted.pin_at) and not lasting and not timed,
+            Fault.NO_TIME,
             'duration is required: "24h", "7d" or "30d"; or send until',
         ),
-        (wanted.until and timed, "until goes without duration: the portal chooses what it takes"),
-        (wanted.until and wanted.until <= (wanted.pin_at or now), "until must be later than the pin"),
-        (wanted.zone and zone_named(wanted.zone) is None, "timeZone must be a name such as America/Sao_Paulo"),
+        (wanted.until and timed, Fault.MIXED, "until goes without duration: the portal chooses what it takes"),
+        (wanted.until and wanted.until <= (wanted.pin_at or now), Fault.ENDS_FIRST, "until must be later than the pin"),
+        (
+            wanted.zone and zone_named(wanted.zone) is None,
+            Fault.ZONE,
+            "timeZone must be a name such as America/Sao_Paulo",
+        ),
     ):
-        wrong += [words] if refused else []
+        wrong += [(fault, words)] if refused else []
     if wrong:
-        raise InvalidSchedule(wrong[0])
+        raise InvalidSchedule(*wrong[0])
     if wanted.repeat:
         _check_repeat(wanted.repeat, wanted.zone or "UTC", now)
 
@@ -172,13 +201,13 @@ def _ahead(at: datetime, now: datetime) -> bool:
 def _check_repeat(repeat: str, zone: str, now: datetime) -> None:
     words = 'repeat must be five fields of cron, such as "0 9 * * 1-5": minute, hour, day, month, day of the week'
     if len(repeat) > 100 or len(repeat.split()) != 5:
-        raise InvalidSchedule(words)
+        raise InvalidSchedule(Fault.REPEAT, words)
     try:
         times = CronSim(repeat, now.astimezone(zone_named(zone)))
         coming = [time for time, _ in zip(times, range(25), strict=False)]
     except CronSimError as error:
-        raise InvalidSchedule(f"{words} ({error})") from None
+        raise InvalidSchedule(Fault.REPEAT, f"{words} ({error})") from None
     if not coming:
-        raise InvalidSchedule("repeat names a day that never comes")
+        raise InvalidSchedule(Fault.REPEAT, "repeat names a day that never comes")
     if any(later - earlier < SELDOM for earlier, later in pairwise(coming)):
-        raise InvalidSchedule("repeat must leave an hour between two pins")
+        raise InvalidSchedule(Fault.TOO_OFTEN, "repeat must leave an hour between two pins")

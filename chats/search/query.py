@@ -25,10 +25,10 @@ DATES = frozenset({"before", "after", "on"})
 # One that is written without a blank ends at the first one: what follows is another word.
 _PHONE = re.compile(r"\+\d{10,15}(?=\s|\Z)|\+\d(?:[ \u00a0().-]{0,2}\d){6,14}(?!\w)")
 _PART = re.compile(
-    r"""
+    rf"""
     (?P<minus>-*+)
     (?:
-        (?:(?P<name>in|from|instance|type|before|after|on|is|has):)
+        (?:(?P<name>{"|".join(NAMES)}):)
         (?: "(?P<quoted_value>[^"]*)"? | (?P<value>[^\s"]+) )
       | "(?P<phrase>[^"]*)"?
       | (?P<word>[^\s"]+)

@@ -82,14 +82,13 @@ def list_chats(
     if instance:
         found = found.filter(instance__uid=instance)
     if text:
-        digits = "".join(filter(str.isdecimal, text))
-        found = found.filter(holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q()))
+        found = found.filter(named(text))
     if before is not None:
         found = found.filter(before.older("last_message_at"))
     found = found.annotate(
         instance_name=F("instance__name"),
         unread=RawSQL(_UNREAD, (), output_field=IntegerField()),  # noqa: S611  # as above
-        last_pk=_last_message(),
+        last_pk=last_message(),
         has_pin=Exists(Pin.objects.filter(message__chat=OuterRef("pk"), state=Pin.State.PINNED)),
     )
     if unread:
@@ -102,6 +101,13 @@ def list_chats(
     return listed, Place(more.last_message_at, more.pk) if more is not None else None
 
 
-def _last_message() -> Subquery:
+def named(text: str) -> Q:
+    """Chats in whose name the text stands somewhere, or its digits, from three on, in whose number."""
+    digits = "".join(filter(str.isdecimal, text))
+    return holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q())
+
+
+def last_message() -> Subquery:
+    """The key of a chat's last message."""
     said = Message.objects.filter(chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
     return Subquery(said.order_by("-sent_at", "-pk").values("pk")[:1])

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from chats.models import Batch, BatchItem, Chat, Contact, Message, Pin, PinEvent, Rule, Schedule
+from chats.selectors import chat_list
 from chats.selectors.names import called
 from chats.selectors.places import Place, following
 from instances.models import Instance
-from portal.letters import holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,8 @@ def chats_of(instance: Instance, *, count: int, text: str, before: Place | None)
     """The instance's chats, the one written in last first; `last` is each one's last message."""
     found = Chat.objects.filter(instance=instance, last_message_at__isnull=False)
     if text:
-        digits = "".join(filter(str.isdecimal, text))
-        found = found.filter(holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q(pk=None)))
-    said = Message.objects.filter(chat=OuterRef("pk")).exclude(kind__in=Message.ACTIONS)
-    found = found.annotate(last_pk=Subquery(said.order_by("-sent_at", "-pk").values("pk")[:1]))
+        found = found.filter(chat_list.named(text))
+    found = found.annotate(last_pk=chat_list.last_message())
     part = _part(found, "last_message_at", count, before)
     last = Message.objects.defer("data").in_bulk([chat.last_pk for chat in part.rows if chat.last_pk])
     for chat in part.rows:

@@ -26,7 +26,7 @@ from portal.views.page import is_fragment, signed_in
 @signed_in
 def add(request: HttpRequest) -> HttpResponse:
     """Take a selection on: a batch for each instance its messages are of."""
-    keys = [int(key) for key in request.POST.getlist("message") if key.isdecimal() and len(key) < 19]
+    keys = typed.keys(request.POST.getlist("message"))
     action, _colon, word = request.POST.get("act", "").partition(":")
     found = selectors.messages_for(request.user, keys[: rules.MOST])
     if not found:

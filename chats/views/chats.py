@@ -100,7 +100,7 @@ def rows(request: HttpRequest, pk: int) -> HttpResponse:
         if stretch.newer is None and request.GET.get("seen") == "1":
             _note_read(found, stretch)
     else:
-        keys = [int(key) for key in request.GET.get("news", "").split(",")[:200] if key.isdecimal() and len(key) < 19]
+        keys = typed.keys(request.GET.get("news", "").split(",")[:200])
         messages = conversation.targets_of(found, keys)
         stretch = conversation.Stretch(conversation.rows_of(found, messages))
     conversation.with_pins(found, stretch)

@@ -29,7 +29,6 @@ def figures(request: HttpRequest) -> HttpResponse:
              "unknown": _("not confirmed")}  # fmt: skip
     most = max((row.total for row in (*found.people, *found.chats)), default=1)
     context = {
-        "found": found,
         "plot": plot(found.days),
         "legend": [(name, words[name], found.counts[name]) for name in selectors.OUTCOMES],
         "tables": [(_("By person"), found.people), (_("By chat"), found.chats)],

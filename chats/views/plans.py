@@ -7,7 +7,6 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -15,10 +14,11 @@ from chats import pins as rules
 from chats.errors import RequestError
 from chats.models import Message
 from chats.schedule import wish
-from chats.schedule.wish import InvalidSchedule, Wanted
+from chats.schedule.wish import Fault, InvalidSchedule, Wanted
 from chats.selectors import calendar, history, plans
 from chats.selectors import pins as selectors
 from chats.selectors.chat_list import find_message
+from chats.views import troubles
 from instances import access
 from portal.audit import name_of
 from portal.views.page import signed_in
@@ -50,7 +50,7 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         wish.make(message, _wanted(request), rules.Asker(words=name_of(request.user)))
     except RequestError as error:
-        return _page(request, message, _words(error))
+        return _page(request, message, troubles.words(error))
     return redirect("pin-page", pk=pk)
 
 
@@ -140,18 +140,4 @@ def _moment(text: str) -> datetime | None:
     try:
         return timezone.make_aware(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
-        raise InvalidSchedule(_("Choose a day and a time.")) from None
-
-
-def _words(error: RequestError) -> str:
-    """What is wrong with the form, for who filled it in; the rules speak to who writes programs."""
-    said = str(error)
-    if "nothing to wait for" in said or "duration is required" in said:
-        return _("Choose a day and a time.")
-    if "must be in the future" in said:
-        return _("Choose a time in the future, and within five years.")
-    if "until must be later" in said:
-        return _("The end must be later than the beginning.")
-    if "schedules that wait" in said:
-        return _("There are many plans for this message already. Cancel one first.")
-    return said
+        raise InvalidSchedule(Fault.NO_TIME, "it is no time") from None

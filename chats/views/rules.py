@@ -1,12 +1,10 @@
 """Rules on the pages: making one, looking at what it would have done, switching it, and what it found."""
 
 import re
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,6 +17,7 @@ from chats.rules.manage import InvalidRule, Wanted
 from chats.rules.match import ME
 from chats.rules.preview import DAYS, preview
 from chats.selectors import rules as selectors
+from chats.views import troubles
 from instances import access
 from instances.models import Instance
 from portal.views.page import signed_in
@@ -49,7 +48,7 @@ def add(request: HttpRequest, uid: UUID) -> HttpResponse:
         try:
             rule = manage.add(instance, _wanted(request, instance), By(user=request.user))
         except InvalidRule as error:
-            trouble = _words(str(error))
+            trouble = troubles.words(error)
         else:
             return redirect("rule", rule=rule.uid)
     form = request.POST if trouble else {"trigger": "message", "duration": "7d", "an_hour": "10"}
@@ -126,19 +125,3 @@ def _person(instance: Instance, text: str) -> str:
         return jid_of(text)
     except InvalidNumber:
         return selectors.jid_by_name(instance, text.replace("\0", "")) or "?"
-
-
-def _words(said: str) -> str:
-    """What is wrong with the form, for who filled it in; the rules speak to who writes programs."""
-    sentences: tuple[tuple[str, Any], ...] = (
-        ("name ", _("Give the rule a name of up to 60 characters.")),
-        ("a message needs", _("Say which words, or who writes.")),
-        ("letter or a digit", _("Say which words, or who writes.")),
-        ("one hashtag", _("Write one hashtag.")),
-        ("one emoji", _("Write one emoji.")),
-        ("a reaction needs", _("Say who may pin by a reaction.")),
-        ("people must", _("Write people as phone numbers with the country code, or by the name they have here.")),
-        ("anHour", _("Choose a limit from 1 to 100 an hour.")),
-        ("delete one", _("There are many rules here already. Delete one first.")),
-    )
-    return next((sentence for part, sentence in sentences if part in said), said)

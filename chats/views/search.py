@@ -33,7 +33,6 @@ class Chip:
 
     label: str
     url: str
-    on: bool = False
 
 
 @require_safe
@@ -66,8 +65,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "continued": before is not None,
         "nothing": empty and found is not None and found.next is None,
         "export_urls": _export_urls(text, scope.values()) if found and (hits or found.next) else [],
-        "suggestion": getattr(found, "suggestion", "") if found else "",
-        "suggestion_url": _url(getattr(found, "suggestion", "")) if found else "",
+        "suggestion": found.suggestion if found else "",
+        "suggestion_url": _url(found.suggestion) if found else "",
     }
     if before is not None:
         return render(request, "chats/_hits.html", context)
@@ -101,7 +100,7 @@ def _on(query: Query, part: Filter, messages: list[Message]) -> Chip:
             label = f"in:{chat_name(message.chat)}"
         if part.name == "from" and part.value == message.sender:
             label = f"from:{sender_words(message)}"
-    return Chip(label, _url(str(query.without(part))), on=True)
+    return Chip(label, _url(str(query.without(part))))
 
 
 def _with(query: Query, name: str, value: str) -> str:

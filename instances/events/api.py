@@ -2,7 +2,6 @@
 
 import time
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -14,31 +13,33 @@ from instances.events.models import Delivery, Webhook
 from portal import audit, crowd
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import COUNT, MOST, NO_CURSOR, InvalidParameter, Parameters
+from portal.rest.query import COUNT, MOST, Parameters, key_in, uid_in
 from portal.rest.views import InstanceView
 
-LARGEST = (1 << 63) - 1
 LOOK_AGAIN = 0.05
 # Beyond the receiver's own time: how long a worker may take to get to a test.
 GRACE_SECONDS = 3.0
 
 
+class WebhookNotFound(Exception):
+    """No webhook of this instance has the id."""
+
+    def __init__(self) -> None:
+        super().__init__("Webhook not found")
+
+
 class WebhookView(InstanceView):
     """An endpoint that may name one of the instance's webhooks."""
 
-    statuses = {webhooks.TooMany: 409}
+    statuses = {webhooks.TooMany: 409, WebhookNotFound: 404}
 
     def webhook(self, name: str) -> Webhook:
-        """The webhook of this id. Raises ApiError."""
+        """The webhook of this id. Raises ApiError or WebhookNotFound."""
         if not name:
             raise ApiError(400, "id is required")
-        try:
-            found = reading.webhooks_of(self.instance).filter(uid=UUID(name)).first()
-        except ValueError:
-            found = None
+        found = reading.webhook_of(self.instance, uid_in(name, WebhookNotFound))
         if found is None:
-            raise ApiError(404, "Webhook not found")
-        found.instance = self.instance
+            raise WebhookNotFound
         return found
 
     def kept(self, data: Any) -> Any:
@@ -155,10 +156,7 @@ class Deliveries(WebhookView):
         key = parameters.text("id")
         state = parameters.choice("state", ("all", *Delivery.State.values))
         limit = parameters.number("limit", COUNT, MOST)
-        cursor = parameters.text("cursor")
-        before = _number(cursor)
-        if cursor and before is None:
-            raise InvalidParameter(NO_CURSOR)
+        before = parameters.cursor(key_in)
         found, more = reading.deliveries_of(
             self.instance,
             webhook=self.webhook(key) if key else None,
@@ -187,7 +185,7 @@ class Resend(WebhookView):
         webhook = self.webhook(fields.text("id").strip())
         chosen = fields.text("delivery").strip()
         if chosen:
-            found = webhook.deliveries.filter(pk=_number(chosen) or 0)
+            found = webhook.deliveries.filter(pk=key_in(chosen) or 0)
             if not found.exists():
                 raise ApiError(404, "Delivery not found")
         else:
@@ -238,8 +236,3 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
 
 def _done(message: str, webhook: dict[str, Any]) -> Response:
     return Response({"success": True, "message": message, "webhook": webhook})
-
-
-def _number(text: str) -> int | None:
-    fits = text.isascii() and text.isdecimal() and len(text) <= 19 and int(text) <= LARGEST
-    return int(text) if fits else None

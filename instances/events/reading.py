@@ -1,5 +1,7 @@
 """What of webhooks and their deliveries the API and the pages show."""
 
+from uuid import UUID
+
 from django.db.models import Count, Q, QuerySet
 
 from instances.events.models import Delivery, Webhook
@@ -12,6 +14,14 @@ def webhooks_of(instance: Instance) -> QuerySet[Webhook]:
     return Webhook.objects.filter(instance=instance).annotate(
         **{name: Count("deliveries", filter=Q(deliveries__state=state)) for name, state in states.items()}
     )
+
+
+def webhook_of(instance: Instance, uid: UUID) -> Webhook | None:
+    """The one of them with this id."""
+    found = webhooks_of(instance).filter(uid=uid).first()
+    if found is not None:
+        found.instance = instance
+    return found
 
 
 def deliveries_of(

@@ -16,10 +16,10 @@ from instances.events.kinds import KINDS
 from instances.events.models import Delivery, Webhook
 from instances.models import Instance
 from portal import audit
+from portal.views import typed
 from portal.views.page import signed_in
 
 PAGE = 50
-LARGEST_DIGITS = 18
 
 
 @require_safe
@@ -52,12 +52,11 @@ def log(request: HttpRequest, uid: UUID, hook: UUID) -> HttpResponse:
     """What became of each event; `?state=dead` is what was given up."""
     webhook = _find(request, uid, hook)
     state = request.GET.get("state", "")
-    before = request.GET.get("before", "")
     deliveries, more = reading.deliveries_of(
         webhook.instance,
         webhook=webhook,
         state=state if state in Delivery.State.values else "",
-        before=int(before) if before.isdecimal() and len(before) <= LARGEST_DIGITS else None,
+        before=typed.key(request.GET.get("before", "")),
         count=PAGE,
     )
     context = {"webhook": webhook, "instance": webhook.instance, "deliveries": deliveries, "more": more}
@@ -96,19 +95,16 @@ def _resend(request: HttpRequest, webhook: Webhook) -> None:
     chosen = request.POST.get("delivery", "")
     found = webhook.deliveries.filter(state=Delivery.State.DEAD)
     if chosen:
-        number = int(chosen) if chosen.isdecimal() and len(chosen) <= LARGEST_DIGITS else 0
-        found = webhook.deliveries.filter(pk=number)
+        found = webhook.deliveries.filter(pk=typed.key(chosen) or 0)
     count = webhooks.resend(found)
     _note(request, "webhook events sent again", webhook)
     messages.success(request, _("%(count)d on their way again.") % {"count": count})
 
 
 def _find(request: HttpRequest, uid: UUID, hook: UUID) -> Webhook:
-    instance = access.find_instance(request.user, uid, manage=True)
-    webhook = reading.webhooks_of(instance).filter(uid=hook).first()
+    webhook = reading.webhook_of(access.find_instance(request.user, uid, manage=True), hook)
     if webhook is None:
         raise Http404
-    webhook.instance = instance
     return webhook
 
 

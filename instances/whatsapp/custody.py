@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from instances.whatsapp.events import Lost
+from instances.whatsapp.logged import ATTRIBUTES, pairs
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,9 @@ MOST_COMING = 1_000
 # under way, and behind a message that is held lie the answers that a send may need first.
 APART_SECONDS = 0.3
 
-_PAIRS = r'<{}((?: [a-z_]+="[^"<>]*")*)'
 _ID = re.compile(r'<message(?: [a-z_]+="[^"<>]*")*? id="([^"<>]*)"')
 _PART = re.compile("<enc[ >]")
-_OUT = re.compile(_PAIRS.format("(receipt|ack)"))
-_PAIR = re.compile(r' ([a-z_]+)="([^"]*)"')
+_OUT = re.compile(rf"<(receipt|ack){ATTRIBUTES}")
 # message.go: "Ignoring message %s from %s: %v", the second "sender" or "sender in chat".
 _IGNORED = re.compile(r"Ignoring message (.+) from (\S+@\S+?)(?: in (\S+@\S+))?: ")
 # The receipts that say "we have it"; "read" and others are of no matter here.
@@ -223,7 +222,7 @@ class Custody:
         found = _OUT.match(stanza)
         if found is None:
             return
-        attributes: dict[str, str] = dict(_PAIR.findall(found[2]))
+        attributes = dict(pairs(found[2]))
         message_id, kind = attributes.get("id", ""), attributes.get("type", "")
         if found[1] == "receipt":
             if kind == "retry":

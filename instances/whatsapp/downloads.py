@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.errors import MediaBroken, MediaTooLarge, NoMedia, NotConnected
 from instances.whatsapp.threads import Threads
-
-log = logging.getLogger(__name__)
 
 # The library holds a file in memory several times over while it decrypts it.
 AT_ONCE = 2

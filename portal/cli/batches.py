@@ -7,7 +7,7 @@ import click
 
 from portal.cli.api import segment
 from portal.cli.house import House, pass_house
-from portal.cli.messages import CHAT, CURSOR, LIMIT
+from portal.cli.messages import CHAT, CURSOR, DURATION, LIMIT
 from portal.cli.naming import INSTANCE
 from portal.cli.output import as_json, clean, more, table, when
 
@@ -56,7 +56,7 @@ def show(house: House, /, instance: str, batch_id: str, **asked: Any) -> None:
 @INSTANCE
 @click.argument("action", type=click.Choice(("pin", "renew", "unpin")))
 @click.argument("message_ids", nargs=-1, required=True)
-@click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
+@DURATION
 @CHAT
 @pass_house
 def start(house: House, /, instance: str, action: str, message_ids: tuple[str, ...], duration: str, chat: str) -> None:

@@ -17,8 +17,9 @@ from portal.cli.output import as_json, clean, table
 # A code lives for at least 20 seconds; 100 calls a minute are allowed.
 LOOK_SECONDS = 2.0
 LINK_PATIENCE_SECONDS = 30.0
-# As `instances.states` has it, which needs Django.
+# As `instances.states` and `instances.whatsapp.errors` have them, which need Django.
 CODE_RAN_OUT = "The code ran out."
+NOT_CONNECTED = "WhatsApp client is not connected"
 
 
 @click.group()
@@ -107,7 +108,7 @@ def _connect(api: Api, instance: str, phone: str | None, limit: float) -> dict[s
         try:
             return api.get(f"instance/connect/{segment(instance)}", number=phone)
         except Failure as failure:
-            if failure.message != "WhatsApp client is not connected" or time.monotonic() > limit:
+            if failure.message != NOT_CONNECTED or time.monotonic() > limit:
                 raise
         time.sleep(LOOK_SECONDS)
 

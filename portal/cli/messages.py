@@ -15,6 +15,9 @@ from portal.cli.times import typed
 LIMIT = click.option("--limit", type=click.IntRange(1, 500), help="How many.  [default: 50]")
 CURSOR = click.option("--cursor", help="Go on where the answer before ended.")
 CHAT = click.option("--chat", help="Names the chat when the id stands in several.")
+DURATION = click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
+# As `chats.errors` has them, which needs Django.
+NO_MESSAGE, NO_DURATION = "message with ID {} not found", "invalid duration "
 STATES = ("pinned", "requested", "unpinned", "expired", "replaced", "failed", "unknown", "all")
 
 
@@ -58,7 +61,7 @@ def chats(house: House, instance: str, text: str | None, limit: int | None, curs
 @click.command()
 @INSTANCE
 @click.argument("number")
-@click.option("--limit", type=click.IntRange(1, 500), help="How many.  [default: 50]")
+@LIMIT
 @click.option("--from", "since", help="Not before this time (ISO 8601).")
 @click.option("--to", "until", help="Not after this time (ISO 8601).")
 @CURSOR
@@ -103,7 +106,7 @@ def pins(house: House, /, instance: str, chat: str | None, **asked: Any) -> None
 @click.command()
 @INSTANCE
 @click.argument("message_id")
-@click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
+@DURATION
 @CHAT
 @pass_house
 def pin(house: House, instance: str, message_id: str, duration: str, chat: str | None) -> None:
@@ -126,9 +129,9 @@ def _pin(house: House, /, instance: str, **body: Any) -> None:
         answer = house.api.post(f"chat/pinMessage/{segment(instance)}", **body)
     except Failure as failure:
         # Both are 500 there, as in the API it is compatible with; a script that tries again would never end.
-        if failure.message == f"message with ID {body['messageId']} not found":
+        if failure.message == NO_MESSAGE.format(body["messageId"]):
             failure.code = NOT_FOUND
-        elif failure.message.startswith("invalid duration"):
+        elif failure.message.startswith(NO_DURATION):
             failure.code = REFUSED
         raise
     house.tell(answer, answer["message"])

@@ -6,7 +6,7 @@ import click
 
 from portal.cli.api import segment
 from portal.cli.house import House, pass_house
-from portal.cli.messages import CURSOR, LIMIT, show_messages
+from portal.cli.messages import CURSOR, DURATION, LIMIT, show_messages
 from portal.cli.naming import INSTANCE
 from portal.cli.output import as_json, more, table, when
 
@@ -50,7 +50,7 @@ def listing(house: House, instance: str) -> None:
 @click.argument("words", required=False)
 @click.option("--by", "people", multiple=True, help="Who writes or reacts: a number, a JID or me; several times.")
 @click.option("--chat", help="Only in this chat: a phone number or JID.")
-@click.option("--for", "duration", default="7d", show_default=True, help="24h, 7d or 30d.")
+@DURATION
 @click.option("--an-hour", type=click.IntRange(1, 100), help="No more than so many.  [default: 10]")
 @pass_house
 def add(house: House, /, instance: str, people: tuple[str, ...], an_hour: int | None, **wanted: str | None) -> None:

@@ -16,11 +16,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instances import tokens
 from instances.models import Token
 from portal.rest import call, idempotency
 from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
 from portal.rest.query import COUNT, MOST
-from portal.rest.views import FORBIDDEN, ApiView, InstanceView
+from portal.rest.views import FORBIDDEN, UNNAMED, ApiView, InstanceView
 
 Schema = dict[str, Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -43,9 +44,9 @@ EVERYWHERE = (
     (503, BUSY),
 )
 OF_AN_INSTANCE = (
-    (400, "Instance name is required"),
-    (403, "Instance token does not match the requested instance"),
-    (404, "Instance not found"),
+    (400, UNNAMED),
+    (403, str(tokens.WrongInstance())),
+    (404, str(tokens.InstanceNotFound())),
 )
 OF_A_SCOPE = (403, FORBIDDEN[Token.Scope.READ])
 WITH_A_KEY = (

@@ -1,11 +1,15 @@
 """Reading the parameters behind the `?` of an address, with words for whoever sent them."""
 
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
 from rest_framework.request import Request
 
 from portal.rest.errors import ApiError
+from portal.views import typed
 
+Where = TypeVar("Where")
 # Of an answer that comes page by page: how many rows it has, and at most.
 COUNT, MOST = 50, 500
 NO_CURSOR = "cursor is none: send the value of `next` from the answer before, or leave it out"
@@ -24,6 +28,11 @@ def uid_in(text: str, unknown: type[Exception]) -> UUID:
         return UUID(text)
     except ValueError:
         raise unknown from None
+
+
+def key_in(text: str) -> int | None:
+    """The number of a row that this is, as on the pages; None for what is none."""
+    return typed.key(text)
 
 
 class Parameters:
@@ -56,3 +65,11 @@ class Parameters:
         if value not in choices:
             raise InvalidParameter(f"{name} must be one of {', '.join(choices)}")
         return value
+
+    def cursor(self, parse: Callable[[str], Where | None]) -> Where | None:
+        """Where to go on from, as `parse` reads it; None when it is not there. Raises InvalidParameter."""
+        text = self.text("cursor")
+        place = parse(text)
+        if text and place is None:
+            raise InvalidParameter(NO_CURSOR)
+        return place

@@ -23,6 +23,23 @@ FORBIDDEN: Mapping[str, str] = {
 }
 PINNING = frozenset({Token.Scope.PIN})
 READING = frozenset({Token.Scope.READ})
+UNNAMED = "Instance name is required"
+
+
+def check_scope(token: Token, scopes: frozenset[str]) -> None:
+    """Refuse a token that may neither do everything nor what these scopes may. Raises ApiError."""
+    if token.scope != Token.Scope.FULL and token.scope not in scopes:
+        raise ApiError(403, FORBIDDEN[token.scope])
+
+
+def opened_by(token: Token, name: str) -> Instance:
+    """The instance of this name, if the token opens it. Raises ApiError."""
+    try:
+        return tokens.open_instance(token, name)
+    except tokens.WrongInstance as error:
+        raise ApiError(403, str(error)) from None
+    except tokens.InstanceNotFound as error:
+        raise ApiError(404, str(error)) from None
 
 
 class AlwaysJson(BaseContentNegotiation):
@@ -74,8 +91,7 @@ class ApiView(APIView):
                 request._request, begun.bucket, getattr(settings, self.own_rate), group=self.own_rate
             )
             begun.check()
-        if self.token.scope != Token.Scope.FULL and self.token.scope not in self.scopes:
-            raise ApiError(403, FORBIDDEN[self.token.scope])
+        check_scope(self.token, self.scopes)
         self.resolve(**kwargs)
         self.claimed = idempotency.claim(request._request, self.token, repeatable=self.repeatable)
 
@@ -128,17 +144,12 @@ class InstanceView(ApiView):
 
     def resolve(self, **kwargs: Any) -> None:
         """The instance."""
-        try:
-            self.instance = tokens.open_instance(self.token, kwargs["name"])
-        except tokens.WrongInstance as error:
-            raise ApiError(403, str(error)) from error
-        except tokens.InstanceNotFound as error:
-            raise ApiError(404, str(error)) from error
+        self.instance = opened_by(self.token, kwargs["name"])
 
     def check_path(self, **kwargs: Any) -> None:
         """An instance must be named."""
         if not kwargs.get("name", "").strip():
-            raise ApiError(400, "Instance name is required")
+            raise ApiError(400, UNNAMED)
 
 
 class UnknownEndpoint(ApiView):

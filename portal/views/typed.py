@@ -1,4 +1,6 @@
-"""What stands in a page's address, as far as a database can take it."""
+"""What stands in an address or a form, as far as a database can take it."""
+
+from collections.abc import Iterable
 
 # A list that has grown is drawn anew up to here.
 ROWS = 300
@@ -6,7 +8,12 @@ ROWS = 300
 
 def key(text: str) -> int | None:
     """The number of a row; None for what is none, or too long for one."""
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def keys(texts: Iterable[str]) -> list[int]:
+    """The numbers of rows among these."""
+    return [number for number in map(key, texts) if number is not None]
 
 
 def rows(text: str, least: int) -> int:

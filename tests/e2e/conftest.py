@@ -1,11 +1,13 @@
 """One portal, linked once, for the tests of this folder that leave it as it was."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.scene import Scene, open_scene
 from tests.loopback import Actor, LoopbackServer
+from tests.portal_cli import Cli
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +52,10 @@ def phone(wa: LoopbackServer, scene: Scene, tmp_path_factory: pytest.TempPathFac
 def group(scene: Scene, bob: Actor, carla: Actor) -> str:
     """A group of all three."""
     return bob.create_group("Sales", [scene.ana.jid, carla.account.jid])
+
+
+@pytest.fixture(scope="module")
+def cli(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The terminal of somebody who holds the account's token."""
+    token = re.search(r"wap_\S+", scene.command("createtoken"))[0]  # type: ignore[index]
+    return Cli(tmp_path_factory.mktemp("home"), scene.portal.url, token)

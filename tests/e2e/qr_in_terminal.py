@@ -1,6 +1,5 @@
 """Reads a QR code that a command drew in the terminal, as a phone's camera does."""
 
-import io
 import subprocess
 
 import zxingcpp
@@ -36,12 +35,3 @@ def from_output(process: "subprocess.Popen[str]") -> str:
         assert line, drawing
         drawing += line
     return text
-
-
-def drawn(code: str) -> str:
-    """What segno draws for a text, for trying this reader out."""
-    import segno
-
-    out = io.StringIO()
-    segno.make(code).terminal(out, compact=True)
-    return out.getvalue()

@@ -16,13 +16,6 @@ from tests.portal_cli import Cli
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def cli(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """The terminal of somebody who holds the account's token."""
-    token = re.search(r"wap_\S+", scene.command("createtoken"))[0]  # type: ignore[index]
-    return Cli(tmp_path_factory.mktemp("home"), scene.portal.url, token)
-
-
 def test_a_pin_and_its_end(scene: Scene, bob: Actor, cli: Cli) -> None:
     message_id = bob.send_text(scene.ana.jid, "the parcel stands behind the shed")
     scene.stored(message_id)

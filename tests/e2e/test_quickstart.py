@@ -1,5 +1,7 @@
 """docs/quickstart.md, followed to the letter: its commands and programs, in their order, link a phone and pin."""
 
+# ruff: noqa: F811
+
 import os
 import re
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 
 from tests.e2e import qr_in_terminal
 from tests.e2e.database import portal_database
+from tests.e2e.own import wa  # noqa: F401
 from tests.e2e.scene import Scene, pins_of, wait
 from tests.loopback import Actor, LoopbackServer
 from tests.node import NODE
@@ -63,12 +66,6 @@ class Reader:
         out, _ = process.communicate(timeout=180)
         assert process.returncode == 0, out
         return out
-
-
-@pytest.fixture(scope="module")
-def wa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
-    with LoopbackServer(tmp_path_factory.mktemp("whatsapp")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

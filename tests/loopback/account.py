@@ -146,15 +146,14 @@ class Account:
         """The stream ends because the same device has logged in elsewhere."""
         self._end(device, "replaced")
 
-    def fail_logins(self, reason: int, times: int | None = None, *, drop: bool = True, **attrs: str | int) -> None:
+    def fail_logins(self, reason: int, times: int | None = None, **attrs: str | int) -> None:
         """Answer this account's logins with ``<failure reason=…>``, and end its connections so that they come."""
 
         def plan() -> None:
             self.state.failure = LoginFailure(reason, attrs, times)
 
         self._server.call(plan)
-        if drop:
-            self.drop_all()
+        self.drop_all()
 
     def ban(self, code: int = 101, expire: int = 3600, times: int | None = None) -> None:
         """Temporarily banned. ``expire`` in seconds; codes: whatsmeow types/events/events.go, TempBanReason."""

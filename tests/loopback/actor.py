@@ -249,9 +249,6 @@ class ActorProcess:
             for found in self.client.is_on_whatsapp(*phones)
         ]
 
-    def do_user_info(self, jids: list[str]) -> list[dict[str, Any]]:
-        return [actor_events.other(found) for found in self.client.get_user_info(*[jid(one) for one in jids])]
-
     def do_logout(self) -> None:
         self.client.logout()
 

@@ -17,7 +17,6 @@ from . import sealing
 
 Message = e2e.Message
 Args = dict[str, Any]
-_GROUP = "@g.us"
 LONG_AGO = 1_600_000_000
 
 

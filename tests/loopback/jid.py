@@ -41,7 +41,6 @@ class JID(NamedTuple):
 
 
 SERVER = JID("", PN_SERVER)
-GROUPS = JID("", GROUP_SERVER)
 
 
 def parse_jid(text: str) -> JID:

@@ -59,7 +59,6 @@ class Handshake:
         client_ephemeral = wa6.HandshakeMessage.FromString(frame).clientHello.ephemeral
         if len(client_ephemeral) != 32:
             raise HandshakeFailed("no client ephemeral key")
-        self._client_ephemeral = client_ephemeral
         self._authenticate(client_ephemeral)
         self._authenticate(self._ephemeral.public)
         self._mix(self._ephemeral.agree(client_ephemeral))

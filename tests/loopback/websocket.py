@@ -7,7 +7,7 @@ import base64
 import hashlib
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 
 
 class NotAWebSocket(Exception):

@@ -6,11 +6,9 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from portal import websocket
 from portal.rest.views import ApiView, InstanceView, UnknownEndpoint
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-SOCKET = "WS " + websocket.PREFIX
 
 
 @dataclass(frozen=True)

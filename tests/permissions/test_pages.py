@@ -153,7 +153,7 @@ class Pages(PageTestCase):
             assert "Select a valid choice" in answer.content.decode()
             assert Token.objects.count() == before
         form = {"account": self.charlie_account.pk, "instance": self.charlies_shop.pk, "label": "X", "scope": "full"}
-        assert self.client.post("/admin/instances/token/add/", form).status_code in (200, 302)
+        assert self.client.post("/admin/instances/token/add/", form).status_code == 200, "its secret, this once"
         assert Token.objects.count() == before + 1
 
     def test_no_list_names_an_account_that_is_not_ones_own(self) -> None:

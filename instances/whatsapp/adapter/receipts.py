@@ -4,24 +4,23 @@ neonize ends its event loop at a receipt of a type it has no name for, and the
 contact's client chooses the type (goneonize: utils/encoder.go, EncodeReceipts;
 main.go, CallbackFunction). At level DEBUG whatsmeow logs each stanza it gets as
 a line of XML (client.go, recvLog), and a line that nobody understands is only
-a line. It is not escaped: whatever does not look exactly as expected is dropped.
+a line. Whatever does not look exactly as expected is dropped.
 """
 
 import re
 from datetime import UTC, datetime
 
 from chats import harmless
+from instances.whatsapp import logged
 from instances.whatsapp.events import Party, Receipt, without_device
 
 # WhatsApp's names of what we show. "inactive" (an empty type from somebody who
 # is not online) gives no tick on phones either.
 _STATUSES = {"": "delivered", "read": "read", "played": "played"}
 
-_ATTRIBUTES = r'((?: [a-z_]+="[^"<>]*")*)'
-_RECEIPT = re.compile(rf"<receipt{_ATTRIBUTES}(?:/>|>(.*)</receipt>)", re.DOTALL)
+_RECEIPT = re.compile(rf"<receipt{logged.ATTRIBUTES}(?:/>|>(.*)</receipt>)", re.DOTALL)
 # An author's messages are listed; members' receipts for one message are gathered.
 _ITEM = re.compile(r'<(?:item [^<>]*?\bid|participants [^<>]*?\bkey)="([^"<>]*)"')
-_ATTRIBUTE = re.compile(r' ([a-z_]+)="([^"]*)"')
 # As many as a client gathers at most, with room to spare.
 MOST = 1000
 
@@ -31,7 +30,7 @@ def read(line: str) -> Receipt | None:
     found = _RECEIPT.fullmatch(line)
     if found is None:
         return None
-    pairs: list[tuple[str, str]] = _ATTRIBUTE.findall(found[1])
+    pairs = logged.pairs(found[1])
     attributes = dict(pairs)
     status = _STATUSES.get(attributes.get("type", ""))
     # Twice the same name: somebody wrote quotation marks into a value.
