@@ -111,17 +111,26 @@ class Line:
         client.start()
         return client
 
-    async def stop(self) -> None:
+    async def stop(self, then: Callable[[], None] | None = None) -> bool:
         """Off the air, and nobody listens to what the client still says; none is started by itself, unless it is said.
 
         Else the one that was to follow a failure would come although a person, or WhatsApp, has ended it meanwhile.
+        Letting a client go takes its time. Who has something follow does it by `then`, or if the answer is True:
+        else somebody has had it otherwise before it was gone.
         """
         self.at_rest()
         client, self.client = self.client, None
         self.code = ""
         self.listen_no_more()
-        if client is not None:
-            await self._threads.run(client.stop)
+        generation = self._generation
+        try:
+            if client is not None:
+                await self._threads.run(client.stop)
+        finally:
+            # Not before: the next one must not be started beside it. And in any case.
+            if then is not None and generation == self._generation:
+                then()
+        return generation == self._generation
 
     def listen_no_more(self) -> None:
         """What the client says from here on is no news."""
@@ -198,15 +207,12 @@ class Line:
     async def failed(self, reason: str) -> None:
         """The client gave up: start another one, each time a little later."""
         reason = proxies.without_password(self._instance, reason)
-        try:
-            await self.stop()
-        finally:
-            # Not before: the next one must not be started beside it. And in any case.
-            if self._instance.linked:
-                self._start_later()
-        await self._record.state(State.DISCONNECTED if self._instance.linked else State.UNLINKED, reason)
+        if await self.stop(then=self._start_later):
+            await self._record.state(State.DISCONNECTED if self._instance.linked else State.UNLINKED, reason)
 
     def _start_later(self) -> None:
+        if not self._instance.linked:
+            return
         wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
         self._outage.failed()
