@@ -294,6 +294,27 @@ def test_a_session_that_ends_while_its_client_starts() -> None:
     run(work)
 
 
+@pytest.mark.parametrize("then", [commands.CONNECT, "the end"])
+def test_what_follows_while_a_client_is_let_go(then: str) -> None:
+    """Was red: the next one began beside it, with the same keys."""
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+        FakeClient.may_stop.clear()
+        going = asyncio.create_task(house.session.stand_down())
+        await until(lambda: client.stopped)
+        following = asyncio.create_task(house.session.end() if then == "the end" else ask(house, then))
+        await asyncio.sleep(0.2)
+        assert FakeClient.made == [client]
+        assert not following.done()
+        FakeClient.may_stop.set()
+        await asyncio.gather(going, following)
+        assert len(FakeClient.made) == (1 if then == "the end" else 2)
+        assert not house.session._line.waits
+
+    run(work)
+
+
 @pytest.mark.parametrize("lost", ["the lease", "the session"])
 def test_a_client_that_waits_for_its_turn_to_start(monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
     """Was red: it dialled when its turn came, whoever held the instance by then."""

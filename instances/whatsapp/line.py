@@ -64,6 +64,8 @@ class Line:
         # No client is started any more.
         self.closing = False
         self._starting = asyncio.Lock()
+        # Whoever lets one go.
+        self._stopping = asyncio.Lock()
         # Which of all clients there have been is meant: what an earlier one says is no news.
         self._generation = 0
         self._heard: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
@@ -90,6 +92,7 @@ class Line:
 
     async def _start(self) -> None:
         await self.stop()
+        await self._former_gone()
         self._generation += 1
         generation = self._generation
         await self._record.state(State.CONNECTING if self._instance.linked else State.LINKING)
@@ -125,7 +128,8 @@ class Line:
         generation = self._generation
         try:
             if client is not None:
-                await self._threads.run(client.stop)
+                async with self._stopping:
+                    await self._threads.run(client.stop)
         finally:
             # Not before: the next one must not be started beside it. And in any case.
             if then is not None and generation == self._generation:
@@ -147,6 +151,12 @@ class Line:
         # A client that is being made would be nobody's, and one device with two connections spoils its keys.
         async with self._starting:
             await self.stop()
+        await self._former_gone()
+
+    async def _former_gone(self) -> None:
+        """Wait for one that somebody else lets go: it may still take in what has come, by the same keys."""
+        async with self._stopping:
+            pass
 
     # --- What it says --------------------------------------------------------
 
