@@ -267,6 +267,12 @@ def _names(party: Party) -> tuple[str, str]:
     return phone, lid
 
 
+def filed_under(party: Party) -> str:
+    """The name of a chat here: the phone number where it is known."""
+    phone, lid = _names(party)
+    return phone or lid
+
+
 def _called(chat: Chat, name: str) -> Chat:
     """The chat under the name of its person, if they have one."""
     if name and chat.name != name:

@@ -9,11 +9,11 @@ on idempotence and on two callers at once are carried out here and in
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -220,10 +220,14 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
     try:
         service.send_pin(message.instance, order)
     except NotConfirmed:
-        if pinbook.settle(attempt, Outcome.UNCONFIRMED):
-            raise
-        # The connector recorded the outcome just as our patience ended.
-        _share_outcome(attempt)
+        try:
+            if pinbook.settle(attempt, Outcome.UNCONFIRMED):
+                raise
+            # The connector recorded the outcome just as our patience ended.
+            _share_outcome(attempt)
+        except (DatabaseError, InterfaceError) as error:
+            # It may be on the phones, so nobody must hear that nothing was sent. `pinbook.give_up_stale` settles it.
+            raise NotConfirmed from error
     except Refused as error:
         pinbook.settle(attempt, Outcome.REFUSED, detail=error.reason)
         raise
@@ -232,7 +236,8 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
         raise
     except BaseException:
         # A fault of ours after the order may have gone out.
-        pinbook.settle(attempt, Outcome.UNCONFIRMED, detail=_BROKEN)
+        with suppress(DatabaseError, InterfaceError):
+            pinbook.settle(attempt, Outcome.UNCONFIRMED, detail=_BROKEN)
         raise
 
 

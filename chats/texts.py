@@ -1,7 +1,9 @@
 """Sending texts: the rules, for the API and whoever else comes to need them."""
 
+import logging
+
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from chats.errors import MessageNotFound, NoChat
@@ -11,6 +13,10 @@ from chats.pins import find_message
 from instances.models import Instance
 from instances.whatsapp import service
 from instances.whatsapp.commands import TextOrder
+from instances.whatsapp.errors import NotConfirmed
+from instances.whatsapp.service import Sent
+
+log = logging.getLogger(__name__)
 
 # Phones show a few lines of what is quoted, and look the rest up themselves.
 QUOTED_TEXT = 1_000
@@ -43,9 +49,29 @@ def send(instance: Instance, number: str, text: str, quoted_id: str = "") -> Mes
     # The wait for WhatsApp may be long; a connection of the pool is not held meanwhile.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
-    message_id = service.send_text(instance, order)
-    sent = Message.objects.select_related("chat").filter(instance=instance, message_id=message_id, from_me=True)
-    return sent.latest("pk")
+    sent = service.send_text(instance, order)
+    stored = Message.objects.select_related("chat").filter(instance=instance, message_id=sent.message_id, from_me=True)
+    try:
+        return stored.latest("pk")
+    except (DatabaseError, InterfaceError) as error:
+        # Whoever heard that the database is away would send it again.
+        log.exception("a text was sent, and cannot be read again")
+        if sent.at is None:
+            raise NotConfirmed from error
+        return _as_told(sent, order, chat or Chat(instance=instance, jid=sent.chat))
+
+
+def _as_told(sent: Sent, order: TextOrder, chat: Chat) -> Message:
+    """What is stored, as far as the connector and the order say."""
+    return Message(
+        instance=chat.instance,
+        chat=chat,
+        message_id=sent.message_id,
+        from_me=True,
+        sent_at=sent.at,
+        text=order.text,
+        quoted_id=order.quoted_id,
+    )
 
 
 def _quoted(instance: Instance, chat: Chat | None, message_id: str) -> Message:

@@ -5,7 +5,7 @@ import errno
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import AsyncMock, Mock, patch
 
 import pytest
 from prometheus_client import REGISTRY
@@ -33,7 +33,10 @@ def run(work: Callable[[Any], Awaitable[None]]) -> None:
         made = Connector.__new__(Connector)
         made.name, made.lease, made._lock = "one", Mock(run=uuid.uuid4(), good=True), Mock(read=lambda: "")
         made._stop, made._loop, made._tasks, made._sessions = asyncio.Event(), asyncio.get_running_loop(), set(), {}
-        made._calling = None
+        made._calling = made._tidying = None
+        made._ending, made._beginning = {}, set()
+        made._pool, made._writer, made._history, made._ticks, made._outage = (Mock() for _ in range(5))
+        made._threads = Mock(run=AsyncMock(), ask=AsyncMock())
         made._leasing, made._call_others = leasing, AsyncMock()  # type: ignore[method-assign]
         await work(made)
 
@@ -88,7 +91,71 @@ def test_one_that_cannot_leave_the_air_keeps_no_other_there() -> None:
 
 
 def sessions_of(*epochs: int) -> list[Any]:
-    return [Mock(instance=Mock(pk=1, epoch=epoch), end=AsyncMock()) for epoch in epochs]
+    return [Mock(instance=Mock(pk=1, epoch=epoch), begin=AsyncMock(), end=AsyncMock(), due=False) for epoch in epochs]
+
+
+async def tick(one: Any, held: int, taken: Any) -> None:
+    """Of one instance: under which epoch it is held, and the session of what is taken then."""
+    lease = one.lease
+    lease.held, lease.look_around, lease.surplus = {1: held}, Mock(return_value=0), Mock(return_value=[])
+    lease.unplaced, lease.claim = Mock(return_value=(0, [])), Mock(return_value=[taken.instance])
+    with patch.object(connector, "Session", return_value=taken):
+        await one._tick(1)
+
+
+class SlowEnd:
+    """A session's end that takes until it is told, and what happened beside it."""
+
+    def __init__(self, session: Any) -> None:
+        self.order: list[str] = []
+        self.may_end = asyncio.Event()
+        session.end = self._end
+
+    async def _end(self) -> None:
+        self.order.append("end")
+        await self.may_end.wait()
+        self.order.append("ended")
+
+    def before(self, session: Any) -> None:
+        session.begin.side_effect = lambda: self.order.append("begin")
+
+
+def test_what_is_taken_again_before_it_was_missed() -> None:
+    """Was red: nobody ended the session that was there, nor the client that it was just starting."""
+
+    async def work(one: Any) -> None:
+        old, new = sessions_of(1, 2)
+        one._sessions, ending = {1: old}, SlowEnd(old)
+        ending.before(new)
+        await tick(one, held=1, taken=new)
+        assert one._sessions == {1: new}
+        await until(lambda: ending.order)
+        assert ending.order == ["end"]
+        ending.may_end.set()
+        await until(lambda: new.begin.called)
+        assert ending.order == ["end", "ended", "begin"]
+
+    run(work)
+
+
+def test_what_is_lost_twice_while_its_first_session_ends() -> None:
+    """Was red: the third began beside the first one's client."""
+
+    async def work(one: Any) -> None:
+        first, second, third = sessions_of(1, 2, 3)
+        one._sessions, ending = {1: first}, SlowEnd(first)
+        ending.before(third)
+        await tick(one, held=2, taken=second)
+        await until(lambda: ending.order)
+        await tick(one, held=3, taken=third)
+        await until(lambda: second.end.await_count)
+        assert ending.order == ["end"]
+        ending.may_end.set()
+        await until(lambda: third.begin.called)
+        assert ending.order == ["end", "ended", "begin"]
+        await until(lambda: not one._ending)
+
+    run(work)
 
 
 def test_what_is_let_go_is_free() -> None:
@@ -126,9 +193,7 @@ def test_one_that_cannot_be_ended_keeps_no_other_from_being_handed_over() -> Non
     async def work(one: Any) -> None:
         bad, good = sessions_of(1, 2)
         bad.end.side_effect, good.instance.pk = ValueError("a fault of ours"), 2
-        one._sessions, one._tidying = {1: bad, 2: good}, None
-        one._threads = Mock(run=AsyncMock())
-        one._history, one._writer, one._ticks = Mock(), Mock(), Mock()
+        one._sessions = {1: bad, 2: good}
         await one._drain()
         one.lease.release.assert_called_once_with(2, 2)
         one._threads.run.assert_any_await(one._writer.close)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory, TransactionTestCase
 from hypothesis import given
@@ -147,6 +147,12 @@ class Failures(KeyTestCase):
             for _ in range(2):
                 self.assert_error(self.ask(key=key), status, words)
             self.send.assert_called_once()
+
+    def test_an_answer_that_cannot_be_kept_is_given_all_the_same(self) -> None:
+        for key, error in (("a", OperationalError()), ("b", InterfaceError())):
+            with patch.object(KeptAnswer.objects, "filter", side_effect=error):
+                assert self.ask(key=key).status_code == 200
+            self.assert_error(self.ask(key=key), 409, idempotency.UNDER_WAY)
 
     def test_a_pin_of_unknown_outcome_may_be_tried_again(self) -> None:
         body = {"pin": True, "messageId": "3EB0", "duration": "7d"}

@@ -39,7 +39,7 @@ from instances.events import webhooks
 from instances.events.models import Attempt, Delivery, OutgoingEvent, Webhook
 from instances.models import Instance
 from instances.whatsapp.commands import TextOrder
-from instances.whatsapp.service import Link
+from instances.whatsapp.service import Link, Sent
 from portal.rest import openapi
 from portal.rest.errors import UNEXPECTED
 from tests.base import BaseTestCase
@@ -98,10 +98,10 @@ class Conformance(BaseTestCase):
         self.hook, _ = webhooks.add(self.shop, "https://crm.example.com/", ["message.pin"])
         self.enterContext(patch.object(webhooks, "test", side_effect=self.send_test))
 
-    def send_text(self, instance: Instance, order: TextOrder) -> str:
+    def send_text(self, instance: Instance, order: TextOrder) -> Sent:
         message = self.make_message(f"S{Message.objects.count()}", instance=instance, chat=order.chat)
         Message.objects.filter(pk=message.pk).update(from_me=True)
-        return message.message_id
+        return Sent(message.message_id)
 
     def send_test(self, webhook: Webhook) -> Delivery:
         now = timezone.now()

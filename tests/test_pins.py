@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from chats import pinbook, pins
@@ -254,6 +255,24 @@ def test_a_fault_of_ours_closes_the_attempt(owner: Owner, message: Message) -> N
     owner.before_answer = fault
     with pytest.raises(MemoryError):
         pin(message, WEEK, ALICE)
+    assert Pin.objects.get(message=message).state == Pin.State.UNKNOWN
+
+
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError])
+@pytest.mark.parametrize("heard", [NotConfirmed, MemoryError])
+def test_the_database_is_away_when_nobody_knows(
+    owner: Owner, message: Message, monkeypatch: pytest.MonkeyPatch, heard: type[Exception], away: type[Exception]
+) -> None:
+    """Was red: its error hid that the pin may be on the phones, and says of itself that nothing was sent."""
+
+    def fault(_: PinOrder) -> None:
+        raise heard
+
+    owner.before_answer = fault
+    with mock.patch.object(pinbook, "settle", side_effect=away), pytest.raises(heard):
+        pin(message, WEEK, ALICE)
+    later(monkeypatch, minutes=2)
+    assert pinbook.give_up_stale() == 1
     assert Pin.objects.get(message=message).state == Pin.State.UNKNOWN
 
 

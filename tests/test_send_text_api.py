@@ -3,6 +3,8 @@
 from typing import Any
 from unittest.mock import patch
 
+from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -10,6 +12,7 @@ from chats.models import Message
 from instances.models import Instance
 from instances.whatsapp.commands import TextOrder
 from instances.whatsapp.errors import Blocked, Busy, NotConfirmed, NotConnected, NotInGroup, NotOnWhatsApp, Refused
+from instances.whatsapp.service import Sent
 from tests.base import ApiTestCase
 
 JID = "5511999999999@s.whatsapp.net"
@@ -24,11 +27,11 @@ class SendTextTestCase(ApiTestCase):
         super().setUp()
         self.send = self.enterContext(patch("instances.whatsapp.service.send_text", side_effect=self.carry_out))
 
-    def carry_out(self, instance: Instance, order: TextOrder) -> str:
+    def carry_out(self, instance: Instance, order: TextOrder) -> Sent:
         message = self.make_message("SENT", instance=instance, chat=order.chat)
         message.from_me, message.text, message.quoted_id = True, order.text, order.quoted_id
         message.save()
-        return "SENT"
+        return Sent("SENT", message.chat.jid, message.sent_at)
 
     def ask(self, token: str | None = None, name: str = "shop", **body: Any) -> HttpResponse:
         body = {"number": "5511999999999", "text": "Hello", **body}
@@ -79,6 +82,30 @@ class Success(SendTextTestCase):
             assert self.ask(text=text).status_code == 200
             assert self.order.text == text
             Message.objects.all().delete()
+
+    def test_the_database_goes_when_it_was_sent(self) -> None:
+        """Was red: 503, which says that nothing was sent, and it was sent again."""
+        usual = self.ask().content
+        Message.objects.all().delete()
+        for error in (OperationalError, InterfaceError):
+            with patch.object(QuerySet, "latest", side_effect=error):
+                response = self.ask(number=f"+{JID.partition('@')[0]}")
+            assert (response.status_code, response.content) == (200, usual)
+
+    def test_and_its_chat_is_one_nobody_knew(self) -> None:
+        """Nor does the caller know how WhatsApp spells the number."""
+
+        def send(instance: Instance, order: TextOrder) -> Sent:
+            return Sent("SENT", OTHER, timezone.now())
+
+        self.send.side_effect = send
+        with patch.object(QuerySet, "latest", side_effect=OperationalError):
+            assert self.ask().json()["chat_jid"] == OTHER  # type: ignore[attr-defined]
+
+    def test_and_the_connector_is_an_earlier_version(self) -> None:
+        self.send.side_effect = [Sent("SENT")]
+        with patch.object(QuerySet, "latest", side_effect=OperationalError):
+            self.assert_error(self.ask(), 504, "WhatsApp did not confirm in time")
 
     def test_an_instance_token(self) -> None:
         assert self.ask(self.alice_shop).status_code == 200

@@ -1,20 +1,25 @@
 """An order whose time is over is not sent, wherever it waited."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
 import pytest
 
+from instances.models import Instance
+from instances.whatsapp import service
 from instances.whatsapp.adapter import Client
 from instances.whatsapp.commands import PinOrder, TextOrder
 from instances.whatsapp.custody import Custody
 from instances.whatsapp.errors import Busy, NotConfirmed
-from instances.whatsapp.sending import Sending
+from instances.whatsapp.events import MessageArrived, Party
+from instances.whatsapp.sending import Sending, send_text
 from instances.whatsapp.threads import Threads
 
 pytestmark = pytest.mark.sqlite_only
@@ -64,6 +69,22 @@ def test_whatsapp_takes_its_time_over_a_question_before_a_text() -> None:
     with pytest.raises(Busy):
         client.send_text("1002@lid", "x", None, look_up=False, in_time=lambda: text.in_time)
     assert not client.sent
+
+
+def test_what_the_caller_of_a_text_hears() -> None:
+    """As a connector tells it, through JSON; one of an earlier version named the message alone."""
+    at = datetime(2026, 2, 16, 18, 32, 39, tzinfo=UTC)
+    chat, me = Party("1002@lid", "551@s.whatsapp.net"), Party("1001@lid")
+    client: Any = mock.Mock()
+    client.send_text.return_value = MessageArrived("3EB0", chat, me, False, True, at, "text", "x")
+    text = TextOrder(chat="1002@lid", known=True, text="x", deadline=time.time() + 60, epoch=1)
+    reply = json.loads(json.dumps(send_text(text, mock.Mock(), client)))
+    for heard, sent in (
+        (reply, service.Sent("3EB0", "551@s.whatsapp.net", at)),
+        ({"message_id": "3EB0"}, service.Sent("3EB0")),
+    ):
+        with mock.patch.object(service, "_ask", return_value=heard):
+            assert service.send_text(Instance(), text) == sent
 
 
 def carried_out(pool: ThreadPoolExecutor, *orders: PinOrder, work: Callable[[Any], Any]) -> list[Any]:

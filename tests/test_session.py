@@ -35,6 +35,7 @@ class FakeClient:
 
     made: "list[FakeClient]" = []
     may_start = threading.Event()
+    may_stop = threading.Event()
 
     def __init__(self, *_: Any) -> None:
         self.left = self.stopped = False
@@ -48,6 +49,7 @@ class FakeClient:
 
     def stop(self) -> None:
         self.stopped = True
+        assert self.may_stop.wait(60)
 
 
 class House:
@@ -80,14 +82,16 @@ class House:
 @pytest.fixture(autouse=True)
 def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     FakeClient.made = []
-    FakeClient.may_start = threading.Event()
+    FakeClient.may_start, FakeClient.may_stop = threading.Event(), threading.Event()
     FakeClient.may_start.set()
+    FakeClient.may_stop.set()
     monkeypatch.setattr(line, "Client", FakeClient)
     monkeypatch.setattr(line, "BACKOFF_SECONDS", (0.05,))
     for module in (session, recording):
         monkeypatch.setattr(module, "broker", lambda: mock.MagicMock(publish_async=told, subscribe=listening))
     yield
     FakeClient.may_start.set()
+    FakeClient.may_stop.set()
 
 
 async def told(*_: Any) -> None:
@@ -123,6 +127,12 @@ async def until(true: Callable[[], Any]) -> None:
 
 def row() -> Any:
     return Instance.objects.values_list("state", "jid", "key_store").get
+
+
+async def ask(house: House, verb: str) -> Any:
+    """What the caller of a command hears."""
+    payload = commands.Change(deadline=time.time() + 60).to_payload()
+    return await house.session._command(f"instance.x.{verb}", payload)
 
 
 @pytest.mark.parametrize("by", ["itself", "asking", commands.PREFERENCES, commands.CONNECT])
@@ -284,6 +294,27 @@ def test_a_session_that_ends_while_its_client_starts() -> None:
     run(work)
 
 
+@pytest.mark.parametrize("then", [commands.CONNECT, "the end"])
+def test_what_follows_while_a_client_is_let_go(then: str) -> None:
+    """Was red: the next one began beside it, with the same keys."""
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+        FakeClient.may_stop.clear()
+        going = asyncio.create_task(house.session.stand_down())
+        await until(lambda: client.stopped)
+        following = asyncio.create_task(house.session.end() if then == "the end" else ask(house, then))
+        await asyncio.sleep(0.2)
+        assert FakeClient.made == [client]
+        assert not following.done()
+        FakeClient.may_stop.set()
+        await asyncio.gather(going, following)
+        assert len(FakeClient.made) == (1 if then == "the end" else 2)
+        assert not house.session._line.waits
+
+    run(work)
+
+
 @pytest.mark.parametrize("lost", ["the lease", "the session"])
 def test_a_client_that_waits_for_its_turn_to_start(monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
     """Was red: it dialled when its turn came, whoever held the instance by then."""
@@ -323,8 +354,12 @@ def test_keys_that_may_be_another_owners(monkeypatch: pytest.MonkeyPatch, epoch:
     run(work)
 
 
-def test_keys_of_who_stood_still_with_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Was red: PostgreSQL had given the row to others meanwhile, and the keys that were made anew were deleted."""
+@pytest.mark.parametrize("by", ["whatsapp", commands.LOGOUT])
+def test_keys_of_who_stood_still_with_its_row(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """Was red: PostgreSQL had given the row to others meanwhile, and the keys that were made anew were deleted.
+
+    And whoever logged out heard that it was done.
+    """
     forgotten: list[Any] = []
     monkeypatch.setattr(keys, "forget", forgotten.append)
 
@@ -344,9 +379,36 @@ def test_keys_of_who_stood_still_with_its_row(monkeypatch: pytest.MonkeyPatch) -
             return rows
 
         monkeypatch.setattr(house.session._record, "mine", standing_still)
-        await house.session._changes.forget_keys()
+        if by == "whatsapp":
+            await house.session._on(ev.LoggedOut(""))
+        else:
+            assert (await ask(house, by))["error"] == "NotConnected"
         assert not forgotten
         assert (await asyncio.to_thread(row()))[1], "nor does its row say that there are none"
+        assert house.instance.linked is (by != "whatsapp"), "the library has deleted what WhatsApp unlinked"
+
+    run(work)
+
+
+@pytest.mark.parametrize("verb", [commands.CONNECT, commands.DISCONNECT, commands.LOGOUT])
+def test_a_change_of_a_row_that_is_anothers(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    """Was red: it was said to be done, and the new owner connected what had been disconnected, or was deleted."""
+    monkeypatch.setattr(keys, "forget", mock.Mock(side_effect=AssertionError("another's keys")))
+
+    async def work(house: House) -> None:
+        house.give_client()
+        await asyncio.to_thread(Instance.objects.update, epoch=7)
+        assert (await ask(house, verb))["error"] == "NotConnected"
+
+    run(work)
+
+
+def test_what_is_learnt_of_a_row_that_is_anothers() -> None:
+    async def work(house: House) -> None:
+        house.give_client()
+        await asyncio.to_thread(Instance.objects.update, epoch=7)
+        await house.session._on(CONNECTED)
+        assert not house.session._record.waits, "it is the other one's to write"
 
     run(work)
 
@@ -424,6 +486,78 @@ def test_what_was_ended_does_not_come_by_itself(monkeypatch: pytest.MonkeyPatch,
         assert not house.session.due
         await house.session.tick()
         assert (len(FakeClient.made), house.instance.state) == (1, state)
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("event", "verb", "state"),
+    [
+        (None, commands.DISCONNECT, State.PAUSED),
+        (None, commands.LOGOUT, State.UNLINKED),
+        (ev.Stopped("gone"), commands.DISCONNECT, State.PAUSED),
+        (ev.Replaced(), commands.DISCONNECT, State.PAUSED),
+        (ev.Banned("spam", 60), commands.DISCONNECT, State.PAUSED),
+        (ev.Outdated(), commands.DISCONNECT, State.PAUSED),
+        (ev.QrEnded("the code ran out"), commands.DISCONNECT, State.PAUSED),
+    ],
+)
+def test_what_is_ended_while_its_client_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, event: ev.Event | None, verb: str, state: State
+) -> None:
+    """Was red: it came back by itself, and said so; of an unlinked instance it showed codes."""
+    monkeypatch.setattr(keys, "forget", lambda _: None)
+
+    async def work(house: House) -> None:
+        client = house.give_client()
+        FakeClient.may_stop.clear()
+        # None: its lease is about to run out.
+        going = asyncio.create_task(house.session.stand_down() if event is None else house.session._on(event))
+        await until(lambda: client.stopped)
+        assert "error" not in await ask(house, verb)
+        FakeClient.may_stop.set()
+        await going
+        assert not house.session._line.waits
+        assert house.instance.state == (await asyncio.to_thread(row()))[0] == state
+
+    run(work)
+
+
+@pytest.mark.parametrize("event", [CONNECTED, ev.Disconnected(), ev.Banned("spam", 60)])
+def test_what_is_disconnected_while_its_news_are_written(monkeypatch: pytest.MonkeyPatch, event: ev.Event) -> None:
+    """Was red: it said "connected" for good, or came back by itself."""
+    real, writing, written = database.call, threading.Event(), threading.Event()
+
+    def call(work: Any, *args: Any, **fields: Any) -> Any:
+        if not writing.is_set():
+            writing.set()
+            assert written.wait(60)
+        return real(work, *args, **fields)
+
+    async def work(house: House) -> None:
+        house.give_client()
+        monkeypatch.setattr(database, "call", call)
+        telling = asyncio.create_task(house.session._on(event))
+        await until(writing.is_set)
+        asked = asyncio.create_task(ask(house, commands.DISCONNECT))
+        await until(lambda: house.instance.state == State.PAUSED)
+        written.set()
+        await asyncio.gather(telling, asked)
+        assert not house.session._line.waits
+        assert house.instance.state == (await asyncio.to_thread(row()))[0] == State.PAUSED
+
+    run(work)
+
+
+@pytest.mark.parametrize("state", [State.CONNECTED, State.UNPLACED])
+def test_whoever_takes_up_what_was_disconnected_and_does_not_say_so(state: State) -> None:
+    """Was red: its owner had lost it before it could say so, and it said "connected", or "not linked", for good."""
+
+    async def work(house: House) -> None:
+        house.instance.state, house.instance.wanted = state, False
+        await house.session.begin()
+        assert not FakeClient.made
+        assert (await asyncio.to_thread(row()))[0] == State.PAUSED
 
     run(work)
 

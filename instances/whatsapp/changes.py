@@ -20,6 +20,15 @@ from instances.whatsapp.threads import Threads
 log = logging.getLogger(__name__)
 
 QR_SECONDS = 15.0
+# What an instance is without a phone. The next one begins to tell of its own past.
+GONE: dict[str, Any] = {
+    "jid": "",
+    "lid": "",
+    "linked_at": None,
+    "key_store": "",
+    "history_percent": None,
+    "history_at": None,
+}
 
 
 class Changes:
@@ -117,6 +126,8 @@ class Changes:
         try:
             await self.forget_keys()
         except Exception:
+            if told:
+                self.unlinked()
             await self._record.state(State.DISCONNECTED, "The keys could not be deleted: log out again.")
             raise
         detail = (
@@ -126,23 +137,23 @@ class Changes:
         return {"told": told}
 
     async def forget_keys(self) -> None:
-        """Unlinked: delete the keys, unless another connector holds the instance by now and may have new ones."""
-        gone: dict[str, Any] = {"jid": "", "lid": "", "linked_at": None, "key_store": ""}
-        # The next phone begins to tell of its own past.
-        gone |= {"history_percent": None, "history_at": None}
+        """Unlinked: delete the keys. Raises NotConnected, and they stay, if they may be another connector's by now."""
 
         def forget() -> None:
             with transaction.atomic():
                 # Whoever takes the instance over waits for this row; not for ever, if we stood still with it, or the
                 # database's answer was long on its way. The keys lie elsewhere, and know no epoch.
-                if self._holds() and self._record.mine().update(**gone) and self._holds():
+                if self._holds() and self._record.mine().update(**GONE) and self._holds():
                     keys.forget(self._instance.uid)
                 else:
-                    transaction.set_rollback(True)
                     log.warning("instance %s is no longer ours: its keys stay", self._instance.uid)
+                    raise NotConnected
 
         await self._threads.ask(forget)
+        self.unlinked()
+
+    def unlinked(self) -> None:
+        """The library has deleted its device: whatever stands in the row, only a new code can link it."""
         self._line.shut.clear()
-        # In any case: the library has deleted its device, so if it is ours again, only a new code can link it.
-        for name, value in gone.items():
+        for name, value in GONE.items():
             setattr(self._instance, name, value)

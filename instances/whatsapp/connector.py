@@ -202,14 +202,14 @@ class Connector:
             log.warning("%s silent for too long: the instances are free", gone)
         for pk, session in list(self._sessions.items()):
             if self.lease.held.get(pk) != session.instance.epoch:
-                log.warning("instance %s is no longer ours", session.instance.uid)
-                metrics.LEASES.labels("lost").inc()
-                del self._sessions[pk]
-                self._ending[pk] = self._spawn(session.end())
+                self._lose(session)
         await self._hand_over()
         taken = await self._leasing(self.lease.claim)
         for instance in taken:
             metrics.LEASES.labels("taken").inc()
+            if (session := self._sessions.get(instance.pk)) is not None:
+                # Lost and taken again since we looked.
+                self._lose(session)
             self._sessions[instance.pk] = Session(
                 instance, self.lease, self._pool, self._writer, self._history, self._ticks, self._outage
             )
@@ -228,9 +228,23 @@ class Connector:
         # Each takes its share and no more, however soon it comes again: so the others find theirs.
         return len(taken) >= TAKEN_AT_ONCE
 
+    def _lose(self, session: Session) -> None:
+        """End one whose instance was taken from us; whoever has it next here waits for that."""
+        log.warning("instance %s is no longer ours", session.instance.uid)
+        metrics.LEASES.labels("lost").inc()
+        pk = session.instance.pk
+        del self._sessions[pk]
+
+        def over(ended: asyncio.Task[None]) -> None:
+            if self._ending.get(pk) is ended:
+                del self._ending[pk]
+
+        self._ending[pk] = ending = self._spawn(_end_after(self._ending.get(pk), session))
+        ending.add_done_callback(over)
+
     async def _begin(self, session: Session) -> None:
         # An instance may come back to us at once: two clients with the same keys would spoil them.
-        if former := self._ending.pop(session.instance.pk, None):
+        if former := self._ending.get(session.instance.pk):
             await asyncio.wait([former])
         try:
             await session.begin()
@@ -347,6 +361,15 @@ class Connector:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a fault of ours", exc_info=error)
+
+
+async def _end_after(former: asyncio.Task[None] | None, session: Session) -> None:
+    """End a session at once; but it is not over before an earlier one's end that is still under way."""
+    try:
+        await session.end()
+    finally:
+        if former is not None:
+            await asyncio.wait([former])
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

@@ -64,6 +64,8 @@ class Line:
         # No client is started any more.
         self.closing = False
         self._starting = asyncio.Lock()
+        # Whoever lets one go.
+        self._stopping = asyncio.Lock()
         # Which of all clients there have been is meant: what an earlier one says is no news.
         self._generation = 0
         self._heard: asyncio.Queue[tuple[int, ev.Event]] = asyncio.Queue()
@@ -90,6 +92,7 @@ class Line:
 
     async def _start(self) -> None:
         await self.stop()
+        await self._former_gone()
         self._generation += 1
         generation = self._generation
         await self._record.state(State.CONNECTING if self._instance.linked else State.LINKING)
@@ -111,17 +114,27 @@ class Line:
         client.start()
         return client
 
-    async def stop(self) -> None:
+    async def stop(self, then: Callable[[], None] | None = None) -> bool:
         """Off the air, and nobody listens to what the client still says; none is started by itself, unless it is said.
 
         Else the one that was to follow a failure would come although a person, or WhatsApp, has ended it meanwhile.
+        Letting a client go takes its time. Who has something follow does it by `then`, or if the answer is True:
+        else somebody has had it otherwise before it was gone.
         """
         self.at_rest()
         client, self.client = self.client, None
         self.code = ""
         self.listen_no_more()
-        if client is not None:
-            await self._threads.run(client.stop)
+        generation = self._generation
+        try:
+            if client is not None:
+                async with self._stopping:
+                    await self._threads.run(client.stop)
+        finally:
+            # Not before: the next one must not be started beside it. And in any case.
+            if then is not None and generation == self._generation:
+                then()
+        return generation == self._generation
 
     def listen_no_more(self) -> None:
         """What the client says from here on is no news."""
@@ -138,6 +151,12 @@ class Line:
         # A client that is being made would be nobody's, and one device with two connections spoils its keys.
         async with self._starting:
             await self.stop()
+        await self._former_gone()
+
+    async def _former_gone(self) -> None:
+        """Wait for one that somebody else lets go: it may still take in what has come, by the same keys."""
+        async with self._stopping:
+            pass
 
     # --- What it says --------------------------------------------------------
 
@@ -198,15 +217,12 @@ class Line:
     async def failed(self, reason: str) -> None:
         """The client gave up: start another one, each time a little later."""
         reason = proxies.without_password(self._instance, reason)
-        try:
-            await self.stop()
-        finally:
-            # Not before: the next one must not be started beside it. And in any case.
-            if self._instance.linked:
-                self._start_later()
-        await self._record.state(State.DISCONNECTED if self._instance.linked else State.UNLINKED, reason)
+        if await self.stop(then=self._start_later):
+            await self._record.state(State.DISCONNECTED if self._instance.linked else State.UNLINKED, reason)
 
     def _start_later(self) -> None:
+        if not self._instance.linked:
+            return
         wait = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
         self._outage.failed()

@@ -14,6 +14,7 @@ from django.utils import timezone
 from instances.models import Instance
 from instances.states import State
 from instances.whatsapp import commands
+from instances.whatsapp.errors import NotConnected
 from instances.whatsapp.stating import news_of, save_state
 from instances.whatsapp.threads import Threads
 from portal.broker import NobodyListens, broker
@@ -47,9 +48,9 @@ class Recording:
         return Instance.objects.filter(pk=self._instance.pk, epoch=self._instance.epoch)
 
     async def save(self, **fields: Any) -> None:
-        """Write what somebody wants. Raises DatabaseError, and then it is not so."""
-        if not await self._threads.ask(self.mine().update, **fields):
-            log.warning("instance %s is no longer ours", self._instance.uid)
+        """Write what somebody wants. Raises DatabaseError, or NotConnected of a row not ours; then it is not so."""
+        if not await self._put(fields):
+            raise NotConnected
         for name, value in fields.items():
             setattr(self._instance, name, value)
 
@@ -88,13 +89,20 @@ class Recording:
                 waiting, self._unwritten = self._unwritten, set()
                 try:
                     if fields := {name: getattr(self._instance, name) for name in waiting - {STATE}}:
-                        await self.save(**fields)
+                        await self._put(fields)
                     if STATE in waiting:
                         await self._write_state()
                 except DatabaseError:
                     log.exception("instance %s: what is known is not written yet", self._instance.uid)
                     self._unwritten |= waiting
                     return
+
+    async def _put(self, fields: dict[str, Any]) -> bool:
+        """Write into the row; False: it is another connector's by now, which knows better."""
+        if await self._threads.ask(self.mine().update, **fields):
+            return True
+        log.warning("instance %s is no longer ours", self._instance.uid)
+        return False
 
     async def _write_state(self) -> None:
         now = copy(self._instance)

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError
 
 from chats import pinbook
+from chats.identity import filed_under
 from chats.pinbook import Outcome
 from instances.whatsapp import database
 from instances.whatsapp.adapter import Client
@@ -85,7 +86,8 @@ def send_text(order: TextOrder, store: Callable[[list[MessageArrived]], object],
     except WhatsAppError as error:
         return error_reply(error)
     store([sent])
-    return {"message_id": sent.message_id}
+    # Enough to answer with, if the caller cannot read what is stored.
+    return {"message_id": sent.message_id, "chat": filed_under(sent.chat), "sent_at": sent.sent_at.isoformat()}
 
 
 def send_pin(order: PinOrder, store: Callable[[list[PinSettled]], object], client: Client) -> dict[str, Any]:

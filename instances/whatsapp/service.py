@@ -9,6 +9,7 @@ done now is not done later.
 import logging
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,16 @@ class Link:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A text that WhatsApp acknowledged, and that is stored."""
+
+    message_id: str
+    # Which chat it stands in, and its time; connectors of an earlier version do not say.
+    chat: str = ""
+    at: datetime | None = None
+
+
 def send_pin(instance: Instance, order: commands.PinOrder) -> None:
     """Put a pin or an unpin on the wire; returns when WhatsApp acknowledged it.
 
@@ -48,16 +59,15 @@ def send_pin(instance: Instance, order: commands.PinOrder) -> None:
     _ask(instance, commands.PIN, order.to_payload(), order.seconds_left + GRACE_SECONDS)
 
 
-def send_text(instance: Instance, order: commands.TextOrder) -> str:
-    """Send a text; returns the message's id when WhatsApp acknowledged it, and it is stored.
+def send_text(instance: Instance, order: commands.TextOrder) -> Sent:
+    """Send a text; returns when WhatsApp acknowledged it, and it is stored.
 
     Raises NotConnected, Busy, NotOnWhatsApp or Refused (nothing was sent), or
     NotConfirmed (sent, outcome unknown).
     """
-    message_id: str = _ask(instance, commands.TEXT, order.to_payload(), order.seconds_left + GRACE_SECONDS)[
-        "message_id"
-    ]
-    return message_id
+    reply = _ask(instance, commands.TEXT, order.to_payload(), order.seconds_left + GRACE_SECONDS)
+    at = datetime.fromisoformat(reply["sent_at"]) if "sent_at" in reply else None
+    return Sent(reply["message_id"], reply.get("chat", ""), at)
 
 
 def fetch_media(instance: Instance, message: int) -> int:

@@ -20,7 +20,7 @@ from chats import harmless
 from chats.models import Message
 from instances.leases import Lease
 from instances.models import Instance
-from instances.states import LINKED, State
+from instances.states import HELD, LINKED, State
 from instances.whatsapp import commands, database, keys
 from instances.whatsapp import events as ev
 from instances.whatsapp.adapter import Client
@@ -111,6 +111,9 @@ class Session:
         self._history.resume(self.instance)
         if self.instance.linked and self.instance.wanted and self.instance.state in LINKED | {State.UNPLACED}:
             await self._take_up()
+        elif self.instance.linked and not self.instance.wanted and self.instance.state in HELD | {State.UNPLACED}:
+            # Whoever was told to disconnect it was not there any more to say so.
+            await self._record.state(State.PAUSED)
         elif self.instance.state in (State.LINKING, State.UNPLACED):
             await self._record.state(State.UNLINKED)
 
@@ -145,8 +148,7 @@ class Session:
         """Another connector may hold the instance soon: off the air, until the lease is good again."""
         if self._line.client is not None:
             log.warning("instance %s goes off the air: its lease is running out", self.instance.uid)
-            await self._line.stop()
-            self._line.start_in(0)
+            await self._line.stop(then=partial(self._line.start_in, 0))
 
     @property
     def idle(self) -> bool:
@@ -251,8 +253,7 @@ class Session:
                 await self._record.news("qr", {})
             case ev.QrEnded(reason):
                 self._line.code = ""
-                if reason:
-                    await self._line.stop()
+                if reason and await self._line.stop():
                     await self._record.state(State.UNLINKED, reason)
             case ev.Connected():
                 await self._on_connected(event)
@@ -263,9 +264,7 @@ class Session:
                     await self._threads.run(self._line.client.reject_call, event)
                     log.info("instance %s: a call was rejected", self.instance.uid)
             case ev.Disconnected():
-                await self._record.learn(last_seen_at=timezone.now())
-                await self._record.state(State.DISCONNECTED)
-                self._line.start_in(RESTART_SECONDS)
+                await self._on_disconnected()
             case ev.ConnectFailed(reason) | ev.Stopped(reason):
                 await self._line.failed(reason)
             case _:
@@ -283,32 +282,45 @@ class Session:
 
     async def _on_refused(self, event: ev.Event) -> None:
         """WhatsApp wants no connection of ours, and the library does not try again."""
-        await self._line.stop()
+        unchanged = await self._line.stop()
         match event:
             case ev.LoggedOut(reason, banned):
                 try:
                     await self._changes.forget_keys()
                 except Exception:
+                    self._changes.unlinked()
                     # WhatsApp says the same to whoever tries with them.
                     log.exception("instance %s: its keys could not be deleted", self.instance.uid)
                 await self._record.state(State.BANNED if banned else State.LOGGED_OUT, reason)
+            case _ if not unchanged:
+                pass  # A person has it otherwise by now.
             case ev.Replaced():
-                await self._record.state(State.REPLACED)
                 now = time.monotonic()
                 if self._lease.met_others and now - self._replaced_at > MEANT_SECONDS:
                     self._line.start_in(RETURN_SECONDS)
                 self._replaced_at = now
+                await self._record.state(State.REPLACED)
             case ev.Banned(reason, seconds):
+                self._line.start_in(seconds + 1)
                 until = timezone.now() + timedelta(seconds=seconds)
                 await self._record.learn(banned_until=until)
-                await self._record.state(State.BANNED, f"{reason}; until {until:%Y-%m-%d %H:%M} UTC")
-                self._line.start_in(seconds + 1)
+                if self._line.waits:  # Else a person has it otherwise by now.
+                    await self._record.state(State.BANNED, f"{reason}; until {until:%Y-%m-%d %H:%M} UTC")
             case ev.Outdated():
-                await self._record.state(State.OUTDATED)
                 self._line.start_in(OUTDATED_RETRY_SECONDS)
+                await self._record.state(State.OUTDATED)
+
+    async def _on_disconnected(self) -> None:
+        client = self._line.client
+        # Before anything that waits for the database: who says otherwise meanwhile says so later.
+        await self._record.state(State.DISCONNECTED)
+        await self._record.learn(last_seen_at=timezone.now())
+        if self._line.client is client:
+            self._line.start_in(RESTART_SECONDS)
 
     async def _on_connected(self, event: ev.Connected) -> None:
         self._line.connected()
+        client = self._line.client
         now, first = timezone.now(), not self.instance.linked
         await self._record.learn(
             jid=event.jid,
@@ -322,6 +334,8 @@ class Session:
         if first:
             # What came before it was known whose it is waits for that.
             self._history.resume(self.instance)
+        if self._line.client is not client:
+            return  # A person has it otherwise by now.
         self._attending.connected()
         await self._record.state(State.CONNECTED)
         self._spawn(self._groups.connected())

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -100,7 +100,7 @@ def settle(claimed: KeptAnswer, status: int, text: str) -> None:
     """Keep the answer for whoever asks again."""
     try:
         KeptAnswer.objects.filter(pk=claimed.pk, until=claimed.until).update(status=status, body=text)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         # The row stays open, and counts as abandoned in a while.
         log.exception("the answer to a request with an Idempotency-Key was not kept")
 
@@ -109,7 +109,7 @@ def release(claimed: KeptAnswer) -> None:
     """Nothing was done: the key is free for another try."""
     try:
         KeptAnswer.objects.filter(pk=claimed.pk, until=claimed.until, status=None).delete()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         log.exception("an Idempotency-Key was not released")
 
 
