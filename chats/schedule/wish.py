@@ -25,6 +25,8 @@ FARTHEST = timedelta(days=5 * 366)
 # A client's "now" may be a little old when it gets here.
 SLACK = timedelta(minutes=1)
 MOST_A_MESSAGE = 10
+# Of one instance. Of those who wish at the same moment, a few more may come through.
+MOST_WAITING = 1_000
 
 
 class InvalidSchedule(RequestError):
@@ -94,6 +96,9 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
             return same
         if waiting.count() >= MOST_A_MESSAGE:
             raise InvalidSchedule(f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first")
+        of_instance = Schedule.objects.filter(message__instance=message.instance_id, state=Schedule.State.WAITING)
+        if of_instance.count() >= MOST_WAITING:
+            raise InvalidSchedule(f"an instance may have {MOST_WAITING} schedules that wait: cancel one first")
         schedule.save()
         _note(schedule, "made", asker)
     return schedule
