@@ -233,6 +233,8 @@ class TokenAdmin(AccountScopedAdmin):
                 successor, secret = tokens.rotate(token, timedelta(hours=form.cleaned_data["hours"]))
             except tokens.RotatedAlready:
                 form.add_error(None, _("This token was rotated already: rotate its successor."))
+            except tokens.Revoked:
+                form.add_error(None, _("This token was revoked: make a new one."))
             else:
                 audit.record(request.user, "token rotated", token, account=token.account, detail=str(successor))
                 return self._show(request, successor, secret)
@@ -243,7 +245,8 @@ class TokenAdmin(AccountScopedAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         """They, and what they were rotated into, open nothing any more, from the next request on."""
         count = 0
-        for token in queryset.filter(revoked_at__isnull=True):
+        # Those that are revoked as well: what came of them may be good.
+        for token in queryset:
             if revoked := tokens.revoke(token):
                 audit.record(request.user, "token revoked", token, account=token.account)
                 count += revoked

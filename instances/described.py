@@ -211,5 +211,8 @@ ROTATE = described(
         "expiresAt": None,
         "oldTokenExpiresAt": "2026-02-17T18:32:39Z",
     },
-    errors=((409, "This token was rotated already: rotate its successor"),),
+    errors=(
+        (409, "This token was rotated already: rotate its successor"),
+        (409, "The token that this one replaced is good until 2026-02-17T18:32:39Z: rotate this one after that"),
+    ),
 )

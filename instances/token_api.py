@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from instances import described, tokens
 from portal import audit
+from portal.rest import call
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError
 from portal.rest.views import PINNING, READING, ApiView
@@ -24,9 +25,12 @@ class RotateToken(ApiView):
         """Answer with the successor, shown this once."""
         hours = read_fields(request._request).number("overlapHours", OVERLAP_HOURS, MOST_HOURS)
         try:
-            successor, secret = tokens.rotate(self.token, timedelta(hours=hours))
-        except tokens.RotatedAlready as error:
+            successor, secret = tokens.rotate(self.token, timedelta(hours=hours), by_holder=True)
+        except (tokens.RotatedAlready, tokens.RotatedLately) as error:
             raise ApiError(409, str(error)) from None
+        except tokens.Revoked:
+            # Since the call was let in.
+            raise call.unauthenticated(call.INVALID) from None
         audit.record_token(self.token, "token rotated", successor)
         return Response(
             {

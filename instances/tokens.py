@@ -11,7 +11,7 @@ import hmac
 import logging
 import re
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError, transaction
 from django.db.models import BigIntegerField, CharField
@@ -102,22 +102,44 @@ class RotatedAlready(Exception):
         super().__init__("This token was rotated already: rotate its successor")
 
 
+class RotatedLately(Exception):
+    """The token that this one replaced is still good: with a third, one could become as many as its holder wants."""
+
+    def __init__(self, until: datetime) -> None:
+        when = f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        super().__init__(f"The token that this one replaced is good until {when}: rotate this one after that")
+
+
+class Revoked(Exception):
+    """The token opens nothing any more, and nor would its successor."""
+
+    def __init__(self) -> None:
+        super().__init__("This token was revoked: make a new one")
+
+
 @transaction.atomic
-def rotate(token: Token, overlap: timedelta) -> tuple[Token, str]:
+def rotate(token: Token, overlap: timedelta, *, by_holder: bool = False) -> tuple[Token, str]:
     """Make a token that opens the same as this one, which ends after `overlap`; the second value is the secret.
 
     Both are good until then, so that nobody is locked out while they change
-    over. The new one ends when the old one would have. Raises RotatedAlready.
+    over. The new one ends when the old one would have. `by_holder`: asked for
+    with the token itself, of which two are good at once at most; who
+    administers tokens may have more. Raises RotatedAlready, RotatedLately or Revoked.
     """
+    if by_holder:
+        replaced = Token.objects.filter(successor=token).first()
+        if replaced is not None and replaced.usable and replaced.expires_at is not None:
+            raise RotatedLately(replaced.expires_at)
     successor, secret = issue(
         token.account, instance=token.instance, label=token.label, expires_at=token.expires_at, scope=token.scope
     )
     end = timezone.now() + overlap
     if token.expires_at is not None:
         end = min(end, token.expires_at)
-    # Of two who rotate it at once, one does.
-    if not Token.objects.filter(pk=token.pk, successor=None).update(successor=successor, expires_at=end):
-        raise RotatedAlready
+    # Of two who rotate it at once, one does; and nobody does who was let in just before it was revoked.
+    still = Token.objects.filter(pk=token.pk, successor=None, revoked_at=None)
+    if not still.update(successor=successor, expires_at=end):
+        raise Revoked if Token.objects.filter(pk=token.pk, revoked_at__isnull=False).exists() else RotatedAlready
     token.successor, token.expires_at = successor, end
     return successor, secret
 
@@ -125,14 +147,14 @@ def rotate(token: Token, overlap: timedelta) -> tuple[Token, str]:
 def revoke(token: Token) -> int:
     """Let a token open nothing any more, nor those it was rotated into; returns how many were still good.
 
-    Whoever stole a token may have rotated it.
+    Whoever stole a token may have rotated it, even since it was loaded.
     """
-    now, count, one = timezone.now(), 0, token
-    while True:
-        count += Token.objects.filter(pk=one.pk, revoked_at=None).update(revoked_at=now)
-        if one.successor is None:
-            return count
-        one = one.successor
+    now, count, key = timezone.now(), 0, token.pk
+    while key is not None:
+        count += Token.objects.filter(pk=key, revoked_at=None).update(revoked_at=now)
+        # Asked for now that it is revoked, and can get none any more.
+        key = Token.objects.filter(pk=key).values_list("successor_id", flat=True).first()
+    return count
 
 
 def find(secret: str) -> Token | None:

@@ -33,6 +33,18 @@ class Files(PagesOnly, WhiteNoiseMiddleware):  # type: ignore[misc]
     """Static files, without a web server in front."""
 
 
+class NotKept(PagesOnly, MiddlewareMixin):
+    """A page is for whoever asked: no browser or proxy keeps it, unless its view says otherwise.
+
+    On a machine that several use, Back would show it after the sign-out.
+    """
+
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        """Say so. Who is signed in is not looked up for it: an error has this answer too."""
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 class Session(PagesOnly, SessionMiddleware):
     """Who is signed in. The API knows tokens only."""
 

@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "portal.middleware.ContentSecurityPolicy",
     "portal.middleware.NoOtherHost",
     "portal.page_layers.Files",
+    "portal.page_layers.NotKept",
     "corsheaders.middleware.CorsMiddleware",
     "portal.page_layers.Session",
     "portal.page_layers.Language",
@@ -229,7 +230,8 @@ BATCH_PACE = timedelta(seconds=env.float("BATCH_PACE_SECONDS", default=2.0))
 
 API_RATE = env.str("API_RATE", default="100/m")
 API_NEW_INSTANCE_RATE = env.str("API_NEW_INSTANCE_RATE", default="20/m")
-# How often one address may try to sign in, with whatever names: each try costs a slow hash.
+# How often one address may try to sign in, with whatever names, and a person to change their password: each try costs
+# a slow hash.
 SIGN_IN_RATE = env.str("SIGN_IN_RATE", default="30/m")
 # Exports of a search: how often a person or a token may begin one.
 EXPORT_RATE = env.str("EXPORT_RATE", default="10/m")

@@ -9,10 +9,12 @@ from unittest.mock import patch
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory, TransactionTestCase
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as PropertyTestCase
 
+from chats.models import Message
 from instances import tokens
 from instances.models import Account, Instance
 from instances.whatsapp.errors import NotConfirmed, NotConnected, Refused
@@ -107,6 +109,40 @@ class SameKey(KeyTestCase):
     def test_reading_needs_no_key(self) -> None:
         self.call("GET", "/api/instance/list", token=self.alice, idempotency_key="k1")
         assert not KeptAnswer.objects.exists()
+
+    def test_what_only_reads_is_answered_anew(self) -> None:
+        """Was red: each answer lay here whole for a day, and told of what was deleted meanwhile."""
+        history = "/api/chat/history/shop"
+        body = {"number": JID}
+        first = self.ask(history, body)
+        assert first.json()["messages"][0]["text"] == "Hello"  # type: ignore[attr-defined]
+        assert KeptAnswer.objects.count() == 0
+        Message.objects.update(deleted_at=timezone.now())
+        second = self.ask(history, body)
+        assert idempotency.REPLAYED not in second.headers
+        assert b"Hello" not in second.content
+
+    def test_what_people_wrote_is_not_kept(self) -> None:
+        wish = {"messageId": "3EB0", "until": "stopped"}
+        first, second = (self.ask("/api/chat/schedulePin/shop", wish).json() for _ in range(2))  # type: ignore[attr-defined]
+        assert first["schedule"]["message"].pop("text") == "Hello"
+        assert second["schedule"]["message"].pop("text") == ""
+        assert first == second
+        cancel = {"scheduleId": first["schedule"]["id"]}
+        assert b"Hello" in self.ask("/api/chat/cancelSchedule/shop", cancel, key="k2").content
+        assert b"Hello" not in self.ask("/api/chat/cancelSchedule/shop", cancel, key="k2").content
+        assert KeptAnswer.objects.count() == 2
+        assert not KeptAnswer.objects.filter(body__contains="Hello").exists()
+
+    def test_of_an_answer_that_is_too_long_the_status_is_kept(self) -> None:
+        with patch.object(idempotency, "MOST_KEPT", 20):
+            assert self.ask().status_code == self.ask().status_code == 200
+            refused = [self.ask(body={"number": JID}, key="k2") for _ in range(2)]
+        self.send.assert_called_once()
+        again = self.ask()
+        assert again.json() == {"success": True, "message": idempotency.TOO_LONG}  # type: ignore[attr-defined]
+        self.assert_error(refused[0], 400, "Text is required")
+        self.assert_error(refused[1], 400, idempotency.TOO_LONG)
 
     def test_a_secret_is_not_kept(self) -> None:
         first = self.ask(NEW, {"name": "sales"}).json()  # type: ignore[attr-defined]

@@ -5,17 +5,20 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from unittest import mock
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chats import pinbook
 from chats.models import LostSchedule, PinEvent, Schedule
 from chats.pinbook import Asker, Wish
-from chats.schedule import runner, wish
+from chats.schedule import runner, steps, wish
 from chats.schedule.wish import Wanted
+from chats.selectors import calendar
 from portal.middleware import TIME_ZONE_COOKIE
 from portal.models import AuditLine
 from tests.page_base import PageTestCase
@@ -212,6 +215,42 @@ class PlanPageTest(PageTestCase):
             page = self.open("vera", "/pins/planned/?month=2027-02").content.decode()
         assert page.count('<b class="muted">+21</b>') == 28
         assert page.count("<tr>") == 1 + 4
+
+    def hourly(self, number: int) -> None:
+        """So many plans for each full hour; they are made as if one message could have them all."""
+        due = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        wanted = {"step": Schedule.Step.PIN, "repeat": "0 * * * *", "duration": 86_400, "due_at": due, "try_at": due}
+        Schedule.objects.bulk_create(Schedule(message=self.message, actor="bob", **wanted) for _ in range(number))
+
+    def test_a_month_of_too_much(self) -> None:
+        """Was red: each time of each plan was counted out for one page, whatever came of it. 744 x 40 here."""
+        with at(datetime(2026, 11, 10, 12, tzinfo=UTC)):
+            self.hourly(40)
+            with mock.patch.object(steps, "next_time", wraps=steps.next_time) as counted:
+                page = self.open("vera", "/pins/planned/?month=2027-01").content.decode()
+        assert counted.call_count <= calendar.STEPS + 2 * 40
+        # What comes first is there, whole, of all plans: ten days and ten hours.
+        assert page.count(f'<b class="muted">+{24 * 40 - calendar.NAMED}</b>') == 10
+        assert page.count(f'<b class="muted">+{10 * 40 - calendar.NAMED}</b>') == 1
+        assert "what comes from 11 Jan 2027, 10:00 on is left out" in page
+
+    def test_of_too_many_plans_the_first_are_there(self) -> None:
+        with at(datetime(2026, 11, 10, 12, tzinfo=UTC)), mock.patch.object(calendar, "PLANS", 2):
+            for day in (12, 11, 13):
+                self.planned(pin_at=datetime(2026, 11, day, 9, tzinfo=UTC), duration=86_400)
+            assert self.calendar("") == {11: ["09:00"], 12: ["09:00"]}
+            page = self.open("vera", "/pins/planned/").content.decode()
+        assert "what comes from 13 Nov 2026, 09:00 on is left out" in page
+
+    def test_only_what_is_named_is_read(self) -> None:
+        """Of the messages alone that are named, and nothing that no page shows."""
+        with at(datetime(2026, 11, 10, 12, tzinfo=UTC)):
+            self.hourly(5)
+            with CaptureQueriesContext(connection) as queries:
+                calendar.month(self.people["vera"], date(2026, 11, 1))
+        reads = [one["sql"] for one in queries if '"chats_message"."text"' in one["sql"]]
+        assert len(reads) == 1
+        assert '"chats_message"."data"' not in reads[0]
 
     def test_the_time_line(self) -> None:
         pinbook.seen(self.message, Wish(604_800), actor="5511900000002@s.whatsapp.net", at=timezone.now(), stanza_id="")

@@ -364,6 +364,19 @@ def test_so_many_a_message_and_no_more(message: Message, at: At) -> None:
     assert refused.value.fault == Fault.TOO_MANY
 
 
+def test_so_many_an_instance_and_no_more(message: Message, at: At, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wish, "MOST_WAITING", 2)
+    other, third = (make_message(message.instance, name) for name in ("3EB02", "3EB03"))
+    elsewhere = make_message(Instance.objects.create(account=message.instance.account, name="desk"), "3EB04")
+    kept, gone = (wish.make(one, Wanted(stay=True), ALICE) for one in (message, other))
+    with pytest.raises(InvalidSchedule, match="an instance may have 2 schedules that wait: cancel one first"):
+        wish.make(third, Wanted(stay=True), ALICE)
+    assert wish.make(message, Wanted(stay=True), ALICE) == kept
+    wish.make(elsewhere, Wanted(stay=True), ALICE)
+    wish.cancel(gone, ALICE)
+    wish.make(third, Wanted(stay=True), ALICE)
+
+
 def test_what_is_gone_is_not_scheduled(message: Message, at: At) -> None:
     message.deleted_at = NOW
     with pytest.raises(MessageDeleted):

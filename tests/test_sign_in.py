@@ -1,5 +1,6 @@
 """Signing in: the door, and the brake on guessing."""
 
+from typing import Any
 from unittest import mock
 
 from django.core.cache import cache
@@ -52,6 +53,40 @@ class SignInTest(TestCase):
             assert self.try_in(GOOD, address="192.0.2.2") == 302
         with mock.patch("time.time", return_value=1_800_000_061.0):
             assert self.try_in(GOOD) == 302
+
+    def change(self, old: str) -> Any:
+        new = "another horse battery"
+        wish = {"old_password": old, "new_password1": new, "new_password2": new}
+        return self.client.post("/preferences/password/", wish)
+
+    @override_settings(SIGN_IN_RATE="30/m")
+    def test_the_old_password_is_not_guessed_in_an_open_session(self) -> None:
+        """Was red: as often as one liked, a slow hash a try."""
+        User.objects.create_user("vera", password=GOOD)
+        cache.clear()
+        with mock.patch("time.time", return_value=1_800_000_000.0):
+            assert self.try_in(GOOD) == 302
+            assert [self.change("wrong").status_code for _ in range(32)] == [200] * 30 + [429] * 2
+            with mock.patch.object(User, "check_password") as looked:
+                answer = self.change(GOOD)
+            looked.assert_not_called()
+            assert "Those were many tries. Wait a minute, then try again." in answer.content.decode()
+            assert "another horse" not in answer.content.decode()
+            assert 1 <= int(answer["Retry-After"]) <= 60
+            assert self.client.get("/preferences/password/").status_code == 200
+            self.client.logout()
+            assert self.try_in(GOOD, "vera") == 302
+            assert self.change(GOOD).status_code == 302, "another's tries are their own"
+            self.client.logout()
+            assert self.try_in(GOOD) == 302
+        with mock.patch("time.time", return_value=1_800_000_061.0):
+            assert self.change(GOOD).status_code == 302
+
+    def test_the_administration_has_no_form_of_its_own(self) -> None:
+        """Was red: Django's, by which guesses were not counted and a change left no line in the audit."""
+        self.client.force_login(User.objects.create_superuser("root"), "django.contrib.auth.backends.ModelBackend")
+        for answer in (self.client.get("/admin/password_change/"), self.client.post("/admin/password_change/")):
+            assert answer["Location"] == "/preferences/password/"
 
     def test_the_door_does_not_lead_elsewhere(self) -> None:
         data = {"username": "bob", "password": GOOD, "next": "https://example.com/"}

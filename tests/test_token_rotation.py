@@ -3,6 +3,7 @@
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -59,6 +60,30 @@ class Rules(ApiTestCase):
         assert [tokens.find(secret) for secret in (self.alice, one, two)] == [None] * 3
         assert tokens.find(self.bob) is not None
 
+    def test_what_was_revoked_meanwhile_has_no_successor(self) -> None:
+        """Was red: a thief's call that was let in just before lived on in its successor."""
+        let_in = Token.objects.get(pk=self.alice_token.pk)
+        tokens.revoke(self.alice_token)
+        number = Token.objects.count()
+        with self.assertRaises(tokens.Revoked):
+            tokens.rotate(let_in, timedelta(hours=1))
+        assert Token.objects.count() == number
+
+    def test_what_was_rotated_meanwhile_is_revoked_to_its_end(self) -> None:
+        """Was red: the successor was looked for in what had been loaded before there was one."""
+        loaded = Token.objects.get(pk=self.alice_token.pk)
+        first, one = tokens.rotate(self.alice_token, timedelta(hours=1))
+        _, two = tokens.rotate(Token.objects.get(pk=first.pk), timedelta(hours=1))
+        assert tokens.revoke(loaded) == 3
+        assert [tokens.find(secret) for secret in (self.alice, one, two)] == [None] * 3
+
+    def test_revoking_again_ends_what_came_of_it(self) -> None:
+        loaded = Token.objects.get(pk=self.alice_token.pk)
+        _, secret = tokens.rotate(self.alice_token, timedelta(hours=1))
+        Token.objects.filter(pk=self.alice_token.pk).update(revoked_at=timezone.now())
+        assert tokens.revoke(loaded) == 1
+        assert tokens.find(secret) is None
+
 
 class Api(ApiTestCase):
     def test_it_works(self) -> None:
@@ -83,6 +108,32 @@ class Api(ApiTestCase):
         self.post(ROTATE, {}, token=self.alice)
         response = self.post(ROTATE, {}, token=self.alice)
         self.assert_error(response, 409, "This token was rotated already: rotate its successor")
+
+    def test_a_token_does_not_become_many(self) -> None:
+        """Was red: each successor was rotated at once, and each of all that were good had its own rate limit."""
+        first = self.post(ROTATE, {"overlapHours": 168}, token=self.alice).json()["token"]  # type: ignore[attr-defined]
+        self.alice_token.refresh_from_db()
+        until = self.alice_token.expires_at
+        assert until is not None
+        words = f"The token that this one replaced is good until {until:%Y-%m-%dT%H:%M:%SZ}: rotate this one after that"
+        self.assert_error(self.post(ROTATE, {}, token=first), 409, words)
+        Token.objects.filter(pk=self.alice_token.pk).update(expires_at=later(-1))
+        assert self.post(ROTATE, {}, token=first).status_code == 200
+
+    def test_a_revoked_predecessor_hinders_nobody(self) -> None:
+        first = self.post(ROTATE, {}, token=self.alice).json()["token"]  # type: ignore[attr-defined]
+        Token.objects.filter(pk=self.alice_token.pk).update(revoked_at=timezone.now())
+        assert self.post(ROTATE, {}, token=first).status_code == 200
+
+    def test_revoked_after_it_was_let_in(self) -> None:
+        def late(*_: Any) -> int:
+            tokens.revoke(self.alice_token)
+            return 24
+
+        with patch("portal.rest.body.Fields.number", late):
+            response = self.post(ROTATE, {}, token=self.alice)
+        self.assert_error(response, 401, "Invalid token")
+        assert response.headers["WWW-Authenticate"] == "Bearer"
 
     def test_nobodys(self) -> None:
         self.assert_error(self.post(ROTATE, {}), 401, "Missing token in header")
@@ -109,6 +160,26 @@ class Administration(PageTestCase):
         assert AuditLine.objects.filter(action="token rotated").count() == 1
         assert "rotate/" not in self.open("alice", change).content.decode()
         assert "rotated already" in self.page("alice", hours=5).content.decode()
+
+    def test_who_administers_it_need_not_wait(self) -> None:
+        first = tokens.rotate(self.alice_token, timedelta(hours=5))[0]
+        answer = self.send("alice", f"/admin/instances/token/{first.pk}/rotate/", hours=5)
+        assert '<code id="secret">' in answer.content.decode()
+
+    def test_what_is_revoked_is_not_rotated(self) -> None:
+        tokens.revoke(self.alice_token)
+        assert "This token was revoked: make a new one." in self.page("alice", hours=5).content.decode()
+        assert not Token.objects.exclude(successor=None).exists()
+
+    def test_what_came_of_a_revoked_token_is_revoked_by_it(self) -> None:
+        """Was red: the list passed over what was revoked itself."""
+        secret = tokens.rotate(self.alice_token, timedelta(hours=5))[1]
+        Token.objects.filter(pk=self.alice_token.pk).update(revoked_at=timezone.now())
+        for revoked in (1, 0):
+            self.send("alice", "/admin/instances/token/", action="revoke", _selected_action=self.alice_token.pk)
+            assert tokens.find(secret) is None
+            assert f"{revoked} revoked." in self.open("alice", "/admin/instances/token/").content.decode()
+        assert AuditLine.objects.filter(action="token revoked").count() == 1
 
     def test_hours_must_be_a_number(self) -> None:
         assert self.page("alice", hours="-1").status_code == 200

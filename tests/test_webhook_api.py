@@ -1,6 +1,7 @@
 """Webhooks over the API: each row of the contract, and nothing for strangers."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from chats import pinbook
 from chats.pinbook import Asker, Outcome, Wish
-from instances.events import book, signing, webhooks
+from instances.events import api, book, signing, webhooks
 from instances.events.kinds import PIN, Event
 from instances.events.models import Delivery, OutgoingEvent, Webhook
 from instances.events.outbox import put
@@ -309,8 +310,30 @@ class Testing(WebhookTestCase):
             self.assert_error(
                 self.ask("test", self.named()),
                 504,
-                "The test event was not sent yet: the webhook is paused, or no worker is running",
+                "The test event was not sent yet: no worker is running, or it has much to do",
             )
+
+    @override_settings(WEBHOOK_TIMEOUT=timedelta(0))
+    def test_a_paused_one_is_not_waited_for(self) -> None:
+        """Was red: each such call held one of the web's threads for 13 s, and 64 of them stopped everybody."""
+        webhooks.change(self.hook, active=False)
+        with patch.object(api, "GRACE_SECONDS", 0):
+            answer = self.ask("test", self.named())
+        self.assert_error(answer, 409, "This webhook is paused: nothing is sent to it. Let it go on first.")
+        assert not Delivery.objects.exists()
+
+    @override_settings(WEBHOOK_TIMEOUT=timedelta(0))
+    def test_so_many_at_once_and_no_more(self) -> None:
+        """Was red: a receiver that takes its time held as many threads as there are."""
+        with patch.object(api, "GRACE_SECONDS", 0), contextlib.ExitStack() as others:
+            for _ in range(api.TESTS_AT_ONCE):
+                assert api._testing.acquire(blocking=False)
+                others.callback(api._testing.release)
+            self.assert_error(self.ask("test", self.named()), 503, api.TESTS_BUSY)
+            assert not Delivery.objects.exists()
+        with patch.object(api, "GRACE_SECONDS", 0):
+            for _ in range(api.TESTS_AT_ONCE + 1):
+                self.assert_error(self.ask("test", self.named()), 504, api.NOT_SENT)
 
 
 class Cost(WebhookTestCase):

@@ -45,6 +45,13 @@ class WebhookPagesTest(PageTestCase):
             self.hook.refresh_from_db()
             assert self.hook.active is active
 
+    def test_a_paused_one_is_not_tested(self) -> None:
+        """The page offers no test then; an older page of it does."""
+        self.act("pause")
+        self.act("test")
+        assert "This webhook is paused" in self.open("alice", f"{self.page}{self.hook.uid}/").content.decode()
+        assert not Delivery.objects.exists()
+
     def test_the_log_and_sending_again(self) -> None:
         self.act("test")
         delivery = Delivery.objects.get()

@@ -27,7 +27,7 @@ class History(InstanceView):
     """POST /api/chat/history/:instance: the stored messages of a chat, newest first."""
 
     scopes = READING
-    repeatable = True
+    keeps = False
 
     @described.HISTORY
     def post(self, request: Request, name: str) -> Response:

@@ -69,6 +69,8 @@ class AddRule(RuleView):
 class PreviewRule(RuleView):
     """POST /api/chat/previewRule/:instance: what a rule would have pinned of what is stored."""
 
+    keeps = False
+
     @described.PREVIEW
     def post(self, request: Request, name: str) -> Response:
         """Answer with what was found; nothing is sent, and nothing is kept."""

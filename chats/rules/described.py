@@ -80,6 +80,7 @@ ADD = described(
 
 PREVIEW = described(
     "What a rule would have pinned of the last 30 days; a rule that is there, or one that is not yet",
+    keeps=False,
     body=shape(optional={"ruleId": {**STRING, "description": "Beside it nothing else is looked at."}, **MUST, **WISH}),
     sent={"ruleId": UID},
     answer=shape(success=SUCCESS, found=NUMBER, lookedAt=NUMBER, busiestHour=NUMBER, messages=several(ref("Message"))),

@@ -25,11 +25,23 @@ from portal.rest.views import PINNING, READING, InstanceView
 STOPPED = "stopped"
 
 
-class SchedulePin(InstanceView):
-    """POST /api/chat/schedulePin/:instance: pin later, again and again, or for longer; or unpin later."""
+class ScheduleView(InstanceView):
+    """What the endpoints that change a schedule have in common."""
 
     scopes = PINNING
     repeatable = True
+
+    def kept(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Without the text of the message, which may be deleted before somebody asks again."""
+        if "schedule" not in data:
+            return data
+        schedule = data["schedule"]
+        return {**data, "schedule": {**schedule, "message": {**schedule["message"], "text": ""}}}
+
+
+class SchedulePin(ScheduleView):
+    """POST /api/chat/schedulePin/:instance: pin later, again and again, or for longer; or unpin later."""
+
     statuses = {
         MessageNotFound: 500,
         MessageAmbiguous: 409,
@@ -56,11 +68,9 @@ class SchedulePin(InstanceView):
         return _answer("Pin scheduled successfully" if schedule.pinning else "Unpin scheduled successfully", schedule)
 
 
-class CancelSchedule(InstanceView):
+class CancelSchedule(ScheduleView):
     """POST /api/chat/cancelSchedule/:instance: nothing more comes of it; what is pinned stays pinned."""
 
-    scopes = PINNING
-    repeatable = True
     statuses = {ScheduleNotFound: 404, ScheduleOver: 409}
 
     @described.CANCEL

@@ -2,6 +2,7 @@
 
 from chats.api.described.common import AT, DURATION, ENDING, ID, MAYBE_DURATION, PAGED, SAID, SUCCESS
 from chats.models import Schedule
+from chats.schedule.wish import MOST_WAITING
 from portal.rest.openapi import (
     CURSOR,
     INVALID_PARAMETER,
@@ -78,6 +79,7 @@ SCHEDULE = described(
     errors=(
         (400, "messageId is required"),
         (400, "Invalid request body: pinAt must be in the future, and within five years"),
+        (400, f"Invalid request body: an instance may have {MOST_WAITING} schedules that wait: cancel one first"),
         (409, f"message with ID {ID} exists in more than one chat: send chatJid"),
         (409, f"message with ID {ID} was deleted for everyone: it cannot be pinned"),
         (500, f"message with ID {ID} not found"),

@@ -26,6 +26,8 @@ FARTHEST = timedelta(days=5 * 366)
 # A client's "now" may be a little old when it gets here.
 SLACK = timedelta(minutes=1)
 MOST_A_MESSAGE = 10
+# Of one instance. Of those who wish at the same moment, a few more may come through.
+MOST_WAITING = 1_000
 
 
 class Fault(Enum):
@@ -39,6 +41,7 @@ class Fault(Enum):
     REPEAT = auto()
     TOO_OFTEN = auto()
     TOO_MANY = auto()
+    TOO_MANY_HERE = auto()
 
 
 class InvalidSchedule(RequestError):
@@ -113,6 +116,10 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
         if waiting.count() >= MOST_A_MESSAGE:
             words = f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first"
             raise InvalidSchedule(Fault.TOO_MANY, words)
+        of_instance = Schedule.objects.filter(message__instance=message.instance_id, state=Schedule.State.WAITING)
+        if of_instance.count() >= MOST_WAITING:
+            words = f"an instance may have {MOST_WAITING} schedules that wait: cancel one first"
+            raise InvalidSchedule(Fault.TOO_MANY_HERE, words)
         schedule.save()
         _note(schedule, "made", asker)
     return schedule

@@ -27,7 +27,8 @@ def waiting(user: access.User) -> QuerySet[Any]:
     """All of it."""
     role = access.role_of(user, "message__instance__account", "message__instance")
     found: QuerySet[Any] = Schedule.objects.annotate(role=role).filter(role__isnull=False, state=Schedule.State.WAITING)
-    return found.select_related("message__chat", "message__instance").order_by("due_at", "pk")
+    found = found.select_related("message__chat", "message__instance").defer("message__data")
+    return found.order_by("due_at", "pk")
 
 
 def lost(user: access.User) -> list[Any]:

@@ -78,10 +78,12 @@ def planned(request: HttpRequest) -> HttpResponse:
     today = timezone.localdate()
     first = max(_month(request.GET.get("month", "")) or today, today).replace(day=1)
     earlier = (first - timedelta(days=1)).replace(day=1)
+    month = calendar.month(request.user, first)
     context = {
         "plans": plans.coming(request.user),
         "lost": plans.lost(request.user),
-        "weeks": calendar.month(request.user, first),
+        "weeks": month.weeks,
+        "cut": month.cut,
         "first": first,
         "later": calendar.next_month(first),
         "earlier": earlier if earlier >= today.replace(day=1) else None,

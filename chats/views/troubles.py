@@ -18,6 +18,7 @@ PLAN = {
     wish.Fault.REPEAT: _("Choose how often."),
     wish.Fault.TOO_OFTEN: _("Leave an hour between two pins."),
     wish.Fault.TOO_MANY: _("There are many plans for this message already. Cancel one first."),
+    wish.Fault.TOO_MANY_HERE: _("There are very many plans on this instance already. Cancel one first."),
 }
 RULE = {
     manage.Fault.NAME: _("Give the rule a name of up to 60 characters."),

@@ -1,5 +1,6 @@
 """The REST endpoints of webhooks. They parse and answer; the rules are in `instances.events.webhooks`."""
 
+import threading
 import time
 from typing import Any
 
@@ -19,6 +20,11 @@ from portal.rest.views import InstanceView
 LOOK_AGAIN = 0.05
 # Beyond the receiver's own time: how long a worker may take to get to a test.
 GRACE_SECONDS = 3.0
+# So many wait for the outcome of a test: each holds one of the web's 64 threads for as long as a receiver likes.
+TESTS_AT_ONCE = 8
+TESTS_BUSY = "Too many webhooks are being tested at the moment: try again in a minute"
+NOT_SENT = "The test event was not sent yet: no worker is running, or it has much to do"
+_testing = threading.BoundedSemaphore(TESTS_AT_ONCE)
 
 
 class WebhookNotFound(Exception):
@@ -31,7 +37,7 @@ class WebhookNotFound(Exception):
 class WebhookView(InstanceView):
     """An endpoint that may name one of the instance's webhooks."""
 
-    statuses = {webhooks.TooMany: 409, WebhookNotFound: 404}
+    statuses = {webhooks.TooMany: 409, webhooks.Paused: 409, WebhookNotFound: 404}
 
     def webhook(self, name: str) -> Webhook:
         """The webhook of this id. Raises ApiError or WebhookNotFound."""
@@ -132,18 +138,27 @@ class TestWebhook(WebhookView):
     def post(self, request: Request, name: str) -> Response:
         """Answer with the delivery and its first attempt, whatever the receiver said."""
         webhook = self.webhook(read_fields(request._request).text("id").strip())
+        if not _testing.acquire(blocking=False):
+            raise ApiError(503, TESTS_BUSY)
+        try:
+            delivery = self._tested(webhook)
+        finally:
+            _testing.release()
+        return Response({"success": True, "message": "Test event sent", "delivery": shown_delivery(delivery)})
+
+    def _tested(self, webhook: Webhook) -> Delivery:
         delivery = webhooks.test(webhook)
         self.note("webhook tested", webhook)
         crowd.step_aside()
         limit = time.monotonic() + settings.WEBHOOK_TIMEOUT.total_seconds() + GRACE_SECONDS
         while not delivery.attempts.exists():
             if time.monotonic() > limit:
-                raise ApiError(504, "The test event was not sent yet: the webhook is paused, or no worker is running")
+                raise ApiError(504, NOT_SENT)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
             time.sleep(LOOK_AGAIN)
         delivery.refresh_from_db()
-        return Response({"success": True, "message": "Test event sent", "delivery": shown_delivery(delivery)})
+        return delivery
 
 
 class Deliveries(WebhookView):

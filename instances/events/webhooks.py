@@ -48,6 +48,13 @@ class TooMany(CannotChange):
         super().__init__(_("This instance has all the webhooks it may have. Delete one first."))
 
 
+class Paused(CannotChange):
+    """A test would wait until somebody lets the webhook go on."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This webhook is paused: nothing is sent to it. Let it go on first."))
+
+
 def add(instance: Instance, url: str, events: Iterable[str]) -> tuple[Webhook, str]:
     """Make a webhook; the second value is its secret, to be shown this once. Raises CannotChange."""
     webhook = Webhook(instance=instance, url=checked_url(url), events=_checked_events(events), salt=signing.new_salt())
@@ -101,7 +108,9 @@ def rotate(webhook: Webhook) -> str:
 
 
 def test(webhook: Webhook) -> Delivery:
-    """Send a test event by the way all events go. What comes of it stands in the log."""
+    """Send a test event by the way all events go. What comes of it stands in the log. Raises Paused."""
+    if not webhook.active:
+        raise Paused
     now = timezone.now()
     event = Event(webhook.instance, TEST, f"{webhook.uid}:{now.isoformat()}", {"message": "It works."}, at=now)
     with transaction.atomic():

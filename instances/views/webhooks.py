@@ -74,9 +74,7 @@ def act(request: HttpRequest, uid: UUID, hook: UUID) -> HttpResponse:
         webhooks.change(webhook, active=wanted == "resume")
         _note(request, "webhook changed", webhook)
     elif wanted == "test":
-        webhooks.test(webhook)
-        _note(request, "webhook tested", webhook)
-        messages.success(request, _("A test event is on its way. Its outcome appears in the log."))
+        _test(request, webhook)
         return redirect("webhook", uid=uid, hook=hook)
     elif wanted == "rotate":
         secret = webhooks.rotate(webhook)
@@ -89,6 +87,16 @@ def act(request: HttpRequest, uid: UUID, hook: UUID) -> HttpResponse:
         webhooks.delete(webhook)
         _note(request, "webhook deleted", webhook)
     return redirect("webhooks", uid=uid)
+
+
+def _test(request: HttpRequest, webhook: Webhook) -> None:
+    try:
+        webhooks.test(webhook)
+    except webhooks.Paused as error:
+        messages.error(request, _(str(error)))
+        return
+    _note(request, "webhook tested", webhook)
+    messages.success(request, _("A test event is on its way. Its outcome appears in the log."))
 
 
 def _resend(request: HttpRequest, webhook: Webhook) -> None:

@@ -53,12 +53,13 @@ class Call:
         """
         self.check()
         if self.token is None:
-            raise ApiError(
-                401,
-                INVALID if self.sent else MISSING,
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise unauthenticated(INVALID if self.sent else MISSING)
         return self.token
+
+
+def unauthenticated(message: str) -> ApiError:
+    """What is said of no token, or of one that opens nothing."""
+    return ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
 
 
 def is_preflight(request: HttpRequest) -> bool:

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEPT = timedelta(hours=24)
+# Bytes of an answer. None that tells what was done comes near: whatever becomes longer must not fill the disk.
+MOST_KEPT = 16 * 1024
 VALID = re.compile(r"[!-~]{1,255}")
 # No answer takes longer than WhatsApp's acknowledgement, or a logout, and then some.
 LONGEST = settings.ACK_TIMEOUT + timedelta(seconds=45)
@@ -41,6 +43,7 @@ UNDER_WAY = "A request with this Idempotency-Key is still under way: wait a mome
 UNKNOWN = (
     "The portal stopped while it carried this request out, so its outcome is unknown: look first, then use a new key"
 )
+TOO_LONG = "This request was answered before, and the answer was too long to be kept: look for what came of it"
 
 
 class Replay(Exception):
@@ -97,7 +100,9 @@ def _answer_again(kept: KeptAnswer, wanted: str, *, repeatable: bool) -> None:
 
 
 def settle(claimed: KeptAnswer, status: int, text: str) -> None:
-    """Keep the answer for whoever asks again."""
+    """Keep the answer for whoever asks again; of one that is too long, its status."""
+    if len(text.encode()) > MOST_KEPT:
+        text = json.dumps({"success": True, "message": TOO_LONG} if status < 400 else envelope(TOO_LONG))
     try:
         KeptAnswer.objects.filter(pk=claimed.pk, until=claimed.until).update(status=status, body=text)
     except (DatabaseError, InterfaceError):

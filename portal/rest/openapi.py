@@ -103,10 +103,11 @@ def described(
     parameters: Sequence[OpenApiParameter] = (),
     instance: bool = True,
     every_scope: bool = False,
+    keeps: bool = True,
 ) -> Callable[[Method], Method]:
     """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors.
 
-    `files`: the types of what it answers with, where that is a file and no object.
+    `files`: the types of what it answers with, where that is a file and no object; `keeps` as the view has it.
     """
     examples = []
     if example is not None:
@@ -123,14 +124,14 @@ def described(
     )
 
     def decorate(method: Method) -> Method:
-        posts = method.__name__ == "post"
+        takes_a_key = method.__name__ == "post" and keeps
         describe: Any = extend_schema(
             summary=summary,
-            parameters=[*named, *parameters, *([KEY] if posts else [])],
+            parameters=[*named, *parameters, *([KEY] if takes_a_key else [])],
             request={JSON: _sent(body)} if body else None,
             responses={
                 **_success(answer, files),
-                **_errors((*given, *(WITH_A_KEY if posts else ()))),
+                **_errors((*given, *(WITH_A_KEY if takes_a_key else ()))),
             },
             examples=examples,
         )

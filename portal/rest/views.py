@@ -74,6 +74,9 @@ class ApiView(APIView):
     scopes: ClassVar[frozenset[str]] = frozenset()
     # Whether carrying a request out twice does no more than once (see `portal.rest.idempotency`).
     repeatable: ClassVar[bool] = False
+    # Whether the answer to an Idempotency-Key is kept. A POST that only reads is answered anew: what it tells of is
+    # large, and may have been deleted since.
+    keeps: ClassVar[bool] = True
 
     token: Token
     claimed: KeptAnswer | None = None
@@ -93,7 +96,8 @@ class ApiView(APIView):
             begun.check()
         check_scope(self.token, self.scopes)
         self.resolve(**kwargs)
-        self.claimed = idempotency.claim(request._request, self.token, repeatable=self.repeatable)
+        if self.keeps:
+            self.claimed = idempotency.claim(request._request, self.token, repeatable=self.repeatable)
 
     def handle_exception(self, exc: Exception) -> Any:
         """The answer to what went wrong, or the one that was given before."""
@@ -121,7 +125,7 @@ class ApiView(APIView):
         idempotency.settle(claimed, response.status_code, text)
 
     def kept(self, data: Any) -> Any:
-        """The answer as it may be kept: a secret that is shown once must not be."""
+        """The answer as it may be kept: without a secret that is shown once, and without what people wrote."""
         return data
 
     def resolve(self, **kwargs: Any) -> None:

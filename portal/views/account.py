@@ -23,26 +23,49 @@ from portal.rest.address import client_address
 YEAR_SECONDS = 365 * 24 * 3600
 
 
-class SignIn(auth_views.LoginView):
+class Counted:
+    """Mixed into a form that looks at a password: each try costs a slow hash, and guesses one."""
+
+    # Whose tries are counted together, and apart from those of other forms.
+    group: str
+
+    def tried_by(self, request: HttpRequest) -> str:
+        """Whose try this is."""
+        raise NotImplementedError
+
+    def post(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Look at the password, unless they have tried too often."""
+        usage = rate.count(request, self.tried_by(request), settings.SIGN_IN_RATE, group=self.group)
+        if not usage.over:
+            return super().post(request, *args, **kwargs)  # type: ignore[misc,no-any-return]
+        blank = self.get_form_class()(**{**self.get_form_kwargs(), "data": None, "files": None})
+        context = self.get_context_data(form=blank, too_often=True)
+        headers = {"Retry-After": str(usage.retry_after)}
+        return self.render_to_response(context, status=429, headers=headers)  # type: ignore[no-any-return]
+
+
+class SignIn(Counted, auth_views.LoginView):
     """The one door. django-axes counts the failures of each name behind it; here all tries of an address count."""
 
     template_name = "portal/sign_in.html"
     redirect_authenticated_user = True
+    group = "sign-in"
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Look at name and password, unless this address has tried too often."""
-        usage = rate.count(request, f"address:{client_address(request)}", settings.SIGN_IN_RATE, group="sign-in")
-        if not usage.over:
-            return super().post(request, *args, **kwargs)
-        context = self.get_context_data(form=AuthenticationForm(request), too_often=True)
-        return self.render_to_response(context, status=429, headers={"Retry-After": str(usage.retry_after)})
+    def tried_by(self, request: HttpRequest) -> str:
+        """The address."""
+        return f"address:{client_address(request)}"
 
 
-class ChangePassword(auth_views.PasswordChangeView):
-    """For oneself."""
+class ChangePassword(Counted, auth_views.PasswordChangeView):
+    """For oneself. Who finds somebody else's session open could guess their password here."""
 
     template_name = "portal/password.html"
     success_url = reverse_lazy("preferences")
+    group = "password"
+
+    def tried_by(self, request: HttpRequest) -> str:
+        """The person, from wherever."""
+        return f"user:{request.user.pk}"
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Note it, and go back to the settings."""

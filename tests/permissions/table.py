@@ -109,7 +109,8 @@ PAGES: Mapping[str, tuple[str, Row]] = {
     # No second door: signed in there is no sign-in here.
     "/admin/login/": ("GET", dict.fromkeys(PEOPLE, GONE) | {"": SIGN_IN}),
     "/admin/logout/": ("POST", MOVED),
-    "/admin/password_change/": ("GET", RUN),
+    # To the portal's own form.
+    "/admin/password_change/": ("GET", MOVED),
     "/admin/password_change/done/": ("GET", RUN),
     # Of a model that nobody searches so.
     "/admin/autocomplete/": ("GET", NEVER),

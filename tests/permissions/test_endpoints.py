@@ -11,7 +11,7 @@ from instances.whatsapp.service import Link
 from portal import websocket
 from portal.models import KeptAnswer
 from portal.rest import openapi
-from portal.rest.idempotency import REPLAYED
+from portal.rest.idempotency import HEADER, REPLAYED
 from portal.rest.views import FORBIDDEN
 from tests.base import ApiTestCase
 from tests.page_base import PageTestCase
@@ -93,10 +93,10 @@ class Endpoints(ApiTestCase, PageTestCase):
             security = document["paths"][where][endpoint.method.lower()]["security"]
             assert {scope for way in security for roles in way.values() for scope in roles} == set(ENDPOINTS[name])
 
-    def test_every_post_takes_an_idempotency_key(self) -> None:
+    def test_every_post_that_does_something_takes_an_idempotency_key(self) -> None:
         """And what is shown once is not kept for the second answer."""
         for name, endpoint in endpoints().items():
-            if endpoint.method != "POST":
+            if endpoint.method != "POST" or not endpoint.view.keeps:
                 continue
             first, again = (
                 self.call("POST", endpoint.path, {}, token=self.account[FULL], idempotency_key=name.replace(" ", "-"))
@@ -108,6 +108,26 @@ class Endpoints(ApiTestCase, PageTestCase):
             assert first.status_code == again.status_code, name
             assert b"wap_" not in again.content, name
         assert not KeptAnswer.objects.filter(body__contains="wap_").exists()
+
+    def test_what_only_reads_keeps_no_answer(self) -> None:
+        """A token that may only read could fill the disk with the same page, kept under a new key each time."""
+        kept = {name for name, endpoint in endpoints().items() if endpoint.method == "POST" and endpoint.view.keeps}
+        reads = {name for name in ENDPOINTS if name.startswith("POST") and READ in ENDPOINTS[name]}
+        # A token may be rotated by whoever has it.
+        assert kept & reads == {"POST token/rotate"}
+        assert "POST chat/previewRule" not in kept
+        for name in ("POST chat/history", "POST chat/previewRule"):
+            self.post(endpoints()[name].path, {}, token=self.account[FULL], idempotency_key="k")
+        assert not KeptAnswer.objects.exists()
+
+    def test_the_description_says_which_take_a_key(self) -> None:
+        document = openapi.document()
+        for endpoint in endpoints().values():
+            if endpoint.method == "POST":
+                where = endpoint.path.replace("/shop", "/{instance}")
+                parameters = document["paths"][where]["post"].get("parameters", [])
+                named = any(parameter["name"] == HEADER for parameter in parameters)
+                assert named == endpoint.view.keeps, where
 
     def test_tokens_are_full_unless_said_otherwise(self) -> None:
         assert tokens.issue(self.alice_account)[0].scope == FULL

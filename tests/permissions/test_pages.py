@@ -169,6 +169,18 @@ class Pages(PageTestCase):
             page = self.client.get(f"/admin/{path}")
             assert f'?account__id__exact={self.alice_account.pk}">' in page.content.decode(), path
 
+    def test_no_page_is_kept(self) -> None:
+        """Was red: some had no header at all, the QR code of an instance being linked among them."""
+        for who in ("root", "alice", ""):
+            self.become(who)
+            kept = []
+            for route in (route for route, (method, _) in PAGES.items() if method == "GET"):
+                answer = self.client.get(self.path(route))
+                status(answer)
+                if "no-store" not in answer.headers.get("Cache-Control", ""):
+                    kept.append(route)
+            assert kept == [], who
+
     def test_a_get_changes_nothing(self) -> None:
         """Where a POST acts, a GET is refused: a picture in a page could ask for it."""
         self.become("root")

@@ -23,6 +23,7 @@ from portal.rest.openapi import (
 
 HISTORY = described(
     "The stored messages of a chat, newest first",
+    keeps=False,
     body=shape(
         number={**STRING, "minLength": 1, "description": TAKEN_AS_NUMBER},
         optional={

@@ -31,7 +31,7 @@ class Command(PortalCommand):
         token = _named(options["start"])
         try:
             successor, secret = tokens.rotate(token, timedelta(hours=hours))
-        except tokens.RotatedAlready as error:
+        except (tokens.RotatedAlready, tokens.Revoked) as error:
             raise CommandError(f"{error}.") from None
         self.stderr.write(
             f"The old token ends at {token.expires_at:%Y-%m-%d %H:%M} UTC. "
