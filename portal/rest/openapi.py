@@ -16,7 +16,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chats.models import Message
 from instances.models import Token
+from instances.states import State
 from portal.rest import call, idempotency
 from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
 from portal.rest.query import COUNT, MOST
@@ -32,6 +34,9 @@ NUMBER: Schema = {"type": "integer"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 MAYBE: Schema = {"type": ["string", "null"]}
 MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+# What a message says; what only acts on another one is in events alone. And where an instance's connection stands.
+KIND: Schema = {"enum": [kind for kind in Message.Kind.values if kind not in Message.ACTIONS]}
+STATE: Schema = {"enum": State.values}
 
 # Errors every endpoint may answer with, and those of every endpoint that names an instance.
 EVERYWHERE = (
@@ -187,7 +192,7 @@ MESSAGE = shape(
     senderName=STRING,
     fromMe=FLAG,
     timestamp=TIME,
-    type=STRING,
+    type=KIND,
     text=STRING,
     quotedId=MAYBE,
     status={"enum": ["sent", "delivered", "read", "played", None]},
@@ -196,7 +201,7 @@ MESSAGE = shape(
 )
 INSTANCE = shape(
     instanceName=STRING,
-    state=STRING,
+    state=STATE,
     sentence=STRING,
     numberJid=MAYBE,
     lid=MAYBE,
