@@ -11,7 +11,7 @@ import pytest
 from instances import tokens
 from portal import websocket as ws
 from portal.live import A_TOKEN, RESYNC, Listener, News, hub
-from portal.rest.errors import ApiError
+from portal.rest.errors import NOT_OUR_HOST, ApiError
 
 BODY = '{"event": "message.pin"}'
 
@@ -78,7 +78,7 @@ def test_a_first_message_that_is_no_token() -> None:
         assert asyncio.run(run(text)) == 401
 
 
-def handshake(*messages: str, query: bytes = b"") -> list[Any]:
+def handshake(*messages: str, query: bytes = b"", host: bytes = b"localhost") -> list[Any]:
     """What is sent to a client without a token in its handshake, who then says this."""
     sent: list[Any] = []
     coming: Iterator[Any] = iter([{"type": "websocket.connect"}, *({"text": text} for text in messages)])
@@ -94,7 +94,7 @@ def handshake(*messages: str, query: bytes = b"") -> list[Any]:
         "path": "/ws/shop",
         "query_string": query,
         "client": ("192.0.2.7", 50_000),
-        "headers": [(b"host", b"localhost")],
+        "headers": [(b"host", host)],
         "extensions": {"websocket.http.response": {}},
     }
     asyncio.run(ws.websocket(scope, receive, send))
@@ -107,6 +107,12 @@ def test_more_parameters_than_are_read(caplog: pytest.LogCaptureFixture) -> None
     assert start["status"] == 400
     assert json.loads(body["body"])["error"]["message"] == "Invalid parameter: there are more than 1024 of them"
     assert not caplog.records
+
+
+def test_a_host_that_is_not_ours() -> None:
+    start, body = handshake(host=b"evil.example")
+    assert start["status"] == 400
+    assert json.loads(body["body"])["error"]["message"] == NOT_OUR_HOST
 
 
 def test_a_first_message_whose_token_is_no_text(
