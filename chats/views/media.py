@@ -10,6 +10,7 @@ from chats import media
 from chats.media.response import answer
 from chats.selectors.chat_list import find_message
 from instances.whatsapp.errors import WhatsAppError
+from instances.words import in_words
 from portal.views.page import signed_in
 
 
@@ -34,4 +35,4 @@ def file(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         return answer(request, media.open_media(find_message(request.user, pk)))
     except WhatsAppError as error:
-        return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
+        return HttpResponse(in_words(str(error)), status=404, content_type="text/plain; charset=utf-8")

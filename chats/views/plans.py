@@ -20,6 +20,7 @@ from chats.selectors import calendar, history, plans
 from chats.selectors import pins as selectors
 from chats.selectors.chat_list import find_message
 from instances import access
+from instances.words import in_words
 from portal.audit import name_of
 from portal.views.page import signed_in
 
@@ -154,4 +155,4 @@ def _words(error: RequestError) -> str:
         return _("The end must be later than the beginning.")
     if "schedules that wait" in said:
         return _("There are many plans for this message already. Cancel one first.")
-    return said
+    return in_words(said)

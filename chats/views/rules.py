@@ -21,6 +21,7 @@ from chats.rules.preview import DAYS, preview
 from chats.selectors import rules as selectors
 from instances import access
 from instances.models import Instance
+from instances.words import in_words
 from portal.views.page import signed_in
 
 
@@ -141,4 +142,4 @@ def _words(said: str) -> str:
         ("anHour", _("Choose a limit from 1 to 100 an hour.")),
         ("delete one", _("There are many rules here already. Delete one first.")),
     )
-    return next((sentence for part, sentence in sentences if part in said), said)
+    return next((sentence for part, sentence in sentences if part in said), in_words(said))
