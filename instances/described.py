@@ -146,6 +146,7 @@ CONNECT = described(
         (409, "A phone is linked already. Log out first to link another one."),
         (502, "WhatsApp gave no code (failed to dial). Check this machine's internet connection and try again."),
         (502, "WhatsApp gave no pairing code: info query returned status 400: bad-request"),
+        (502, "There is no connection to WhatsApp at the moment. Try again."),
         *UNREACHABLE,
     ),
 )
