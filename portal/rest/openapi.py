@@ -101,6 +101,7 @@ def described(
     answer: Schema | None = None,
     example: dict[str, Any] | None = None,
     files: Sequence[str] = (),
+    ranges: bool = False,
     errors: Sequence[tuple[int, str]] = (),
     body: Schema | None = None,
     sent: dict[str, Any] | None = None,
@@ -110,7 +111,7 @@ def described(
 ) -> Callable[[Method], Method]:
     """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors.
 
-    `files`: the types of what it answers with, where that is a file and no object.
+    `files`: the types of what it answers with, where that is a file and no object; `ranges`: or a part of it.
     """
     examples = []
     if example is not None:
@@ -133,7 +134,7 @@ def described(
             parameters=[*named, *parameters, *([KEY] if posts else [])],
             request={JSON: _sent(body)} if body else None,
             responses={
-                **_success(answer, files),
+                **_success(answer, files, ranges=ranges),
                 **_errors((*given, *(WITH_A_KEY if posts else ()))),
             },
             examples=examples,
@@ -163,8 +164,11 @@ def _or_null(field: Schema) -> Schema:
     return found
 
 
-def _success(answer: Schema | None, files: Sequence[str]) -> dict[tuple[int, str], OpenApiResponse]:
-    found = {(200, kind): OpenApiResponse({"type": "string", "format": "binary"}, "The file.") for kind in files}
+def _success(answer: Schema | None, files: Sequence[str], *, ranges: bool) -> dict[tuple[int, str], OpenApiResponse]:
+    binary = {"type": "string", "format": "binary"}
+    found = {(200, kind): OpenApiResponse(binary, "The file.") for kind in files}
+    if ranges:
+        found |= {(206, kind): OpenApiResponse(binary, "The range that was asked for.") for kind in files}
     return found if answer is None else {(200, JSON): OpenApiResponse(answer, "As asked."), **found}
 
 
