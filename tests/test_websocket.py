@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from unittest import mock
 
@@ -11,7 +13,10 @@ import pytest
 from instances import tokens
 from portal import websocket as ws
 from portal.live import A_TOKEN, RESYNC, Listener, News, hub
+from portal.rest import call
 from portal.rest.errors import NOT_OUR_HOST, ApiError
+from portal.rest.views import FORBIDDEN
+from tests.portal_process import ROOT
 
 BODY = '{"event": "message.pin"}'
 
@@ -97,7 +102,8 @@ def handshake(*messages: str, query: bytes = b"", host: bytes = b"localhost") ->
         "headers": [(b"host", host)],
         "extensions": {"websocket.http.response": {}},
     }
-    asyncio.run(ws.websocket(scope, receive, send))
+    with suppress(OurFault):  # Which it lets go on, to be logged.
+        asyncio.run(ws.websocket(scope, receive, send))
     return sent
 
 
@@ -128,6 +134,36 @@ def test_a_first_message_whose_token_is_no_text(
     assert (closed["code"], closed["reason"]) == (4401, "Invalid token")
     assert len(looked) == 1
     assert not caplog.records
+
+
+class OurFault(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ApiError(401, call.INVALID), 4401),
+        (ApiError(403, FORBIDDEN["read"]), 4403),
+        (ApiError(404, "Instance not found"), 4404),
+        (ApiError(429, call.OVER_LIMIT), 4429),
+        (ApiError(503, ws.NO_EVENTS), 4503),
+        (OurFault(), 4500),
+    ],
+)
+def test_how_it_ends_after_a_first_message(monkeypatch: pytest.MonkeyPatch, error: Exception, code: int) -> None:
+    """Each code stands in docs/events.md."""
+
+    async def work(ask: Any, *given: Any) -> Any:
+        if ask.__name__ == "_admit":
+            raise error
+        return mock.Mock()
+
+    monkeypatch.setattr(ws, "aside", work)
+    closed = handshake('{"token": "x"}')[-1]
+    assert closed["code"] == code
+    page = (ROOT / "docs" / "events.md").read_text()
+    assert re.search(rf"^\|[\d, ]*\b{code}\b[\d, ]*\|", page, re.MULTILINE)
 
 
 def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
