@@ -1,4 +1,4 @@
-"""The values that docs/contract.md lists are those of the code and of the OpenAPI document."""
+"""The values that docs/contract.md and docs/search.md list are those of the code and of the OpenAPI document."""
 
 import re
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chats.models import Chat, Message
+from chats.search.query import TYPES
 from instances.states import State
 from portal.rest import openapi
 from tests.portal_process import ROOT
@@ -15,10 +16,10 @@ pytestmark = pytest.mark.sqlite_only
 SAYING = set(Message.Kind.values) - set(Message.ACTIONS)
 
 
-def listed(before: str, after: str) -> set[str]:
+def listed(before: str, after: str, page: str = "contract.md") -> set[str]:
     """What stands in code's letters between two pieces of the page, each of which is there once."""
-    page = (ROOT / "docs" / "contract.md").read_text()
-    found = re.findall(re.escape(before) + r"(.*?)" + re.escape(after), page, re.DOTALL)
+    text = (ROOT / "docs" / page).read_text()
+    found = re.findall(re.escape(before) + r"(.*?)" + re.escape(after), text, re.DOTALL)
     assert len(found) == 1, f"{before}…{after}"
     return set(re.findall(r"`([a-z_]+)`", found[0]))
 
@@ -35,6 +36,7 @@ def component(name: str) -> Any:
 
 def test_types_of_messages() -> None:
     assert listed("`type` **(ours: the values)** is", "What acts on") == SAYING
+    assert listed("what kind of message:", "|", "search.md") == SAYING == TYPES
     for properties in (
         component("Message"),
         answer("/api/chat/export/{instance}")["messages"]["items"]["properties"],
