@@ -65,7 +65,7 @@ def proxy_changes(instance: Instance, text: str, password: str | None = None) ->
     if len(secret := password or proxy.password) > 200:
         raise proxies.InvalidProxy("The proxy's password has more than 200 characters.")
     if secret and "@" not in proxy.url:
-        raise proxies.InvalidProxy("There is a password for the proxy, and no user.")
+        raise proxies.InvalidProxy(proxies.NO_USER)
     proxies.check(proxy.url)
     if not secret and proxy.url == instance.proxy_url:
         secret = instance.proxy_password

@@ -20,6 +20,9 @@ SCHEMES = ("http", "https", "socks5")
 # A name whose server does not answer holds its thread for many seconds, and anybody who runs an account may name one.
 LOOKED_UP_AT_ONCE = 4
 _looking = threading.BoundedSemaphore(LOOKED_UP_AT_ONCE)
+NO_PROXY = "The proxy must look like http://user:password@host:8080, with http, https or socks5 in front."
+NO_PORT = "The proxy's port is missing: it must look like http://user:password@host:8080."
+NO_USER = "There is a password for the proxy, and no user."
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
@@ -44,23 +47,22 @@ class Proxy:
 
 def parse(text: str) -> Proxy:
     """Read `scheme://[user[:password]@]host:port`. Raises InvalidProxy."""
-    form = "The proxy must look like http://user:password@host:8080, with http, https or socks5 in front"
     if not re.fullmatch(r"[!-~]{1,300}", text):
-        raise InvalidProxy(f"{form}.")
+        raise InvalidProxy(NO_PROXY)
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise InvalidProxy(f"{form}.") from None
+        raise InvalidProxy(NO_PROXY) from None
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     more = parts.path.strip("/") or parts.query or parts.fragment
-    if parts.scheme not in SCHEMES or not _HOST.fullmatch(host) or more:
-        raise InvalidProxy(f"{form}.")
-    if not port:
-        raise InvalidProxy(f"{form}: the port is missing.")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if "\0" in user + password or (password and not user):
-        raise InvalidProxy(f"{form}: there is no user beside the password.")
+    if parts.scheme not in SCHEMES or not _HOST.fullmatch(host) or more or "\0" in user + password:
+        raise InvalidProxy(NO_PROXY)
+    if not port:
+        raise InvalidProxy(NO_PORT)
+    if password and not user:
+        raise InvalidProxy(NO_USER)
     name = f"{quote(user, safe='')}@" if user else ""
     return Proxy(f"{parts.scheme}://{name}{host}:{port}", password)
 

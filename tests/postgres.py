@@ -129,7 +129,7 @@ def server(keep: Path | None = None, *more: str) -> Iterator[str]:
 
 
 def quarter() -> str:
-    """A quarter of this machine's memory for the database's pages, as docs/search.md advises for large ones."""
+    """A quarter of this machine's memory for the database's pages, as docs/search-internals.md advises."""
     return f"shared_buffers={psutil.virtual_memory().total // 4 // 2**20}MB"
 
 

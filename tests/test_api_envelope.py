@@ -4,14 +4,14 @@ import gzip
 import logging
 from unittest.mock import patch
 
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpResponse
-from django.test import AsyncClient, Client, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from portal.rest.errors import put_into_envelope
+from portal.rest.errors import NOT_OUR_HOST, put_into_envelope
 from tests.base import ApiTestCase
 
 SHOP = "/api/chat/pinMessage/shop"
@@ -90,7 +90,8 @@ class Dress(ApiTestCase):
     def test_a_host_that_is_not_ours(self) -> None:
         for debug in (False, True):
             with override_settings(DEBUG=debug), self.assertLogs("django.security", "ERROR"):
-                self.assert_error(self.post(SHOP, host="evil.example"), 400, "Bad request")
+                for host in ("evil.example", "whatsapp_portal:8000", "a b"):
+                    self.assert_error(self.post(SHOP, host=host), 400, NOT_OUR_HOST)
 
     async def test_the_asynchronous_server_dresses_alike(self) -> None:
         self.client = AsyncClient(raise_request_exception=False)  # type: ignore[assignment]
@@ -105,7 +106,7 @@ class Dress(ApiTestCase):
         content = gzip.compress(b"<h1>Gone</h1>")
         headers = {"Content-Encoding": "gzip", "ETag": '"1"', "Content-Length": str(len(content))}
         page = HttpResponse(content, status=410, headers=headers)
-        put_into_envelope(page)
+        put_into_envelope(page, RequestFactory().get("/api/"))
         self.assert_error(page, 410, "Bad request")
         assert page.headers["Content-Length"] == str(len(page.content))
         assert not {"Content-Encoding", "ETag"} & set(page.headers)
@@ -144,6 +145,7 @@ class Faults(ApiTestCase):
         self.assert_error(self.failing(Http404("No Chat matches")), 404, "Not found")
         self.assert_error(self.failing(PermissionDenied("of some kind")), 403, "Forbidden")
         self.assert_error(self.failing(SuspiciousOperation("the secret recipe")), 400, "Bad request")
+        self.assert_error(self.failing(DisallowedHost("evil.example")), 400, NOT_OUR_HOST)
 
     def test_more_parameters_than_are_read(self) -> None:
         """Was red: Django refuses them when a view first asks for one, which was a fault of ours (500)."""

@@ -3,6 +3,7 @@
 from django.http import HttpResponse
 from django.test import override_settings
 
+from portal.rest.errors import NOT_OUR_HOST
 from tests.base import ApiTestCase
 
 SHOP = "/api/chat/pinMessage/shop"
@@ -52,7 +53,7 @@ class Cors(ApiTestCase):
     @override_settings(ALLOWED_HOSTS=["portal.example"])
     def test_also_errors_that_django_makes(self) -> None:
         response = self.post(SHOP, origin=APP, host="evil.example")
-        self.assert_error(response, 400, "Bad request")
+        self.assert_error(response, 400, NOT_OUR_HOST)
         assert response.headers["Access-Control-Allow-Origin"] == APP
 
     def test_a_stranger_gets_nothing(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from portal import live, patience, websocket
 from portal.rest import openapi
-from portal.rest.errors import SENTENCES
+from portal.rest.errors import NOT_OUR_HOST, SENTENCES
 from tests.portal_process import ROOT
 
 pytestmark = pytest.mark.sqlite_only
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.sqlite_only
 PAGE: Path = ROOT / "docs" / "errors.md"
 # Those no operation has: there is no operation.
 OUTSIDE = {
+    (400, NOT_OUR_HOST),
     (404, SENTENCES[404]),
     (405, "Method PUT is not allowed here: use POST"),
     (400, patience.NO_HTTP),

@@ -287,7 +287,7 @@ class Refused(ExportTestCase):
 
 
 class Memory(SearchTestCase):
-    """Batch after batch takes the same; measured once with 100,000 messages (docs/search.md)."""
+    """Batch after batch takes the same; measured once with 100,000 messages (docs/search-internals.md)."""
 
     ROWS, BATCH = 3_000, 50
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as PropertyTestCase
 
+from chats.errors import MessageNotFound
 from chats.models import Message
 from instances import tokens
 from instances.models import Account, Instance
-from instances.whatsapp.errors import NotConfirmed, NotConnected, Refused
+from instances.whatsapp.errors import Blocked, NotConfirmed, NotConnected, NotInGroup, NotOnWhatsApp, Refused
 from portal.models import KeptAnswer
 from portal.rest import idempotency
 from portal.rest.errors import DATABASE_DOWN, UNEXPECTED
@@ -166,6 +167,28 @@ class Failures(KeyTestCase):
             assert not KeptAnswer.objects.exists()
         self.send.side_effect = None
         assert self.ask().status_code == 200
+
+    def test_what_may_turn_out_otherwise_is_not_kept(self) -> None:
+        """Was red: a quoted message that came with the phone's history was "not found" for a day."""
+        body = {**TEXT, "quotedId": "LATE"}
+        for fault, status in (
+            (MessageNotFound("LATE"), 404),
+            (Blocked(), 403),
+            (NotInGroup(), 403),
+            (NotOnWhatsApp(), 400),
+        ):
+            self.send.side_effect = fault
+            self.assert_error(self.ask(body=body), status, str(fault))
+            assert not KeptAnswer.objects.exists(), fault
+        self.send.side_effect = None
+        assert self.ask(body=body).status_code == 200
+
+    def test_nor_that_there_is_no_room(self) -> None:
+        quota = Instance.objects.filter(account=self.alice_account).count()
+        Account.objects.filter(pk=self.alice_account.pk).update(instance_quota=quota)
+        self.assert_error(self.ask(NEW, {"name": "sales"}), 403, "Account instance quota exceeded")
+        Account.objects.filter(pk=self.alice_account.pk).update(instance_quota=quota + 1)
+        assert self.ask(NEW, {"name": "sales"}).status_code == 200
 
     def test_an_unknown_outcome_is_not_sent_again(self) -> None:
         self.send.side_effect = NotConfirmed

@@ -1,5 +1,6 @@
 """The instance endpoints: a test for each row of the contract."""
 
+import json
 from typing import Any
 from unittest.mock import patch
 
@@ -10,9 +11,11 @@ from django.utils.dateparse import parse_datetime
 
 from instances import tokens
 from instances.models import Instance, Token, valid_name
+from instances.whatsapp.adapter import refusals
 from instances.whatsapp.errors import LinkingFailed, NotConfirmed, NotConnected
 from instances.whatsapp.service import Link
 from portal.models import AuditLine
+from portal.rest import openapi
 from tests.base import ApiTestCase
 
 WRONG = "Instance token does not match the requested instance"
@@ -251,6 +254,8 @@ class Connect(InstanceTestCase):
         words = "number must be a phone number with its country code, for example 5511999999999"
         for value in ("abc", "123", "0119999999", "1" * 16, "٣٤٥٦٧٨٩"):
             self.assert_error(self.ask(f"?number={value}"), 400, f"Invalid parameter: {words}")
+        # The library refuses what is too short or begins with 0 as well, in words of its own: they are not needed.
+        self.pairing_code.assert_not_called()
 
     def test_a_code_while_a_phone_is_linked(self) -> None:
         self.link(self.shop)
@@ -264,6 +269,16 @@ class Connect(InstanceTestCase):
     def test_whatsapp_gives_no_code(self) -> None:
         self.connect.side_effect = LinkingFailed("WhatsApp gave no code.")
         self.assert_error(self.ask(), 502, "WhatsApp gave no code.")
+
+    def test_whatsapp_gives_no_pairing_code(self) -> None:
+        """Each answer is one that the API's description has."""
+        answers = openapi.document()["paths"]["/api/instance/connect/{instance}"]["get"]["responses"]
+        examples = answers["502"]["content"]["application/json"]["examples"].values()
+        for said in ("websocket not connected", "info query returned status 400: bad-request"):
+            self.pairing_code.side_effect = LinkingFailed(refusals.of_a_code(said))
+            answer = self.ask("?number=5511999999999")
+            self.assert_error(answer, 502, refusals.of_a_code(said))
+            assert json.loads(answer.content) in [example["value"] for example in examples]
 
 
 class Logout(InstanceTestCase):

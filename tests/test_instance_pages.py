@@ -111,3 +111,23 @@ class InstancePageTest(PageTestCase):
         page = self.open("vera", self.base).content.decode()
         assert "O celular desconectou este dispositivo" in page
         assert "401" in page
+
+    def test_refusals_in_the_readers_language(self) -> None:
+        """Was red: English sentences stood in them, behind words of the reader's."""
+        self.client.cookies["django_language"] = "pt"
+        self.send("alice", f"{self.base}settings/", proxy="http://proxy.example.com")
+        page = self.open("alice", self.base).content.decode()
+        assert "Falta a porta do proxy" in page
+        assert "port is missing" not in page
+        no_code = LinkingFailed("WhatsApp gave no pairing code: 400")
+        with mock.patch.object(service, "pairing_code", side_effect=no_code):
+            page = self.send("alice", f"{self.base}pairing-code/", phone="+55 11 99999-9999").content.decode()
+        assert "O WhatsApp não deu um código de pareamento: 400" in page
+        Instance.objects.filter(pk=self.shop.pk).update(state=State.LINKING)
+        why = "WhatsApp gave no code (The code ran out.). Check this machine's internet connection and try again."
+        for verb, ask in (("connect/", self.send), ("qr/", self.open)):
+            with mock.patch.object(service, "connect", side_effect=LinkingFailed(why)):
+                page = ask("alice", self.base + verb).content.decode()
+            assert "O WhatsApp não deu um código (O código expirou.)" in page, verb
+        Instance.objects.filter(pk=self.shop.pk).update(state=State.UNLINKED, state_detail="The code ran out.")
+        assert "O código expirou." in self.open("alice", self.base).content.decode()

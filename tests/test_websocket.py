@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from unittest import mock
 
@@ -11,7 +13,10 @@ import pytest
 from instances import tokens
 from portal import websocket as ws
 from portal.live import A_TOKEN, RESYNC, Listener, News, hub
-from portal.rest.errors import ApiError
+from portal.rest import call
+from portal.rest.errors import NOT_OUR_HOST, ApiError
+from portal.rest.views import FORBIDDEN
+from tests.portal_process import ROOT
 
 BODY = '{"event": "message.pin"}'
 
@@ -78,7 +83,7 @@ def test_a_first_message_that_is_no_token() -> None:
         assert asyncio.run(run(text)) == 401
 
 
-def handshake(*messages: str, query: bytes = b"") -> list[Any]:
+def handshake(*messages: str, query: bytes = b"", host: bytes = b"localhost") -> list[Any]:
     """What is sent to a client without a token in its handshake, who then says this."""
     sent: list[Any] = []
     coming: Iterator[Any] = iter([{"type": "websocket.connect"}, *({"text": text} for text in messages)])
@@ -94,10 +99,11 @@ def handshake(*messages: str, query: bytes = b"") -> list[Any]:
         "path": "/ws/shop",
         "query_string": query,
         "client": ("192.0.2.7", 50_000),
-        "headers": [(b"host", b"localhost")],
+        "headers": [(b"host", host)],
         "extensions": {"websocket.http.response": {}},
     }
-    asyncio.run(ws.websocket(scope, receive, send))
+    with suppress(OurFault):  # Which it lets go on, to be logged.
+        asyncio.run(ws.websocket(scope, receive, send))
     return sent
 
 
@@ -107,6 +113,12 @@ def test_more_parameters_than_are_read(caplog: pytest.LogCaptureFixture) -> None
     assert start["status"] == 400
     assert json.loads(body["body"])["error"]["message"] == "Invalid parameter: there are more than 1024 of them"
     assert not caplog.records
+
+
+def test_a_host_that_is_not_ours() -> None:
+    start, body = handshake(host=b"evil.example")
+    assert start["status"] == 400
+    assert json.loads(body["body"])["error"]["message"] == NOT_OUR_HOST
 
 
 def test_a_first_message_whose_token_is_no_text(
@@ -122,6 +134,36 @@ def test_a_first_message_whose_token_is_no_text(
     assert (closed["code"], closed["reason"]) == (4401, "Invalid token")
     assert len(looked) == 1
     assert not caplog.records
+
+
+class OurFault(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ApiError(401, call.INVALID), 4401),
+        (ApiError(403, FORBIDDEN["read"]), 4403),
+        (ApiError(404, "Instance not found"), 4404),
+        (ApiError(429, call.OVER_LIMIT), 4429),
+        (ApiError(503, ws.NO_EVENTS), 4503),
+        (OurFault(), 4500),
+    ],
+)
+def test_how_it_ends_after_a_first_message(monkeypatch: pytest.MonkeyPatch, error: Exception, code: int) -> None:
+    """Each code stands in docs/events.md."""
+
+    async def work(ask: Any, *given: Any) -> Any:
+        if ask.__name__ == "_admit":
+            raise error
+        return mock.Mock()
+
+    monkeypatch.setattr(ws, "aside", work)
+    closed = handshake('{"token": "x"}')[-1]
+    assert closed["code"] == code
+    page = (ROOT / "docs" / "events.md").read_text()
+    assert re.search(rf"^\|[\d, ]*\b{code}\b[\d, ]*\|", page, re.MULTILINE)
 
 
 def test_nats_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

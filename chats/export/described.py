@@ -1,7 +1,19 @@
 """The endpoint that exports, described for OpenAPI."""
 
 from chats.api.described.common import AT, ID, JID, SUCCESS
-from portal.rest.openapi import FLAG, MAYBE, MAYBE_TIME, NUMBER, STRING, TIME, described, parameter, several, shape
+from portal.rest.openapi import (
+    FLAG,
+    KIND,
+    MAYBE,
+    MAYBE_TIME,
+    NUMBER,
+    STRING,
+    TIME,
+    described,
+    parameter,
+    several,
+    shape,
+)
 
 EXPORT = described(
     "Export all hits of a search in one file, newest first",
@@ -21,7 +33,7 @@ EXPORT = described(
                 senderJid=STRING,
                 senderName=STRING,
                 fromMe=FLAG,
-                type=STRING,
+                type=KIND,
                 text=STRING,
                 messageId=STRING,
                 quotedId=MAYBE,

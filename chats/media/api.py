@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from chats import media, pins
 from chats.errors import MessageAmbiguous, MessageNotFound
 from chats.media import described
-from chats.media.response import answer
+from chats.media.response import BehindTheEnd, answer
 from chats.models import Message
 from instances.whatsapp import errors
 from portal.rest.errors import ApiError
@@ -42,4 +42,7 @@ class GetMedia(InstanceView):
         found = pins.find_message(self.instance, message_id, parameters.text("chatJid") or None)
         message = Message.objects.get(pk=found.pk)
         message.instance = self.instance
-        return answer(request._request, media.open_media(message), inline=False)
+        try:
+            return answer(request._request, media.open_media(message), inline=False)
+        except BehindTheEnd as error:
+            raise ApiError(416, str(error), error.headers) from None

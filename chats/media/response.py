@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
@@ -16,13 +16,24 @@ from chats.media.reference import DOWNLOAD
 POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
 
 
+class BehindTheEnd(Exception):
+    """There is nothing of the file where the range begins. `headers` say how long it is, as HTTP wants it."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The range begins behind the end of the file: it has {size} bytes")
+        self.headers = {"Content-Range": f"bytes */{size}"}
+
+
 class _InLargePieces(FileResponse):
     # Django's 4 KiB cost a hand-over between threads each.
     block_size = 256 * 1024
 
 
 def answer(request: HttpRequest, media: Media, *, inline: bool = True) -> HttpResponseBase:
-    """The file: shown by the browser where its type is harmless, else saved. One range is given where asked for."""
+    """The file: shown by the browser where its type is harmless, else saved. One range is given where asked for.
+
+    Raises BehindTheEnd.
+    """
     kind = media.reference.inline_type if inline else ""
     size = media.path.stat().st_size
     span = _span(request.headers.get("Range", ""), size)
@@ -30,7 +41,7 @@ def answer(request: HttpRequest, media: Media, *, inline: bool = True) -> HttpRe
     if span is None:
         response = _InLargePieces(media.path.open("rb"), content_type=kind or DOWNLOAD)
     elif span[0] >= size:
-        response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        raise BehindTheEnd(size)
     else:
         first, last = span
         response = _InLargePieces(_Part(media.path, first, last), status=206, content_type=kind or DOWNLOAD)

@@ -111,7 +111,7 @@ def _reason(pin: Any) -> str:
     if pin.last_kind == PinEvent.Kind.UNCONFIRMED:
         return _("WhatsApp did not confirm in time. It may have worked or not.")
     if pin.last_kind == PinEvent.Kind.REFUSED:
-        return _("WhatsApp refused: %(reason)s") % {"reason": pin.last_detail}
+        return _("WhatsApp refused: %(reason)s") % {"reason": in_words(pin.last_detail)}
     if pin.last_detail == str(NotConnected()):
         return _("The instance is not connected to WhatsApp.")
     if pin.last_detail == str(NotConfirmed()):

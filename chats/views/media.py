@@ -7,9 +7,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chats import media
-from chats.media.response import answer
+from chats.media.response import BehindTheEnd, answer
 from chats.selectors.chat_list import find_message
 from instances.whatsapp.errors import WhatsAppError
+from instances.words import in_words
 from portal.views.page import signed_in
 
 
@@ -34,4 +35,6 @@ def file(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         return answer(request, media.open_media(find_message(request.user, pk)))
     except WhatsAppError as error:
-        return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
+        return HttpResponse(in_words(str(error)), status=404, content_type="text/plain; charset=utf-8")
+    except BehindTheEnd as error:  # A player asked, who reads no more than the headers.
+        return HttpResponse(status=416, headers=error.headers)

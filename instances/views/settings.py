@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from instances import access, preferences, proxies
+from instances.words import in_words
 from portal import audit
 from portal.views.page import signed_in
 
@@ -26,7 +27,7 @@ def settings(request: HttpRequest, uid: UUID) -> HttpResponse:
         if (proxy, password) != (instance.proxy_url, ""):
             wanted |= preferences.proxy_changes(instance, proxy, password)
     except proxies.InvalidProxy as error:
-        messages.error(request, _("Nothing was saved: %(reason)s") % {"reason": error})
+        messages.error(request, _("Nothing was saved: %(reason)s") % {"reason": in_words(str(error))})
         return redirect("instance", uid=uid)
     changes = {field: value for field, value in wanted.items() if getattr(instance, field) != value}
     words = preferences.in_words(instance, changes)

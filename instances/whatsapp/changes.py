@@ -90,8 +90,9 @@ class Changes:
         return {"code": await self._threads.run(client.pairing_code, phone)}
 
     def _why_no_code(self) -> str:
-        reason = f" ({self._instance.state_detail})" if self._instance.state_detail else ""
-        return f"WhatsApp gave no code{reason}. Check this machine's internet connection and try again."
+        if reason := self._instance.state_detail:
+            return f"WhatsApp gave no code ({reason}). Check this machine's internet connection and try again."
+        return "WhatsApp gave no code. Check this machine's internet connection and try again."
 
     async def _apply_preferences(self) -> dict[str, Any]:
         instance = self._instance

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, SuspiciousOperation, TooManyFieldsSent
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
@@ -21,6 +21,8 @@ SENTENCES = {
     404: "Endpoint not found",
     405: "Method not allowed",
 }
+# The first error behind a new proxy. Which host it was, a stranger chose: it is not repeated.
+NOT_OUR_HOST = "This host is not one of the portal's: add it to ALLOWED_HOSTS"
 UNEXPECTED = "Internal server error"
 BUSY = "The portal has more to do than it can at this moment. Nothing was done: try again in a few seconds."
 DATABASE_DOWN = "The portal's database is not available. Try again later."
@@ -49,6 +51,8 @@ def envelope(message: str) -> dict[str, Any]:
 
 def suspicious(error: SuspiciousOperation) -> ApiError:
     """The answer to what Django refuses to look at: it does so when a view first asks, not before."""
+    if isinstance(error, DisallowedHost):
+        return ApiError(400, NOT_OUR_HOST)
     if isinstance(error, TooManyFieldsSent):
         return ApiError(400, f"Invalid parameter: there are more than {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} of them")
     return ApiError(400, SENTENCES[400])
@@ -86,7 +90,7 @@ def _status(error: Exception, statuses: Mapping[type[Exception], int]) -> int | 
     return next((statuses[kind] for kind in type(error).__mro__ if kind in statuses), None)
 
 
-def put_into_envelope(response: HttpResponseBase) -> None:
+def put_into_envelope(response: HttpResponseBase, request: HttpRequest) -> None:
     """Replace the page of an error that Django itself answered; headers (CORS) stay."""
     if response.status_code < 400 or response.streaming:
         return
@@ -94,6 +98,8 @@ def put_into_envelope(response: HttpResponseBase) -> None:
         return
     fallback = UNEXPECTED if response.status_code >= 500 else SENTENCES[400]
     message = SENTENCES.get(response.status_code, fallback)
+    if response.status_code == 400 and not _names_us(request):
+        message = NOT_OUR_HOST
     response.content = json.dumps(envelope(message), separators=(",", ":")).encode()  # type: ignore[attr-defined]
     response.headers["Content-Type"] = "application/json"
     # Of the page that was there, perhaps compressed.
@@ -101,3 +107,11 @@ def put_into_envelope(response: HttpResponseBase) -> None:
         response.headers.pop(name, None)
     if response.has_header("Content-Length"):
         response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
+
+
+def _names_us(request: HttpRequest) -> bool:
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True

@@ -37,11 +37,12 @@ class ApiMiddleware:
         translation.activate(settings.LANGUAGE_CODE)
         timezone.deactivate()
         begun = call.begin(request)
-        return _dress(self.get_response(request), begun)
+        response = self.get_response(request)
+        put_into_envelope(response, request)
+        return _dress(response, begun)
 
 
 def _dress(response: HttpResponseBase, begun: call.Call) -> HttpResponseBase:
-    put_into_envelope(response)
     for name, value in begun.usage.headers().items():
         response.headers[name] = value
     # Tokens travel in a header that shared caches do not know as one.

@@ -16,8 +16,10 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chats.models import Message
 from instances import tokens
 from instances.models import Token
+from instances.states import State
 from portal.rest import call, idempotency
 from portal.rest.errors import BUSY, DATABASE_DOWN, UNEXPECTED, envelope
 from portal.rest.query import COUNT, MOST
@@ -33,6 +35,9 @@ NUMBER: Schema = {"type": "integer"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 MAYBE: Schema = {"type": ["string", "null"]}
 MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+# What a message says; what only acts on another one is in events alone. And where an instance's connection stands.
+KIND: Schema = {"enum": [kind for kind in Message.Kind.values if kind not in Message.ACTIONS]}
+STATE: Schema = {"enum": State.values}
 
 # Errors every endpoint may answer with, and those of every endpoint that names an instance.
 EVERYWHERE = (
@@ -97,6 +102,7 @@ def described(
     answer: Schema | None = None,
     example: dict[str, Any] | None = None,
     files: Sequence[str] = (),
+    ranges: bool = False,
     errors: Sequence[tuple[int, str]] = (),
     body: Schema | None = None,
     sent: dict[str, Any] | None = None,
@@ -107,7 +113,8 @@ def described(
 ) -> Callable[[Method], Method]:
     """Describe a view's method: its fields (`body`, for example `sent`), its answer and its errors.
 
-    `files`: the types of what it answers with, where that is a file and no object; `keeps` as the view has it.
+    `files`: the types of what it answers with, where that is a file and no object; `ranges`: or a part of it;
+    `keeps` as the view has it.
     """
     examples = []
     if example is not None:
@@ -130,7 +137,7 @@ def described(
             parameters=[*named, *parameters, *([KEY] if takes_a_key else [])],
             request={JSON: _sent(body)} if body else None,
             responses={
-                **_success(answer, files),
+                **_success(answer, files, ranges=ranges),
                 **_errors((*given, *(WITH_A_KEY if takes_a_key else ()))),
             },
             examples=examples,
@@ -160,8 +167,11 @@ def _or_null(field: Schema) -> Schema:
     return found
 
 
-def _success(answer: Schema | None, files: Sequence[str]) -> dict[tuple[int, str], OpenApiResponse]:
-    found = {(200, kind): OpenApiResponse({"type": "string", "format": "binary"}, "The file.") for kind in files}
+def _success(answer: Schema | None, files: Sequence[str], *, ranges: bool) -> dict[tuple[int, str], OpenApiResponse]:
+    binary = {"type": "string", "format": "binary"}
+    found = {(200, kind): OpenApiResponse(binary, "The file.") for kind in files}
+    if ranges:
+        found |= {(206, kind): OpenApiResponse(binary, "The range that was asked for.") for kind in files}
     return found if answer is None else {(200, JSON): OpenApiResponse(answer, "As asked."), **found}
 
 
@@ -189,7 +199,7 @@ MESSAGE = shape(
     senderName=STRING,
     fromMe=FLAG,
     timestamp=TIME,
-    type=STRING,
+    type=KIND,
     text=STRING,
     quotedId=MAYBE,
     status={"enum": ["sent", "delivered", "read", "played", None]},
@@ -198,7 +208,7 @@ MESSAGE = shape(
 )
 INSTANCE = shape(
     instanceName=STRING,
-    state=STRING,
+    state=STATE,
     sentence=STRING,
     numberJid=MAYBE,
     lid=MAYBE,

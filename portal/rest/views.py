@@ -116,9 +116,9 @@ class ApiView(APIView):
         fault = self.fault
         known = isinstance(fault, ApiError) or any(kind in self.statuses for kind in type(fault).__mro__)
         nothing_done = known and not isinstance(fault, NotConfirmed)
-        if fault is None or (nothing_done and response.status_code < 500):
-            pass
-        elif nothing_done or self.repeatable:
+        # A request that is wrong stays wrong. What else was in its way (no such message, no room) may be gone soon.
+        wrong = isinstance(fault, ApiError) and fault.status == 400
+        if fault is not None and not wrong and (nothing_done or self.repeatable):
             idempotency.release(claimed)
             return
         text = JSONRenderer().render(self.kept(response.data)).decode()

@@ -1,7 +1,7 @@
 """Search at a million messages, and at ten: SEARCH_ROWS=1000000,10000000, on both databases (SEARCH_ON=sqlite).
 
 Each database of each size is a process of its own, which fills the database
-and measures. A database's table in docs/search.md is written when all its
+and measures. A database's table in docs/search-internals.md is written when all its
 sizes are measured, unless there was only one. SEARCH_KEEP=folder keeps the
 filled databases there for the next run, which fills again only what would be
 filled otherwise by then.

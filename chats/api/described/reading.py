@@ -1,7 +1,7 @@
 """The endpoints that read, described for OpenAPI."""
 
 from chats.api.described.common import AT, ENDING, ID, JID, PAGED, SAID, SUCCESS, TAKEN_AS_NUMBER, WHICH_MESSAGE
-from chats.models import Pin, PinEvent
+from chats.models import Chat, Pin, PinEvent
 from chats.search.query import TYPES
 from portal.rest.openapi import (
     CURSOR,
@@ -84,7 +84,7 @@ CHATS = described(
                 jid=STRING,
                 lid=MAYBE,
                 name=STRING,
-                type=STRING,
+                type={"enum": Chat.Kind.values},
                 adminsOnly=FLAG,
                 lastMessageAt=TIME,
                 lastMessage={"oneOf": [ref("Message"), {"type": "null"}]},

@@ -1,4 +1,4 @@
-"""The measured tables of docs/search.md, one a database, and the query plans of the slowest."""
+"""The measured tables of docs/search-internals.md, one a database, and the query plans of the slowest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,4 +20,4 @@ def write(database: str, told: Sequence[dict[str, Any]]) -> None:
     rows += ["", "The slowest, and how the database went about them:"]
     for line in sorted((line for line in told if "plan" in line), key=lambda line: -line["ms"])[:SLOWEST]:
         rows += ["", f"`{line['plan']}`, {line['ms']:.1f} ms, {line['query']!r}:", "", "```", *line["lines"], "```"]
-    docs.write("search.md", rows, f"measured on {database}")
+    docs.write("search-internals.md", rows, f"measured on {database}")
