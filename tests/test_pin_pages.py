@@ -70,6 +70,7 @@ class PinPageTest(PageTestCase):
         page = self.pin()
         assert "The instance is not connected to WhatsApp." in page
         assert "Try again" in page
+        assert f'<a href="/instances/{self.shop.uid}/">Open the instance' in page
         self.error = None
         assert "Pinned by bob" in self.pin()
 
