@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 from django.http import Http404
 
 from chats.models import Chat, Message, Pin
+from chats.selectors.names import numbered
 from chats.selectors.places import Place
 from instances import access
 from portal.letters import holds
@@ -82,8 +83,7 @@ def list_chats(
     if instance:
         found = found.filter(instance__uid=instance)
     if text:
-        digits = "".join(filter(str.isdecimal, text))
-        found = found.filter(holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q()))
+        found = found.filter(holds("name", text) | numbered("jid", text))
     if before is not None:
         found = found.filter(before.older("last_message_at"))
     found = found.annotate(
