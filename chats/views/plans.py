@@ -78,8 +78,10 @@ def planned(request: HttpRequest) -> HttpResponse:
     today = timezone.localdate()
     first = max(_month(request.GET.get("month", "")) or today, today).replace(day=1)
     earlier = (first - timedelta(days=1)).replace(day=1)
+    coming, more = plans.coming(request.user)
     context = {
-        "plans": plans.coming(request.user),
+        "plans": coming,
+        "more": more,
         "lost": plans.lost(request.user),
         "weeks": calendar.month(request.user, first),
         "first": first,
