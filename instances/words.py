@@ -8,6 +8,9 @@ import re
 
 from django.utils.translation import gettext, gettext_noop
 
+from instances.states import SENTENCES, State
+from instances.whatsapp.errors import NotConnected, WhatsAppError
+
 SHOWN = (
     gettext_noop("WhatsApp client is not connected"),
     gettext_noop("WhatsApp did not confirm in time"),
@@ -47,3 +50,8 @@ def in_words(sentence: str) -> str:
         if found := pattern.fullmatch(sentence):
             return gettext(one) % found.groupdict()
     return gettext(sentence) if sentence else ""
+
+
+def why_unchanged(error: WhatsAppError) -> str:
+    """Why an instance could not be connected or taken off the air. Where nobody was there to do it, what to start."""
+    return gettext(SENTENCES[State.UNPLACED] if isinstance(error, NotConnected) else str(error))

@@ -107,6 +107,7 @@ class InstancePageTest(PageTestCase):
         self.link()
         with mock.patch.object(service, "logout", side_effect=NotConnected):
             self.send("alice", f"{self.base}delete/", name="shop")
+        assert "Start one with its labels" in self.open("alice", self.base).content.decode()
         assert Instance.objects.filter(pk=self.shop.pk).exists()
 
     def test_why_it_is_down_in_the_readers_language(self) -> None:

@@ -1,5 +1,7 @@
 """Arabic and Hebrew stand as they are read: from the right, whatever names and numbers are in them."""
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -30,7 +32,7 @@ EDGES = """(place) => {
 
 
 @pytest.fixture(scope="module")
-def chat(home: House) -> int:
+def chat(home: House) -> Iterator[int]:
     """A chat with a message of each, the last of them pinned."""
     home.link()
     found = arrive(home, (GUEST, f"{LATIN}\n{ARABIC}", 5), (GUEST, LATIN, 4), (GUEST, ARABIC, 3), (GUEST, LONG, 2))
@@ -42,7 +44,8 @@ def chat(home: House) -> int:
         message = Message.objects.filter(chat={found}).order_by("sent_at").last()
         Pin.objects.create(message=message, state="pinned", pinned_at=timezone.now(), expires_at=ends)
     """)
-    return found
+    yield found
+    home.python(f"from chats.models import Pin; Pin.objects.filter(message__chat={found}).delete()")
 
 
 def from_the_right(place: Locator) -> bool:
