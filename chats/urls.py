@@ -11,6 +11,7 @@ urlpatterns = [
     path("chats/<int:pk>/rows/", chats.rows, name="chat-rows"),
     path("chats/<int:pk>/pinned/", chats.pinned_bar, name="chat-pinned"),
     path("chats/<int:pk>/details/", chats.details, name="chat-details"),
+    path("chats/<int:pk>/state/", chats.state, name="chat-state"),
     path("messages/<int:pk>/pin-control/", pins.control, name="pin-control"),
     path("messages/<int:pk>/pin/", pins.pin, name="pin"),
     path("messages/<int:pk>/unpin/", pins.unpin, name="unpin"),

@@ -9,6 +9,9 @@ import re
 
 from django.utils.translation import gettext, gettext_noop
 
+from instances.states import SENTENCES, State
+from instances.whatsapp.errors import NotConnected, WhatsAppError
+
 SHOWN = (
     gettext_noop("WhatsApp client is not connected"),
     gettext_noop("WhatsApp did not confirm in time"),
@@ -91,3 +94,8 @@ def in_words(sentence: str) -> str:
                 name: in_words(said) if name == "reason" else said for name, said in found.groupdict().items()
             }
     return gettext(sentence) if sentence else ""
+
+
+def why_unchanged(error: WhatsAppError) -> str:
+    """Why an instance could not be connected or taken off the air. Where nobody was there to do it, what to start."""
+    return in_words(SENTENCES[State.UNPLACED] if isinstance(error, NotConnected) else str(error))

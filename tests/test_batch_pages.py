@@ -46,6 +46,14 @@ class BatchPageTest(PageTestCase):
         with self.assertLogs("django.security", "ERROR"):
             assert self.submit(rules.MOST + 30).status_code == 400
 
+    def test_more_are_refused_and_not_cut(self) -> None:
+        """Was red: of 1,001 the last was left out without a word."""
+        answer = self.submit(rules.MOST + 1)
+        assert answer.status_code == 302
+        page = self.client.get(answer["Location"]).content.decode()
+        assert "A selection may have 1000 messages at most." in page
+        assert not Batch.objects.exists()
+
     def submit(self, count: int) -> Any:
         """As a browser sends the form, with so many ticks."""
         keys = [self.messages[0].pk + number for number in range(count)]
@@ -70,6 +78,16 @@ class BatchPageTest(PageTestCase):
         answer = self.add("alice", "unpin", [*self.messages, other])
         assert answer["Location"] == "/pins/many/"
         assert sorted(Batch.objects.values_list("instance__name", "duration")) == [("desk", None), ("shop", None)]
+
+    def test_of_two_instances_both_begin_or_none(self) -> None:
+        """Was red: the page told of a refusal, and the pins of the first instance were sent."""
+        first, other = self.messages[0], self.make_message("D", instance=self.desk)
+        assert self.shop.pk < self.desk.pk
+        with mock.patch.object(rules, "MOST_OPEN", 1):
+            self.add("alice", messages=[other])
+            answer = self.add("alice", "unpin", [first, other])
+            assert "Many selections are not over yet" in self.client.get(answer["Location"]).content.decode()
+            assert list(Batch.objects.values_list("instance__name", "action")) == [("desk", "pin")]
 
     def test_only_what_one_may_pin_is_taken(self) -> None:
         hidden = self.make_message("D", instance=self.desk)

@@ -13,6 +13,7 @@ from chats.selectors import conversation
 from chats.selectors.places import Place
 from chats.templatetags.chat_tags import day_words
 from instances.models import Account, Instance, Token
+from instances.states import State
 from portal.templatetags.portal_tags import colour
 from tests.page_base import PageTestCase
 
@@ -37,7 +38,7 @@ class ChatPageTest(PageTestCase):
         message.chat.last_message_at = message.sent_at
         message.chat.save()
         chat, one = f"/chats/{message.chat_id}/", f"/instances/{self.shop.uid}/"
-        parts = [f"{chat}{part}" for part in (f"?at={message.pk}", "pinned/", "details/", "rows/?newer=0.0")]
+        parts = [f"{chat}{part}" for part in (f"?at={message.pk}", "pinned/", "details/", "state/", "rows/?newer=0.0")]
         lists = [
             "/chats/",
             "/chats/list/",
@@ -52,6 +53,41 @@ class ChatPageTest(PageTestCase):
             assert self.open("alice", path).status_code == 200, path
         assert self.open("", "/sign-in/").status_code == 200
         assert self.open("alice", "/nowhere/").status_code == 404
+
+    def test_a_chat_says_that_its_instance_is_off_the_air(self) -> None:
+        """Was red: with a number logged out the messages just stopped."""
+        chat, instance = f"/chats/{self.make_message('A').chat_id}/", f"/instances/{self.shop.uid}/"
+        for state, words in (
+            (State.LOGGED_OUT, "The phone unlinked this device."),
+            (State.UNPLACED, "No connector is running that can hold this instance."),
+            (State.CONNECTED, ""),
+        ):
+            Instance.objects.filter(pk=self.shop.pk).update(state=state, state_detail="401" if words else "")
+            for path in (chat, f"{chat}state/"):
+                page = self.open("vera", path).content.decode()
+                assert f'class="state-dot {state}"' in page
+                assert words in page
+                assert (f'<a href="{instance}">Open the instance' in page, "(401)" in page) == (bool(words),) * 2
+        # Whoever sees the chat has that page.
+        assert self.open("vera", instance).status_code == 200
+
+    def test_the_filter_offers_so_many_instances_and_the_chosen_one(self) -> None:
+        """Was red: with the others the list was filtered, and the filter said "All instances"."""
+        self.make_message("A")
+        Instance.objects.create(account=self.alice_account, name="attic")
+        last = f'<option value="{self.shop.uid}" '
+        for most, chosen, said in ((2, "", (False, True)), (2, self.shop.uid, (True, True)), (3, "", (True, False))):
+            with mock.patch("chats.views.chats.INSTANCES", most):
+                page = self.open("alice", "/chats/", instance=chosen).content.decode()
+            assert (last in page, "There are more" in page) == said
+            assert (f"{last}selected" in page) == bool(chosen)
+
+    def test_the_search_says_that_there_are_more_instances(self) -> None:
+        for most, more in ((1, True), (2, False)):
+            with mock.patch("chats.views.search.INSTANCES", most):
+                page = self.open("alice", "/search/?q=hello").content.decode()
+            assert ("type instance:name" in page, '"/search/?q=hello+instance%3A"' in page) == (more, more)
+        assert self.open("alice", "/search/?q=hello+instance%3A").status_code == 200
 
     def test_a_list_that_has_grown_is_drawn_as_far_as_it_has(self) -> None:
         """Was red: with any news its reader was back at its first page."""
@@ -150,7 +186,7 @@ class ConversationTest(PageTestCase):
         assert colour("55111@s.whatsapp.net") != colour("55112@s.whatsapp.net")
         self.say("MINE", 30, "hello", from_me=True)
         assert 'class="sender' not in self.row("MINE")
-        assert "shop · Group" in self.page(), "and not its id, which is nothing to read"
+        assert "<bdi>shop</bdi> · Group" in self.page(), "and not its id, which is nothing to read"
 
     def test_times_and_days_are_those_of_the_readers_zone(self) -> None:
         at = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)

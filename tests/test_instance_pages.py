@@ -59,7 +59,11 @@ class InstancePageTest(PageTestCase):
 
     def test_what_went_wrong_stands_in_words(self) -> None:
         with mock.patch.object(service, "connect", side_effect=NotConnected):
-            assert "not connected" in self.send("alice", f"{self.base}connect/").content.decode()
+            page = self.send("alice", f"{self.base}connect/").content.decode()
+        assert "No connector is running that can hold this instance. Start one" in page
+        with mock.patch.object(service, "pairing_code", side_effect=NotConnected):
+            page = self.send("alice", f"{self.base}pairing-code/", phone="+55 11 99999-9999").content.decode()
+        assert "No connector is running that can hold this instance. Start one" in page
         with mock.patch.object(service, "pairing_code", side_effect=LinkingFailed("no such phone")):
             page = self.send("alice", f"{self.base}pairing-code/", phone="+55 11 99999-9999").content.decode()
         assert "no such phone" in page
@@ -103,6 +107,7 @@ class InstancePageTest(PageTestCase):
         self.link()
         with mock.patch.object(service, "logout", side_effect=NotConnected):
             self.send("alice", f"{self.base}delete/", name="shop")
+        assert "Start one with its labels" in self.open("alice", self.base).content.decode()
         assert Instance.objects.filter(pk=self.shop.pk).exists()
 
     def test_why_it_is_down_in_the_readers_language(self) -> None:

@@ -1,12 +1,15 @@
 """Pinning from pages: the rules' outcome is what the control says."""
 
+import re
 from datetime import timedelta
 from unittest import mock
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chats import pinbook
-from chats.models import Pin, PinEvent
+from chats.models import Contact, Message, Pin, PinEvent
 from chats.pinbook import Outcome, Wish
 from instances.models import Instance
 from instances.whatsapp import service
@@ -70,6 +73,7 @@ class PinPageTest(PageTestCase):
         page = self.pin()
         assert "The instance is not connected to WhatsApp." in page
         assert "Try again" in page
+        assert f'<a href="/instances/{self.shop.uid}/">Open the instance' in page
         self.error = None
         assert "Pinned by bob" in self.pin()
 
@@ -128,6 +132,65 @@ class PinPageTest(PageTestCase):
         assert f'id="b-{self.message.pk}"' in page
         assert f'id="b-{other.pk}"' in page
         assert "b-" not in self.open("bob", "/pins/?filter=zzz", fragment=True).content.decode()
+
+    def board(self, text: str = "") -> set[str]:
+        """The ids of the messages on the board."""
+        page = self.open("bob", "/pins/", fragment=True, filter=text).content.decode()
+        keys = map(int, re.findall(r'id="b-(\d+)"', page))
+        return set(Message.objects.filter(pk__in=keys).values_list("message_id", flat=True))
+
+    def test_what_went_wrong_stands_there_for_a_week(self) -> None:
+        """Was red: for ever, and of messages that are gone."""
+        now = timezone.now()
+        for number, (state, hours, gone) in enumerate(
+            (
+                (Pin.State.FAILED, 167, {}),
+                (Pin.State.UNKNOWN, 1, {"disappears_at": now + timedelta(hours=1)}),
+                (Pin.State.FAILED, 169, {}),
+                (Pin.State.UNKNOWN, 169, {}),
+                (Pin.State.FAILED, 1, {"deleted_at": now}),
+                (Pin.State.FAILED, 1, {"disappears_at": now}),
+            )
+        ):
+            message = self.make_message(f"M{number}")
+            Message.objects.filter(pk=message.pk).update(**gone)
+            Pin.objects.create(message=message, state=state, changed_at=now - timedelta(hours=hours))
+        assert self.board() == {"M0", "M1"}
+
+    def test_the_filter_finds_what_the_board_shows(self) -> None:
+        """Was red: numbers, and names that only the address book has."""
+        now = timezone.now()
+        who = "5511777777777@s.whatsapp.net"
+        Contact.objects.create(instance=self.shop, jid=who, name="Ana Souza", push_name="aninha")
+        for number, (chat, sender, actor) in enumerate(
+            (("5511999990001", "Íris", who), ("5511999990002", "Rui", "bob"))
+        ):
+            message = self.make_message(f"M{number}", chat=f"{chat}@s.whatsapp.net")
+            Message.objects.filter(pk=message.pk).update(sender_name=sender)
+            pinbook.seen(message, Wish(86_400), actor=actor, at=now, stanza_id="S")
+        for text, found in (
+            ("+55 11 99999-0001", {"M0"}),
+            ("0002", {"M1"}),
+            ("ana souza", {"M0"}),
+            ("+55 (11) 77777", {"M0"}),
+            ("íris", {"M0"}),
+            ("bob", {"M1"}),
+            ("order 0002", set()),
+        ):
+            assert self.board(text) == found, text
+
+    def test_many_cards_ask_no_more_than_few(self) -> None:
+        """Was red: each asked for the name of its instance."""
+        asked = []
+        for count in (2, 20):
+            for number in range(count):
+                message = self.make_message(f"M{count}-{number}")
+                pinbook.seen(message, Wish(86_400), actor="bob", at=timezone.now(), stanza_id="S")
+            self.become("bob")
+            with CaptureQueriesContext(connection) as queries:
+                self.client.get("/pins/")
+            asked.append(len(queries))
+        assert asked[0] == asked[1]
 
     def test_a_board_that_has_grown_is_drawn_as_far_as_it_has(self) -> None:
         """Was red: with each pin its reader was back at its first page."""

@@ -209,6 +209,14 @@ class PlanPageTest(PageTestCase):
                 found[int(re.search(r"<time.*?>(\d+)<", cell)[1])] = times  # type: ignore[index]
         return found
 
+    def test_that_there_are_more_is_said(self) -> None:
+        self.planned()
+        wish.make(self.make_message("B"), Wanted(stay=True), Asker("bob"))
+        for most, more in ((1, True), (2, False)):
+            with mock.patch("chats.selectors.plans.PAGE", most):
+                page = self.open("vera", "/pins/planned/").content.decode()
+            assert (page.count('<li class="plan waiting'), "There are more" in page) == (most, more)
+
     def test_a_full_day_of_the_calendar(self) -> None:
         with at(datetime(2026, 11, 10, 12, tzinfo=UTC)):
             self.planned(repeat="0 * * * *", duration=86_400)

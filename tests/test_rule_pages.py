@@ -1,11 +1,13 @@
 """Rules on the pages: the form, the preview, on and off, what was found."""
 
+from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 from django.utils import timezone
 
 from chats.errands.batch import By
-from chats.models import Contact, Message, Rule, RuleHit
+from chats.models import Chat, Contact, Message, Rule, RuleHit
 from chats.rules import manage
 from chats.rules.manage import Wanted
 from tests.page_base import PageTestCase
@@ -82,6 +84,33 @@ class RulePageTest(PageTestCase):
         for chosen in ("reaction", "30d", ANA):
             assert f'<option value="{chosen}" selected>' in page
         assert not Rule.objects.exists()
+
+    def test_any_chat_may_be_chosen(self) -> None:
+        """Was red: of the 200 that were written in last."""
+        old = self.make_message("B", chat="5511888880001@s.whatsapp.net").chat
+        Chat.objects.filter(pk=old.pk).update(name="Ângela", last_message_at=timezone.now() - timedelta(days=900))
+        option = f'<option value="{old.jid}"'
+        with mock.patch("chats.selectors.rules.CHATS", 1):
+            page = self.open("bob", self.form).content.decode()
+            assert (option in page, "Find a chat" in page) == (False, True)
+            for text in ("ângela", "+55 11 88888"):
+                page = self.open("bob", self.form, filter=text, chat=ANA).content.decode()
+                assert f"{option}>" in page, text
+                assert f'<option value="{ANA}" selected>' in page, "what was chosen stays"
+            # And where something else in the form is wrong.
+            assert f"{option} selected>" in self.add(name=" ", chat=old.jid).content.decode()
+            self.add(chat=old.jid)
+        assert Rule.objects.get().chat == old
+        assert "Find a chat" not in self.open("bob", self.form).content.decode()
+
+    def test_that_it_found_more_is_said(self) -> None:
+        rule = self.made(trigger="reaction", words="📌", people=("me",))
+        for name in ("A", "B"):
+            RuleHit.objects.create(rule=rule, instance=self.shop, called=name, state="skipped", at=timezone.now())
+        for most, more in ((1, True), (2, False)):
+            with mock.patch("chats.selectors.rules.HITS", most):
+                page = self.open("vera", f"/pins/rules/{rule.uid}/").content.decode()
+            assert (page.count('<li class="plan skipped'), "There are more" in page) == (most, more)
 
     def test_on_off_and_away(self) -> None:
         rule = self.made()

@@ -8,6 +8,7 @@ from django.db.models.expressions import RawSQL
 from django.http import Http404
 
 from chats.models import Chat, Message, Pin
+from chats.selectors.names import numbered
 from chats.selectors.places import Place
 from instances import access
 from portal.letters import holds
@@ -102,9 +103,8 @@ def list_chats(
 
 
 def named(text: str) -> Q:
-    """Chats in whose name the text stands somewhere, or its digits, from three on, in whose number."""
-    digits = "".join(filter(str.isdecimal, text))
-    return holds("name", text) | (Q(jid__contains=digits) if len(digits) > 2 else Q())
+    """Chats in whose name the text stands somewhere, or in whose number, if it is one."""
+    return holds("name", text) | numbered("jid", text)
 
 
 def last_message() -> Subquery:

@@ -39,6 +39,8 @@ class PinView:
     pinned_at: datetime | None = None
     who: str = ""
     reason: str = ""
+    # Whether it went wrong because the instance was off the air.
+    away: bool = False
 
     @property
     def pinned(self) -> bool:
@@ -83,7 +85,7 @@ def view_of(pin: Any, now: datetime | None = None) -> PinView:
     if failed:
         facts["duration"] = pin.last_duration or pin.duration
         state = "unknown" if pin.state == Pin.State.UNKNOWN else "failed"
-        return PinView(state, pinning=bool(pin.last_pinning), reason=_reason(pin), **facts)
+        return PinView(state, pinning=bool(pin.last_pinning), reason=_reason(pin), away=_away(pin), **facts)
     return PinView("pinned", **facts) if pinned else NO_PIN
 
 
@@ -112,11 +114,15 @@ def _reason(pin: Any) -> str:
         return _("WhatsApp did not confirm in time. It may have worked or not.")
     if pin.last_kind == PinEvent.Kind.REFUSED:
         return _("WhatsApp refused: %(reason)s") % {"reason": in_words(pin.last_detail)}
-    if pin.last_detail == str(NotConnected()):
+    if _away(pin):
         return _("The instance is not connected to WhatsApp.")
     if pin.last_detail == str(NotConfirmed()):
         return _("The instance was busy with another message.")
     return in_words(pin.last_detail)
+
+
+def _away(pin: Any) -> bool:
+    return bool(pin.last_detail == str(NotConnected()))
 
 
 def visible_to(user: access.User) -> QuerySet[Any]:

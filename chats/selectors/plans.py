@@ -18,9 +18,10 @@ def of_message(message: Any) -> list[Schedule]:
     return sorted(found, key=lambda one: (one.state != Schedule.State.WAITING, one.due_at or one.created_at))
 
 
-def coming(user: access.User) -> list[Any]:
-    """What is planned on the instances a person may see, the soonest first."""
-    return list(waiting(user)[:PAGE])
+def coming(user: access.User) -> tuple[list[Any], bool]:
+    """What is planned on the instances a person may see, the soonest first; and whether there is more than that."""
+    found = list(waiting(user)[: PAGE + 1])
+    return found[:PAGE], len(found) > PAGE
 
 
 def waiting(user: access.User) -> QuerySet[Any]:

@@ -7,10 +7,10 @@ from django.http import Http404
 
 from chats.models import Chat, Contact, Rule, RuleHit
 from chats.rules.match import ME
-from chats.selectors.names import CALLED
+from chats.selectors.names import CALLED, numbered
 from instances import access
 from instances.models import Instance
-from portal.letters import is_like
+from portal.letters import holds, is_like
 
 HITS = 50
 CHATS = 200
@@ -32,9 +32,11 @@ def find(user: access.User, uid: Any) -> Any:
     return rule
 
 
-def hits_of(rule: Rule) -> list[RuleHit]:
-    """What it found last."""
-    return list(rule.hits.select_related("message__chat", "message__instance").order_by("-found_at", "-pk")[:HITS])
+def hits_of(rule: Rule) -> tuple[list[RuleHit], bool]:
+    """What it found last, and whether there is more."""
+    hits = rule.hits.select_related("message__chat", "message__instance").order_by("-found_at", "-pk")
+    found = list(hits[: HITS + 1])
+    return found[:HITS], len(found) > HITS
 
 
 def people_of(rule: Rule) -> list[str]:
@@ -57,7 +59,15 @@ def jid_by_name(instance: Instance, name: str) -> str:
     return ""
 
 
-def chats_of(instance: Instance) -> list[Chat]:
-    """The chats to choose from, the last written in first."""
-    found = Chat.objects.filter(instance=instance, last_message_at__isnull=False)
-    return list(found.order_by("-last_message_at")[:CHATS])
+def chats_of(instance: Instance, text: str = "", chosen: str = "") -> tuple[list[Chat], bool]:
+    """The chats to choose from, the last written in first, and whether there are more.
+
+    `text`: only those with it in their name or number. The `chosen` one (a JID) is there in any case.
+    """
+    every = Chat.objects.filter(instance=instance, last_message_at__isnull=False).order_by("-last_message_at")
+    fitting = every.filter(holds("name", text) | numbered("jid", text)) if text else every
+    found = list(fitting[: CHATS + 1])
+    chats = found[:CHATS]
+    if chosen and chosen not in {chat.jid for chat in chats}:
+        chats = [*every.filter(jid=chosen), *chats]
+    return chats, len(found) > CHATS

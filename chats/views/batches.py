@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -27,8 +28,12 @@ from portal.views.page import is_fragment, signed_in
 def add(request: HttpRequest) -> HttpResponse:
     """Take a selection on: a batch for each instance its messages are of."""
     keys = typed.keys(request.POST.getlist("message"))
+    if len(keys) > rules.MOST:
+        words = _("A selection may have %(most)s messages at most. Do these first, then the others.")
+        messages.error(request, words % {"most": rules.MOST})
+        return redirect("batches")
     action, _colon, word = request.POST.get("act", "").partition(":")
-    found = selectors.messages_for(request.user, keys[: rules.MOST])
+    found = selectors.messages_for(request.user, keys)
     if not found:
         raise Http404
     mine = [message for message in found if access.may_pin(message)]
@@ -42,10 +47,12 @@ def add(request: HttpRequest) -> HttpResponse:
     for message in sorted(mine, key=lambda one: place[one.pk]):
         of_instance[message.instance].append(Wanted(message.message_id, message))
     try:
-        made = [
-            rules.make(instance, Batch.Action(action), pins.DURATIONS.get(word), wanted, By(user=request.user))
-            for instance, wanted in of_instance.items()
-        ]
+        # All of it or nothing; in one order, else two selections might each wait for what the other has locked.
+        with transaction.atomic():
+            made = [
+                rules.make(instance, Batch.Action(action), pins.DURATIONS.get(word), wanted, By(user=request.user))
+                for instance, wanted in sorted(of_instance.items(), key=lambda each: each[0].pk)
+            ]
     except InvalidBatch:
         messages.error(request, _("Many selections are not over yet. Wait for one, or resume it."))
         return redirect("batches")

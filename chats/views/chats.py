@@ -1,5 +1,6 @@
 """The list of chats and one chat: pages and their parts."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from chats.selectors import conversation, history, pins
 from chats.selectors.chat_list import PAGE, find_chat, list_chats
 from chats.selectors.places import Place
 from instances import access
+from instances.states import SENTENCES, State
 from portal.views import typed
 from portal.views.page import signed_in
 
@@ -43,8 +45,8 @@ def list_context(request: HttpRequest) -> dict[str, object]:
 @signed_in
 def chats(request: HttpRequest) -> HttpResponse:
     """The list, with no chat open."""
-    instances = list(access.visible_to(request.user).order_by("name").values("uid", "name")[:INSTANCES])
-    return render(request, "chats/page.html", {**list_context(request), "instances": instances})
+    context = list_context(request)
+    return render(request, "chats/page.html", {**context, **_filters(request, str(context["instance_uid"]))})
 
 
 @require_safe
@@ -70,9 +72,10 @@ def chat(request: HttpRequest, pk: int) -> HttpResponse:
     pinned = conversation.with_pins(found, stretch)
     if stretch.newer is None:
         _note_read(found, stretch)
+    listed = list_context(request)
     context = {
-        **list_context(request),
-        "instances": list(access.visible_to(request.user).order_by("name").values("uid", "name")[:INSTANCES]),
+        **listed,
+        **_filters(request, str(listed["instance_uid"])),
         "chat": found,
         "current": pk,
         "stretch": stretch,
@@ -80,6 +83,7 @@ def chat(request: HttpRequest, pk: int) -> HttpResponse:
         "pinned": pinned,
         "may_pin": access.may_pin(found),
         "missing": bool(at) and anchor is None,
+        "sentence": _why_away(found),
     }
     return render(request, "chats/page.html", context)
 
@@ -125,6 +129,30 @@ def details(request: HttpRequest, pk: int) -> HttpResponse:
     found = find_chat(request.user, pk)
     lines, _ = history.recent(request.user, chat=pk, limit=20)
     return render(request, "chats/_details.html", {"chat": found, "lines": lines})
+
+
+@require_safe
+@never_cache
+@signed_in
+def state(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whether the chat's instance is on the air: what stands below the head, and the head's dot."""
+    found = find_chat(request.user, pk)
+    return render(request, "chats/_state.html", {"chat": found, "sentence": _why_away(found), "fresh": True})
+
+
+def _why_away(chat: Any) -> str:
+    """Why nothing comes in or goes out, and what to do about it; empty while the instance is connected."""
+    return "" if chat.instance.state == State.CONNECTED else SENTENCES[chat.instance.state]
+
+
+def _filters(request: HttpRequest, chosen: str) -> dict[str, object]:
+    """The instances that the list's filter offers, the chosen one among them, and whether there are more."""
+    mine = access.visible_to(request.user).order_by("name").values("uid", "name")
+    found = list(mine[: INSTANCES + 1])
+    offered = found[:INSTANCES]
+    if chosen and chosen not in {str(one["uid"]) for one in offered}:
+        offered += mine.filter(uid=chosen)
+    return {"instances": offered, "more_instances": len(found) > INSTANCES}
 
 
 def _note_read(chat: object, stretch: conversation.Stretch) -> None:

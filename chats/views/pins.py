@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from chats import pins as rules
+from chats.errands.batch import MOST
 from chats.errors import CannotBePinned, RequestError
 from chats.models import Message
 from chats.selectors import board, history
@@ -76,7 +77,7 @@ def pin_board(request: HttpRequest) -> HttpResponse:
     after = request.GET.get("after", "")
     rows = typed.rows(request.GET.get("rows", ""), board.PAGE)
     entries, more = board.current(request.user, text=text, after=board.Ending.parse(after), rows=rows)
-    context = {"entries": entries, "more": more, "filter": text, "continued": bool(after)}
+    context = {"entries": entries, "more": more, "filter": text, "continued": bool(after), "most": MOST}
     return render(request, "chats/_board.html" if is_fragment(request) else "chats/board.html", context)
 
 

@@ -79,8 +79,10 @@ def planned(request: HttpRequest) -> HttpResponse:
     first = max(_month(request.GET.get("month", "")) or today, today).replace(day=1)
     earlier = (first - timedelta(days=1)).replace(day=1)
     month = calendar.month(request.user, first)
+    coming, more = plans.coming(request.user)
     context = {
-        "plans": plans.coming(request.user),
+        "plans": coming,
+        "more": more,
         "lost": plans.lost(request.user),
         "weeks": month.weeks,
         "cut": month.cut,

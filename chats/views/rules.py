@@ -20,6 +20,7 @@ from chats.selectors import rules as selectors
 from chats.views import troubles
 from instances import access
 from instances.models import Instance
+from portal.views import typed
 from portal.views.page import signed_in
 
 
@@ -51,11 +52,15 @@ def add(request: HttpRequest, uid: UUID) -> HttpResponse:
             trouble = troubles.words(error)
         else:
             return redirect("rule", rule=rule.uid)
-    form = request.POST if trouble else {"trigger": "message", "duration": "7d", "an_hour": "10"}
+    chosen = typed.words((request.POST or request.GET).get("chat", ""))
+    text = typed.words(request.GET.get("filter", ""))[:100]
+    chats, more = selectors.chats_of(instance, text, chosen)
+    form = request.POST if trouble else {"trigger": "message", "duration": "7d", "an_hour": "10", "chat": chosen}
     context = {
         "instance": instance,
         "triggers": Rule.Trigger.choices,
-        "chats": selectors.chats_of(instance),
+        "chats": chats,
+        "more_chats": more,
         "durations": list(pins.DURATIONS.items()),
         "form": form,
         "trouble": trouble,
@@ -71,9 +76,11 @@ def rule(request: HttpRequest, rule: UUID) -> HttpResponse:
     found = selectors.find(request.user, rule)
     found.names = selectors.people_of(found)
     tried = None if found.active else preview(found)
+    hits, more = selectors.hits_of(found)
     context = {
         "rule": found,
-        "hits": selectors.hits_of(found),
+        "hits": hits,
+        "more_hits": more,
         "may_pin": access.may_pin(found),
         "tried": tried,
         "over": tried is not None and tried.busiest_hour > found.an_hour,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from chats.errands.batch import MOST
 from chats.export import FORMATS
 from chats.models import Message
 from chats.search import Cursor, Filter, Query, parse, search
@@ -73,8 +74,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
     context["chips"] = [_on(query, part, [hit.message for hit in hits]) for part in query.filters]
     context["toggles"] = _toggles(query)
     context["examples"] = _examples()
+    context["most"] = MOST
     context["menus"] = [
-        *_menus(query, [instance.name for instance in list(scope.values())[:INSTANCES]]),
+        *_menus(query, [instance.name for instance in scope.values()]),
         *_found_menus(query, [hit.message for hit in hits]),
     ]
     template = "chats/_results.html" if is_fragment(request) else "chats/search.html"
@@ -129,7 +131,9 @@ def _menus(query: Query, instances: list[str]) -> list[tuple[str, str, list[Chip
         ("file-text", _("Type"), [Chip(kind_words(kind), _with(query, "type", kind)) for kind in kinds]),
     ]
     if len(instances) > 1:
-        choices = [Chip(name, _with(query, "instance", name)) for name in instances]
+        choices = [Chip(name, _with(query, "instance", name)) for name in instances[:INSTANCES]]
+        if len(instances) > INSTANCES:
+            choices.append(Chip(_("There are more: type instance:name"), _url(f"{query} instance:")))
         menus.append(("smartphone", _("Instance"), choices))
     return menus
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from instances import access, lifecycle
 from instances.whatsapp import service
 from instances.whatsapp.errors import WhatsAppError
-from instances.words import in_words
+from instances.words import why_unchanged
 from portal import audit
 from portal.views.page import signed_in
 
@@ -25,7 +25,7 @@ def disconnect(request: HttpRequest, uid: UUID) -> HttpResponse:
         service.disconnect(instance)
         audit.record(request.user, "instance disconnected", instance.name, account=instance.account)
     except WhatsAppError as error:
-        messages.error(request, in_words(str(error)))
+        messages.error(request, why_unchanged(error))
     return redirect("instance", uid=uid)
 
 
@@ -41,7 +41,7 @@ def log_out(request: HttpRequest, uid: UUID) -> HttpResponse:
         audit.record(request.user, "instance logged out", instance.name, account=instance.account)
         messages.success(request, _("The phone is unlinked. The messages stay."))
     except WhatsAppError as error:
-        messages.error(request, in_words(str(error)))
+        messages.error(request, why_unchanged(error))
     return redirect("instance", uid=uid)
 
 
@@ -55,7 +55,7 @@ def delete(request: HttpRequest, uid: UUID) -> HttpResponse:
     try:
         lifecycle.delete(instance)
     except WhatsAppError as error:
-        messages.error(request, in_words(str(error)))
+        messages.error(request, why_unchanged(error))
         return redirect("instance", uid=uid)
     audit.record(request.user, "instance deleted", instance.name, account=instance.account)
     messages.success(request, _("“%(name)s” and all its messages are deleted.") % {"name": instance.name})

@@ -15,7 +15,7 @@ from instances.states import SENTENCES, State
 from instances.views import keeping
 from instances.whatsapp import service
 from instances.whatsapp.errors import WhatsAppError
-from instances.words import in_words
+from instances.words import why_unchanged
 from portal import audit
 from portal.views.page import signed_in
 
@@ -71,7 +71,7 @@ def _code(instance: Any) -> dict[str, object]:
     try:
         text = service.connect(instance).qr
     except WhatsAppError as trouble:
-        return {"error": in_words(str(trouble))}
+        return {"error": why_unchanged(trouble)}
     return {"drawn": qr.svg(text) if text else None}
 
 
@@ -86,7 +86,7 @@ def connect(request: HttpRequest, uid: UUID) -> HttpResponse:
         drawn = qr.svg(link.qr) if link.qr else None
         audit.record(request.user, "instance connected", instance.name, account=instance.account)
     except WhatsAppError as trouble:
-        error = in_words(str(trouble))
+        error = why_unchanged(trouble)
     instance.refresh_from_db(fields=["state", "state_detail", "jid", "wanted"])
     return render(request, "instances/_panel.html", {**context_of(instance), "error": error, "drawn": drawn})
 
@@ -105,6 +105,6 @@ def pairing_code(request: HttpRequest, uid: UUID) -> HttpResponse:
             found = service.pairing_code(instance, phone)
             audit.record(request.user, "pairing code asked for", instance.name, account=instance.account)
         except WhatsAppError as trouble:
-            error = in_words(str(trouble))
+            error = why_unchanged(trouble)
     context = {"instance": instance, "code": found, "error": error, "phone": phone}
     return render(request, "instances/_pairing.html", context)

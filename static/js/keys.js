@@ -30,7 +30,7 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], :popover-open")) return;
     const menu = document.activeElement?.closest?.("details.menu[open] > :not(summary)");
     if (event.key === "Escape") return escape();
     if (menu && ["ArrowDown", "ArrowRight"].includes(event.key)) { event.preventDefault(); return inMenu(menu, 1); }

@@ -4,7 +4,22 @@
   const bar = document.getElementById("many");
   if (!bar) return;
   const ticked = new Set();
+  const full = bar.querySelector("[data-many-full]");
   const boxes = () => document.querySelectorAll("input[data-tick]");
+
+  // The server takes so many of them at once, and a form has no room for many more.
+  function add(keys) {
+    let refused = false;
+    for (const key of keys) {
+      if (ticked.size < bar.dataset.most) ticked.add(key);
+      refused ||= !ticked.has(key);
+    }
+    full.hidden = !refused;
+  }
+  function remove(keys) {
+    for (const key of keys) ticked.delete(key);
+    full.hidden = true;
+  }
 
   function show() {
     for (const box of boxes()) box.checked = ticked.has(box.value);
@@ -15,13 +30,13 @@
 
   document.addEventListener("change", (event) => {
     if (!event.target.matches("input[data-tick]")) return;
-    if (event.target.checked) ticked.add(event.target.value);
-    else ticked.delete(event.target.value);
+    if (event.target.checked) add([event.target.value]);
+    else remove([event.target.value]);
     show();
   });
   bar.addEventListener("click", (event) => {
-    if (event.target.closest("[data-many-all]")) for (const box of boxes()) ticked.add(box.value);
-    else if (event.target.closest("[data-many-none]")) ticked.clear();
+    if (event.target.closest("[data-many-all]")) add([...boxes()].map((box) => box.value));
+    else if (event.target.closest("[data-many-none]")) remove([...ticked]);
     else return;
     show();
   });
@@ -37,7 +52,7 @@
   // Another search is another selection; its next page is not.
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target?.id !== "results") return;
-    ticked.clear();
+    remove([...ticked]);
     show();
   });
   addEventListener("pageshow", show);

@@ -93,8 +93,7 @@ LOOK = """() => {
     while (walk.nextNode()) {
         if (!walk.currentNode.data.includes("\\u202e")) continue;
         let one = walk.currentNode.parentElement;
-        // What a message says stands last in a hit's line: it turns its own words alone.
-        if (one.closest("script, template, option, title") || one.matches(".hit-text, .hit-text mark")) continue;
+        if (one.closest("script, template, option, title")) continue;
         // Within a line, what is isolated; a block turns nothing beyond itself.
         const isolated = () => /isolate|plaintext/.test(getComputedStyle(one).unicodeBidi);
         while (getComputedStyle(one).display === "inline" && !isolated()) one = one.parentElement;

@@ -43,6 +43,21 @@ def test_it_works(home: House, person: MakePerson) -> None:
     bar.get_by_role("button", name="All shown").click()
     expect(bar).to_contain_text("3 selected")
     assert bob.axe() == []
+    # As if that were all that a selection may have.
+    page.evaluate("document.getElementById('many').dataset.most = 2")
+    bar.get_by_role("button", name="None").click()
+    expect(bar).to_be_hidden()
+    for number in range(3):
+        page.locator(".hit .tick input").nth(number).click()
+    expect(bar.get_by_role("alert")).to_contain_text("messages at most")
+    expect(bar).to_contain_text("2 selected")
+    expect(page.locator(".hit .tick input:checked")).to_have_count(2)
+    assert bob.axe() == []
+    page.locator(".hit .tick input").first.click()
+    expect(bar.get_by_role("alert")).to_be_hidden()
+    page.evaluate("document.getElementById('many').dataset.most = 1000")
+    bar.get_by_role("button", name="All shown").click()
+    expect(bar).to_contain_text("3 selected")
     bar.locator("summary", has_text="Pin").click()
     bar.get_by_role("button", name="24 hours").first.click()
     page.wait_for_url("**/pins/many/*/")

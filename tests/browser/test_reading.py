@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MakePerson
 from tests.browser.house import House
+from tests.browser.person import DESKTOP, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.sqlite_only]
 
@@ -190,8 +191,38 @@ def test_a_filter_by_click_stands_in_the_box_and_the_address(
     expect(page.locator("#q")).to_have_value(re.compile("type:image"))
 
 
-def test_an_instance_goes_and_comes_while_a_colleague_looks(home: House, person: MakePerson) -> None:
-    alice, bob = person("alice"), person("bob")
+def test_about_a_chat_where_there_is_no_room_beside_it(
+    home: House, person: MakePerson, long_chat: tuple[int, int]
+) -> None:
+    """Was red: on a narrow screen there was no such thing."""
+    vera = person("vera", **PHONE)
+    page = vera.go(f"/chats/{long_chat[0]}/")
+    about, button = page.locator("#about-chat"), page.get_by_role("button", name="About this chat")
+    expect(about).to_be_hidden()
+    button.press("Enter")
+    expect(about).to_contain_text("5511940000777@s.whatsapp.net")
+    assert vera.axe() + vera.wider() == []
+    page.keyboard.press("Tab")
+    expect(about.get_by_role("button", name="Close")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(about).to_be_hidden()
+    button.click()
+    about.get_by_role("button", name="Close").click()
+    expect(about).to_be_hidden()
+    page.set_viewport_size(DESKTOP["viewport"])
+    expect(about).to_be_visible()
+    expect(button).to_be_hidden()
+
+
+def test_an_instance_goes_and_comes_while_a_colleague_looks(
+    home: House, person: MakePerson, long_chat: tuple[int, int]
+) -> None:
+    alice, bob, vera = person("alice"), person("bob"), person("vera")
+    chat = vera.go(f"/chats/{long_chat[0]}/")
+    vera.live()
+    dot, away = chat.locator(".chat-head .state-dot"), chat.locator("#chat-state .away")
+    expect(dot).to_have_attribute("title", "Connected")
+    expect(away).to_have_count(0)
     watched = bob.go("/instances/").locator(".instance-row", has_text="shop")
     bob.live()
     expect(watched.locator(".pill")).to_have_text("Connected")
@@ -200,6 +231,13 @@ def test_an_instance_goes_and_comes_while_a_colleague_looks(home: House, person:
     page = alice.go(f"/instances/{home.shop}/")
     page.locator("form.choice button", has_text="Disconnect").click()
     expect(watched.locator(".pill")).not_to_have_text("Connected")
+    expect(away).to_contain_text("Disconnected by a person.")
+    expect(dot).to_have_attribute("title", "Paused")
+    assert vera.axe() == []
+    address = away.get_by_role("link", name="Open the instance").get_attribute("href")
+    assert chat.request.get(f"{home.url}{address}").ok
     page.get_by_role("button", name="Connect", exact=True).click()
     expect(page.locator("#panel .pill")).to_have_text("Connected")
     expect(watched.locator(".pill")).to_have_text("Connected")
+    expect(away).to_have_count(0)
+    expect(dot).to_have_attribute("title", "Connected")

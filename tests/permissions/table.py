@@ -75,6 +75,7 @@ PAGES: Mapping[str, tuple[str, Row]] = {
     "/chats/<int:pk>/rows/": ("GET", SEE),
     "/chats/<int:pk>/pinned/": ("GET", SEE),
     "/chats/<int:pk>/details/": ("GET", SEE),
+    "/chats/<int:pk>/state/": ("GET", SEE),
     "/messages/<int:pk>/": ("GET", SEE),
     "/messages/<int:pk>/pin-control/": ("GET", SEE),
     "/messages/<int:pk>/pin/": ("POST", ACT),
