@@ -12,6 +12,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from chats.selectors import standing
 from instances import access, tokens
 from instances.models import Account, Instance, Membership, Token
 from portal import audit
@@ -245,12 +246,21 @@ class TokenAdmin(AccountScopedAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         """They, and what they were rotated into, open nothing any more, from the next request on."""
         count = 0
+        keys: set[int] = set()
         # Those that are revoked as well: what came of them may be good.
         for token in queryset:
             if revoked := tokens.revoke(token):
                 audit.record(request.user, "token revoked", token, account=token.account)
                 count += revoked
+            keys |= set(tokens.line(token))
         messages.success(request, _("%(count)d revoked.") % {"count": count})
+        plans, rules = standing.made_with(keys)
+        if plans or rules:
+            words = _(
+                "What was made with them goes on. Plans: %(plans)d, which can be cancelled under Planned. "
+                "Rules: %(rules)d, which can be switched off under Rules."
+            )
+            messages.warning(request, words % {"plans": plans, "rules": rules})
 
     @admin.display(description=_("token"), ordering="label")
     def named(self, token: Token) -> str:

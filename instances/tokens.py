@@ -11,6 +11,7 @@ import hmac
 import logging
 import re
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError, transaction
@@ -149,12 +150,23 @@ def revoke(token: Token) -> int:
 
     Whoever stole a token may have rotated it, even since it was loaded.
     """
-    now, count, key = timezone.now(), 0, token.pk
-    while key is not None:
+    now, count = timezone.now(), 0
+    for key in _line(token):
         count += Token.objects.filter(pk=key, revoked_at=None).update(revoked_at=now)
-        # Asked for now that it is revoked, and can get none any more.
-        key = Token.objects.filter(pk=key).values_list("successor_id", flat=True).first()
     return count
+
+
+def line(token: Token) -> list[int]:
+    """The keys of a token and of those it was rotated into."""
+    return list(_line(token))
+
+
+def _line(token: Token) -> Iterator[int]:
+    key: int | None = token.pk
+    while key is not None:
+        yield key
+        # Asked for only now: one that was revoked meanwhile can get no successor any more.
+        key = Token.objects.filter(pk=key).values_list("successor_id", flat=True).first()
 
 
 def find(secret: str) -> Token | None:

@@ -8,10 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chats.models import Chat, Message, Pin
+from chats.models import Chat, Message, Pin, Rule
+from chats.pinbook import Asker
+from chats.schedule import wish
 from chats.selectors import conversation
 from chats.selectors.places import Place
 from chats.templatetags.chat_tags import day_words
+from instances import tokens
 from instances.models import Account, Instance, Token
 from instances.states import State
 from portal.templatetags.portal_tags import colour
@@ -308,6 +311,15 @@ class AdministrationTest(PageTestCase):
         assert "token revoked" in self.results("alice", "token revoked")
         assert "token revoked" not in self.results("alice", "zeppelin")
         assert "token revoked" not in self.results("charlie", "token revoked")
+
+    def test_what_goes_on_without_a_revoked_token_is_told(self) -> None:
+        successor, _secret = tokens.rotate(self.alice_token, timedelta(hours=1))
+        message, week = self.make_message("A"), timezone.now() + timedelta(days=7)
+        wish.make(message, wish.Wanted(pin_at=week, duration=86_400), Asker("CRM", self.alice_token))
+        wish.make(message, wish.Wanted(pin_at=week, duration=604_800), Asker("CRM", successor))
+        Rule.objects.create(instance=self.shop, name="R", trigger="message", words="x", token=successor, active=True)
+        said = self.send("alice", "/admin/instances/token/", action="revoke", _selected_action=self.alice_token.pk)
+        self.assertContains(self.open("alice", said["Location"]), "Plans: 2, which can be cancelled")
 
     def test_an_account_is_not_deleted_before_its_instances(self) -> None:
         """Was red: their rows were gone, their phones stayed linked, and the keys to them on the disk."""
