@@ -163,8 +163,6 @@ def test_a_killed_backups_draft_is_cleared_and_a_running_ones_is_not(house: Hous
 def test_a_killed_backups_file_is_cleared_and_a_running_ones_is_not(tmp_path: Path) -> None:
     program = """
 import pathlib, sys, time
-from instances.whatsapp import pieces
-from instances.whatsapp.events import Party
 from portal.backups import drafts
 with drafts.file(pathlib.Path(sys.argv[1])) as (draft, out):
     print(draft, flush=True)

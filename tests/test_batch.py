@@ -219,7 +219,7 @@ def test_an_end_is_not_noted_without_being_told(
     """Was red: whoever died or lost the database in between left an end that no webhook and no audit ever told."""
     batch = make(token, messages(instance, 1))
     with monkeypatch.context() as away:
-        away.setattr(rules.news, "batch_changed", Mock(side_effect=OperationalError))
+        away.setattr("chats.news.batch_changed", Mock(side_effect=OperationalError))
         with pytest.raises(OperationalError):
             run(clock, batch)
     batch.refresh_from_db()
@@ -237,7 +237,7 @@ def test_nor_what_a_person_does(
     if before == "stopped":
         rules.stop(batch, By(token=token))
     with monkeypatch.context() as away:
-        away.setattr(rules.news, "batch_changed", Mock(side_effect=OperationalError))
+        away.setattr("chats.news.batch_changed", Mock(side_effect=OperationalError))
         with pytest.raises(OperationalError):
             act(batch, By(token=token))
     batch.refresh_from_db()
