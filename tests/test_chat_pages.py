@@ -167,11 +167,15 @@ class ConversationTest(PageTestCase):
         assert "never to be read again" not in page
 
     def test_what_is_quoted_is_not_what_somebody_wrote_under_its_id(self) -> None:
-        copy = self.say("A", 1, "a copier's words", sender="5511999990077@s.whatsapp.net")
-        self.say("B", 2, "an answer", quoted_id="A")
+        """In whichever order the database gives the two."""
+        other = "5511999990077@s.whatsapp.net"
+        copies = [self.say("A", 1, "a copier's words", sender=other), self.say("Q", 3, "another's", sender=other)]
+        meant = [self.first, self.say("Q", 2, "what was meant")]
+        for number, message_id in enumerate("AQ"):
+            self.say(f"B{number}", 4, "an answer", quoted_id=message_id)
         page = self.page()
-        assert f'data-jump="m-{self.first.pk}"' in page
-        assert f'data-jump="m-{copy.pk}"' not in page
+        assert all(f'data-jump="m-{one.pk}"' in page for one in meant)
+        assert not any(f'data-jump="m-{one.pk}"' in page for one in copies)
 
     def test_each_kind_is_shown_as_what_it_is(self) -> None:
         for number, (kind, words) in enumerate(KINDS.items()):
