@@ -30,6 +30,7 @@ SHOWN = (
     gettext_noop("WhatsApp's media server could not be reached: try again in a minute"),
     gettext_noop("Too many files are being fetched at the moment: try again in a minute"),
     gettext_noop("Too many exports are running: try again in a few minutes"),
+    gettext_noop("Too many connections for news are open: try again in a minute"),
     gettext_noop("A phone is linked already. Log out first to link another one."),
 )
 # With something of the moment in them.
@@ -37,6 +38,7 @@ FILLED = (
     gettext_noop("message with ID %(id)s was deleted for everyone: it cannot be pinned"),
     gettext_noop("message with ID %(id)s has disappeared from the phones: it cannot be pinned"),
     gettext_noop("WhatsApp refused the message: %(reason)s"),
+    gettext_noop("%(number)s connections for news are open already, as many as one may have: close some of them"),
 )
 _PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.*)", re.escape(one)), re.DOTALL), one) for one in FILLED]
 
