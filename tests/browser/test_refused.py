@@ -50,7 +50,7 @@ def test_it_works(home: House, person: MakePerson) -> None:
     home.python(f"from chats.models import Message; Message.objects.filter(text={text!r}).delete()")
     button.click()
     expect(toast).to_have_text(GONE)
-    bob.forgive("the server responded with a status of", "ERR_FAILED", "htmx:")
+    bob.forgive("responded with a status of", "Response Status Error Code", "ERR_FAILED", "htmx:")
 
 
 def test_what_is_live_and_gone_needs_no_word(home: House, person: MakePerson) -> None:
