@@ -34,6 +34,7 @@ SHOWN = (
     gettext_noop("WhatsApp's media server could not be reached: try again in a minute"),
     gettext_noop("Too many files are being fetched at the moment: try again in a minute"),
     gettext_noop("Too many exports are running: try again in a few minutes"),
+    gettext_noop("Too many connections for news are open: try again in a minute"),
     gettext_noop("A phone is linked already. Log out first to link another one."),
     gettext_noop("Number is not on WhatsApp"),
     gettext_noop("WhatsApp gave no code. Check this machine's internet connection and try again."),
@@ -81,6 +82,7 @@ FILLED = (
     gettext_noop("The proxy's host %(host)s cannot be found."),
     gettext_noop("The proxy's host %(host)s is in a private network: the portal's host may allow that."),
     gettext_noop("%(reason)s; until %(time)s UTC"),
+    gettext_noop("%(number)s connections for news are open already, as many as one may have: close some of them"),
 )
 _PATTERNS = [(re.compile(re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.*)", re.escape(one)), re.DOTALL), one) for one in FILLED]
 

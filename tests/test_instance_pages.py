@@ -57,6 +57,15 @@ class InstancePageTest(PageTestCase):
         assert "secret" not in page
         assert "style=" not in page
 
+    def test_what_went_wrong_with_a_qr_code_is_read_aloud(self) -> None:
+        """Was red: it stood within a picture, of which screen readers read the name alone."""
+        Instance.objects.filter(pk=self.shop.pk).update(state=State.LINKING)
+        link, not_yet = (service.Link(text, False, State.LINKING, "") for text in ("https://wa.me/secret", ""))
+        for answer, roles in ((link, ["img"]), (NotConnected(), ["alert"]), (not_yet, [])):
+            with mock.patch.object(service, "connect", side_effect=[answer]):
+                page = self.open("alice", f"{self.base}qr/").content.decode()
+            assert re.findall('role="([a-z]+)"', page) == roles
+
     def test_what_went_wrong_stands_in_words(self) -> None:
         with mock.patch.object(service, "connect", side_effect=NotConnected):
             page = self.send("alice", f"{self.base}connect/").content.decode()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from unittest import mock
 
-from portal.live import A_PERSON, TooMany
+from portal.live import A_PERSON, CROWDED, FULL, TooMany
 from tests.page_base import PageTestCase
 
 
@@ -52,3 +52,12 @@ class LivePage(PageTestCase):
             answer = self.client.get("/live/")
         assert (answer.status_code, answer.content, answer["Retry-After"]) == (429, b"close some", "60")
         busy.check.assert_called_once_with(f"person {self.people['bob'].pk}", A_PERSON)
+
+    def test_and_why_is_said_in_the_readers_language(self) -> None:
+        self.become("bob")
+        self.client.cookies["django_language"] = "pt"
+        busy = mock.Mock(away=False)
+        for said, shown in ((FULL.format(20), "Já há 20 conexões abertas"), (CROWDED, "Há conexões demais abertas")):
+            busy.check.side_effect = TooMany(429, said)
+            with mock.patch("portal.views.live.hub", busy):
+                assert self.client.get("/live/").content.decode().startswith(shown)

@@ -12,7 +12,30 @@ class PageAccessTest(PageTestCase):
 
     def test_a_fragment_takes_the_whole_page_to_the_sign_in(self) -> None:
         answer = self.open("", "/chats/list/", fragment=True)
-        assert (answer.status_code, answer["HX-Redirect"]) == (401, "/sign-in/")
+        assert (answer.status_code, answer["HX-Redirect"]) == (401, "/sign-in/?next=/")
+
+    def test_and_from_there_back_to_that_page(self) -> None:
+        """Was red: to the first page. What a caller says of its page leads to no other host."""
+        for page, back in (
+            ("http://testserver/search/?q=x&y=%C3%A9#hit", "/search/?q=x&y=%C3%A9"),
+            ("http://testserver", "/"),
+            ("https://example.com/chats/", "/"),
+            ("//example.com/", "/"),
+            ("///example.com/", "/"),
+            ("http://testserver//example.com/", "/"),
+            ("http://testserver/\\example.com/", "/"),
+            ("http://testserver@example.com/", "/"),
+            ("http:///example.com/", "/"),
+            ("\\\\example.com/", "/"),
+            ("example.com", "/"),
+            ("javascript:alert(1)", "/"),
+            ("http://[", "/"),
+        ):
+            for method, path in ((self.client.get, "/chats/list/"), (self.client.post, "/messages/1/pin/")):
+                answer = method(path, headers={"HX-Request": "true", "HX-Current-URL": page})
+                door = urlsplit(answer["HX-Redirect"])
+                assert (answer.status_code, door.netloc, door.path) == (401, "", "/sign-in/"), page
+                assert parse_qs(door.query) == {"next": [back]}, page
 
     def test_after_signing_in_one_is_back_on_the_page_with_the_form(self) -> None:
         """Was red: where a form had been sent to was opened, which is a blank page (405)."""

@@ -13,6 +13,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from instances import access
+from instances.words import in_words
 from portal.aside import aside
 from portal.live import A_PERSON, RETRY_AFTER, Listener, TooMany, hub, stream
 
@@ -37,7 +38,7 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         hub.check(whose, A_PERSON)
     except TooMany as error:
         return HttpResponse(
-            str(error), status=error.status, content_type="text/plain", headers={"Retry-After": RETRY_AFTER}
+            in_words(str(error)), status=error.status, content_type="text/plain", headers={"Retry-After": RETRY_AFTER}
         )
     session = request.session
     # The session's own, as it was just looked at: it changes with the password, which signs every other browser out.

@@ -26,7 +26,7 @@ def signed_in(view: View) -> View:
             return view(request, *args, **kwargs)
         if request.headers.get("HX-Request"):
             response = HttpResponse(status=401)
-            response["HX-Redirect"] = resolve_url("sign-in")
+            response["HX-Redirect"] = redirect_to_login(_way_back(request)).url
             return response
         return redirect_to_login(_way_back(request))
 
@@ -36,13 +36,17 @@ def signed_in(view: View) -> View:
 def _way_back(request: HttpRequest) -> str:
     """Where to go after signing in: here; but not to where a form was sent, to the page on which it stands.
 
-    Nobody opens the address of a form, and what it said is not sent again.
+    Nobody opens the address of a form, and what it said is not sent again. Nor that of a fragment, but the page's that
+    asked for it.
     """
-    if request.method in ("GET", "HEAD"):
+    if request.headers.get("HX-Request"):
+        page = request.headers.get("HX-Current-URL", "")
+    elif request.method in ("GET", "HEAD"):
         return request.get_full_path()
-    page = request.headers.get("Referer", "")
+    else:
+        page = request.headers.get("Referer", "")
     path = urlunsplit(("", "", *urlsplit(page)[2:4], "")) if _is_ours(request, page) else ""
-    return path if _is_ours(request, path) else resolve_url("home")
+    return path if path.startswith("/") and _is_ours(request, path) else resolve_url("home")
 
 
 def _is_ours(request: HttpRequest, address: str) -> bool:

@@ -26,7 +26,7 @@
   // --- Growing: what is looked at stays where it is
   let before = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!thread.contains(event.detail.target)) return;
+    if (!event.detail.shouldSwap || !thread.contains(event.detail.target)) return;
     const kept = [...rows()].find((row) => row.getBoundingClientRect().bottom > box.getBoundingClientRect().top);
     before = { row: kept, top: kept?.getBoundingClientRect().top, end: atEnd() && complete() };
   });
@@ -142,6 +142,7 @@
     const asked = performance.now();
     const answer = await fetch(`${box.dataset.rows}?${query}`, { headers: { "HX-Request": "true" } });
     if (answer.status >= 500) throw new Error("the portal failed");
+    if (answer.status === 401) document.dispatchEvent(new CustomEvent("portal:signed-out"));
     if (!answer.ok) return;
     const piece = document.createElement("template");
     piece.innerHTML = await answer.text();

@@ -25,8 +25,13 @@
     tell("counting");
     try {
       const response = await fetch(address, { signal: own.signal });
-      // A sign-in page, say, is no export.
-      if (!response.ok || response.redirected) throw new Refused(response.redirected ? "" : await response.text());
+      if (response.redirected) {
+        // To the sign-in: the whole page goes there.
+        panel.hidden = true;
+        document.dispatchEvent(new CustomEvent("portal:signed-out"));
+        return;
+      }
+      if (!response.ok) throw new Refused(await sentence(response));
       total = Number(response.headers.get("X-Total-Count"));
       // The line above the table is none of the messages.
       count = -Number(response.headers.get("X-Heading-Lines"));
@@ -50,6 +55,11 @@
   }
 
   class Refused extends Error {}
+
+  // The portal's own; a page that tells of a fault is none.
+  async function sentence(response) {
+    return response.headers.get("Content-Type")?.startsWith("text/plain") ? response.text() : "";
+  }
 
   function save(blob, response) {
     const link = document.createElement("a");

@@ -8,6 +8,8 @@
   const wait = { state: 60, history: 400, qr: 0, messages: 400, read: 400, receipts: 400, pins: 5, batches: 60, resync: 0 };
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("portal-live") : null;
   const banner = document.getElementById("connection");
+  const words = banner.querySelector("span");
+  const usual = words.textContent;
   const timers = new WeakMap();
   // News of late, for what is drawn next and was read before: [when, topic, news].
   const recent = [];
@@ -43,7 +45,7 @@
   }
 
   function hear(topic, news) {
-    if (topic === "status") return show(news.broken);
+    if (topic === "status") return show(news);
     const now = performance.now();
     recent.push([now, topic, news]);
     while (recent.length > KEPT || recent[0][0] < now - KEPT_MS) recent.shift();
@@ -63,7 +65,11 @@
     }
   }
 
-  function show(is) {
+  // `why`: the portal's own sentence, if it has one; undefined: it was not asked yet.
+  function show({ broken: is, why }) {
+    if (!is || why !== undefined) words.textContent = why || usual;
+    // Each try that fails says so, and is no reason to wait anew.
+    if (is === isBroken) return;
     isBroken = is;
     clearTimeout(broken);
     // A blink is not worth a word.
@@ -79,16 +85,34 @@
   // Another tab has opened, and may have been read before news that came since.
   function greet(who, asked) {
     for (const [, topic, news] of recent.filter(([at]) => at >= asked)) channel.postMessage({ topic, news, only: who });
-    channel.postMessage({ topic: "status", news: { broken: isBroken }, only: who });
+    channel.postMessage({ topic: "status", news: { broken: isBroken, why: words.textContent }, only: who });
   }
 
-  function open() {
+  // What is answered instead of a stream: an EventSource does not tell.
+  async function refusal(address) {
+    const asking = new AbortController();
+    try {
+      const answer = await fetch(address, { signal: asking.signal });
+      const isSentence = answer.headers.get("Content-Type")?.startsWith("text/plain");
+      const why = isSentence ? await answer.text() : "";
+      return { status: answer.status, why, wait: Number(answer.headers.get("Retry-After")) };
+    } catch {
+      return { why: "" };
+    } finally {
+      // It may be a stream by now.
+      asking.abort();
+    }
+  }
+
+  // `over` is called when nobody is signed in here any more: another tab may hold the stream.
+  function open(over) {
     let source;
     holding = true;
     let opened = false;
     const connect = () => {
       const ago = Math.ceil(performance.now() - since) + UNDER_WAY_MS;
-      source = new EventSource(`${document.documentElement.dataset.liveUrl}?ago=${ago}`);
+      const address = `${document.documentElement.dataset.liveUrl}?ago=${ago}`;
+      source = new EventSource(address);
       for (const topic of topics) source.addEventListener(topic, (event) => tell(topic, JSON.parse(event.data)));
       source.addEventListener("open", () => {
         tell("status", { broken: false });
@@ -97,11 +121,22 @@
         opened = true;
         document.documentElement.dataset.live = "open";
       });
-      source.addEventListener("error", () => {
+      source.addEventListener("error", async () => {
         tell("status", { broken: true });
         // The browser gives up when the answer is no stream, as while the portal restarts behind a proxy.
-        if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+        if (source.readyState !== EventSource.CLOSED) return;
+        const { status, why, wait } = await refusal(address);
+        if (status === 401) return end();
+        tell("status", { broken: true, why });
+        setTimeout(connect, (wait || 2) * 1000);
       });
+    };
+    const end = () => {
+      // Nothing is broken.
+      tell("status", { broken: false });
+      tell("signed-out", {});
+      holding = false;
+      over();
     };
     connect();
     addEventListener("pagehide", () => {
@@ -145,11 +180,8 @@
     if (channel && navigator.locks) {
       document.documentElement.dataset.live = "follows";
       channel.postMessage({ topic: "hello", from: me, ago: performance.now() - since, sent: Date.now() });
-      navigator.locks.request("portal-live", () => {
-        open();
-        return new Promise(() => {});
-      });
-    } else open();
+      navigator.locks.request("portal-live", () => new Promise(open));
+    } else open(() => {});
   }
   // Not before the page is put together: until then nobody in it listens. What is told meanwhile is asked for by its age.
   document.addEventListener("DOMContentLoaded", start);

@@ -79,17 +79,24 @@
   });
 
   let hiding;
-  function toast() {
+  function toast(status) {
     const box = document.getElementById("toast");
-    box.textContent = box.dataset.text;
+    const { offline, gone, busy, refused } = box.dataset;
+    if (!status) box.textContent = offline;
+    else if (status === 404) box.textContent = gone;
+    else if (status === 429 || status >= 500) box.textContent = busy;
+    else box.textContent = refused;
     box.hidden = false;
     clearTimeout(hiding);
     hiding = setTimeout(() => (box.hidden = true), 6000);
   }
-  document.addEventListener("htmx:sendError", (event) => event.detail.elt.dataset?.live || toast());
-  document.addEventListener("htmx:responseError", (event) => {
-    const { elt, xhr } = event.detail;
-    // What has vanished meanwhile, or asks for a sign-in, speaks for itself; what is live is tried again (live.js).
-    if (![401, 404].includes(xhr.status) && !(xhr.status === 503 && elt.dataset?.live)) toast();
-  });
+  function complain({ detail: { elt, xhr } }) {
+    // A sign-in that is asked for speaks for itself, and so does the next piece of a list (more.js).
+    if (xhr.status === 401 || elt.matches?.(".more")) return;
+    // What is live is tried again (live.js), or has vanished meanwhile.
+    if (elt.dataset?.live && [0, 404, 503].includes(xhr.status)) return;
+    toast(xhr.status);
+  }
+  document.addEventListener("htmx:sendError", complain);
+  document.addEventListener("htmx:responseError", complain);
 })();

@@ -104,6 +104,10 @@ class House:
         """)
         assert connected, "not connected"
 
+    def end_sessions(self) -> None:
+        """Nobody is signed in any more, and no browser has heard of it."""
+        self.python("from django.contrib.sessions.models import Session; Session.objects.all().delete()")
+
     def later(self, **span: float) -> None:
         """Move the clock on, as a timedelta has it: what is planned, pinned and told of is so much nearer or older.
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,36 @@ def test_giving_it_up(home: House, person: MakePerson) -> None:
     with page.expect_download():
         begin(page, "JSON")
     expect(page.locator("#export")).to_contain_text("Exported.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("text/html", "<!doctype html><title>The portal is busy</title>", "The export broke off"),
+        ("text/plain; charset=utf-8", "Those were many exports.", "Those were many exports."),
+    ],
+)
+def test_a_refusal_is_told_in_words(home: House, person: MakePerson, kind: str, body: str, words: str) -> None:
+    """Was red: a busy portal's page stood there as its source."""
+    bob = person("bob")
+    page = bob.go("/search/?q=exported")
+    page.route(re.compile("format="), lambda route: route.fulfill(status=503, content_type=kind, body=body))
+    begin(page)
+    expect(page.locator("#export")).to_contain_text(words)
+    assert "<" not in page.locator("#export").inner_text()
+    bob.forgive("503")
+
+
+def test_who_is_signed_out_goes_to_the_sign_in(home: House, person: MakePerson) -> None:
+    """Was red: "The export broke off", as often as one tried."""
+    bob = person("bob")
+    # The page does not hear of it by itself.
+    bob.page.route(re.compile("/live/"), lambda route: route.abort())
+    page = bob.go("/search/?q=exported")
+    home.end_sessions()
+    begin(page)
+    expect(page).to_have_url(f"{home.url}/sign-in/?next=%2Fsearch%2F%3Fq%3Dexported")
+    bob.forgive("ERR_FAILED")
 
 
 def test_a_viewer_is_not_offered_it(home: House, person: MakePerson) -> None:

@@ -1,6 +1,7 @@
 """What an operator does all day: a long chat that grows both ways, filters by click, a phone that goes and comes."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -79,21 +80,61 @@ def shown(page: Page) -> list[int]:
     return [int(found) for found in re.findall(r"line (\d{4})", page.locator("#thread").inner_text())]
 
 
+def scroll_until(page: Page, way: str, done: Callable[[], object]) -> None:
+    """To the end of what is drawn of a chat, as often as it takes."""
+    for _ in range(200):
+        page.locator("#messages").evaluate("(box, up) => box.scrollTo(0, up ? 0 : box.scrollHeight)", way == "older")
+        page.wait_for_timeout(150)
+        if done():
+            break
+
+
+def grow(page: Page, way: str) -> None:
+    """Read the long chat to its end in one direction."""
+    end = page.locator("#thread > li", has_text="line 0000" if way == "older" else f"line {LONG - 1:04}")
+    scroll_until(page, way, end.count)
+    expect(end).to_have_count(1)
+
+
 def test_a_chat_opens_anywhere_and_grows_both_ways(home: House, person: MakePerson, long_chat: tuple[int, int]) -> None:
     chat, middle = long_chat
     page = person("bob").go(f"/chats/{chat}/?at={middle}")
     expect(page.locator(f"#m-{middle}")).to_be_in_viewport()
     assert 0 not in shown(page)
     assert LONG - 1 not in shown(page)
-    for up, last in ((True, "line 0000"), (False, f"line {LONG - 1:04}")):
-        end = page.locator("#thread > li", has_text=last)
-        for _ in range(200):
-            page.locator("#messages").evaluate("(box, up) => box.scrollTo(0, up ? 0 : box.scrollHeight)", up)
-            page.wait_for_timeout(150)
-            if end.count():
-                break
-        expect(end).to_have_count(1)
+    for way in ("older", "newer"):
+        grow(page, way)
     assert shown(page) == list(range(LONG)), "none missing, none twice, in their order"
+
+
+@pytest.mark.parametrize("way", ["older", "newer"])
+def test_a_piece_that_is_not_reached_is_asked_for_again(
+    home: House, person: MakePerson, long_chat: tuple[int, int], way: str
+) -> None:
+    """Was red: it was asked for once, and "Loading …" stood there for ever."""
+    chat, middle = long_chat
+    bob = person("bob")
+    bob.page.route(re.compile(f"{way}="), lambda route: route.abort(), times=1)
+    page = bob.go(f"/chats/{chat}/?at={middle}")
+    grow(page, way)
+    bob.forgive("ERR_FAILED", "htmx:")
+
+
+@pytest.mark.parametrize("way", ["older", "newer"])
+def test_a_piece_that_failed_is_asked_for_by_a_button(
+    home: House, person: MakePerson, long_chat: tuple[int, int], way: str
+) -> None:
+    chat, middle = long_chat
+    bob = person("bob")
+    bob.page.route(re.compile(f"{way}="), lambda route: route.fulfill(status=500), times=1)
+    page = bob.go(f"/chats/{chat}/?at={middle}")
+    button = page.locator(f"[data-more={way}]").get_by_role("button", name="Try again")
+    scroll_until(page, way, button.is_visible)
+    expect(page.locator("#toast")).to_be_hidden()
+    assert bob.axe() == []
+    button.click()
+    grow(page, way)
+    bob.forgive(" 500 ", "htmx:")
 
 
 def test_the_history_appears_above_the_one_message_of_an_open_chat(home: House, person: MakePerson) -> None:
