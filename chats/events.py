@@ -21,11 +21,13 @@ def of_message(message: Message, at: datetime) -> Event | None:
     about = message.chat.jid
     if message.kind == Message.Kind.PIN:
         return None
+    key = _once(message.pk, message.stored_at)
     if message.kind == Message.Kind.SYSTEM:
-        return Event(message.instance, GROUP, str(message.pk), _group_change(message), about, at)
+        return Event(message.instance, GROUP, key, _group_change(message), about, at)
     data = {**shown_message(message), "targetId": message.target_id or None}
     # It is told again once it can be read: under the same id, receivers would take it for what they have.
-    key = str(message.pk) if message.readable == 2 else f"{message.pk}:{message.readable}"
+    if message.readable < 2:
+        key = f"{key}:{message.readable}"
     return Event(message.instance, MESSAGE, key, data, about, at)
 
 
@@ -46,7 +48,9 @@ def of_pin(pin: Pin, line: PinEvent) -> Event:
         "detail": line.detail,
         "at": line.at,
     }
-    return Event(message.instance, PIN, str(line.pk), data, message.chat.jid)
+    # WhatsApp's times are whole seconds: two pins of one second differ by their messages.
+    key = f"{_once(line.pk, line.at)}:{line.kind}:{message.message_id}"
+    return Event(message.instance, PIN, key, data, message.chat.jid)
 
 
 def of_batch(batch: Batch, change: str, counts: Mapping[str, int]) -> Event:
@@ -122,6 +126,14 @@ def of_receipt(instance: Instance, receipt: Receipt, chat: Chat) -> Event:
     }
     key = f"{jid}:{receipt.status}:{receipt.sender.jid}:{','.join(receipt.message_ids)}"
     return Event(instance, STATUS, key, data, jid)
+
+
+def _once(pk: int, at: datetime) -> str:
+    """What names a row for good: a database that is restored gives the numbers since its backup once more.
+
+    Receivers would take what bears the id of something they have for the same, and drop it.
+    """
+    return f"{pk}:{at.isoformat()}"
 
 
 def _group_change(message: Message) -> dict[str, Any]:

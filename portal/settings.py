@@ -94,6 +94,14 @@ TEMPLATES = [
 # --- Where data is kept ---------------------------------------------------
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
+# Options of libpq, which DATABASE_URL may set otherwise: a machine that is gone without a word is given up after half a
+# minute. Who waits for its answer would wait for two hours, the kernel's own limit.
+DATABASE_LIMITS: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 DATABASES: dict[str, dict[str, Any]] = {
     "default": (
         env.db_url_config(DATABASE_URL)
@@ -130,6 +138,7 @@ else:
     # connections belong to one thread each and would be thrown away with it.
     DATABASES["default"]["OPTIONS"] = {
         "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=20), "timeout": 10},
+        **DATABASE_LIMITS,
         **DATABASES["default"].get("OPTIONS", {}),
     }
     # A pgbouncer gives each transaction another connection, and a cursor on the

@@ -97,11 +97,14 @@ class Server:
             process.wait()
 
     def kill(self) -> None:
-        """End it and its processes at once."""
+        """End it and its processes at once; it may be started again."""
         assert self._process is not None
+        # Each is in a session of its own. While one is left, the next server does not begin.
+        family = psutil.Process(self._process.pid).children(recursive=True)
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        psutil.wait_procs(family, timeout=READY_SECONDS)
 
 
 @contextlib.contextmanager

@@ -134,6 +134,40 @@ def test_keys_that_are_somewhere_else(house: House, tmp_path: Path) -> None:
         link(jid="", key_store="")
 
 
+TOLD = """
+from chats.intake import take_in
+from instances.events import webhooks
+from instances.events.kinds import GROUP as NOTICE, MESSAGE, PIN
+from instances.events.models import OutgoingEvent
+from instances.models import Instance
+from instances.whatsapp.events import GroupChanged
+from tests.test_intake import GROUP, START, action, arrived
+webhooks.add(Instance.objects.get(name="shop"), "https://crm.example.com/", [MESSAGE, NOTICE, PIN])
+shop = Instance.objects.get(name="shop")
+pin = action("pin", "{name}", 1, data={{"pinning": True, "duration": 86400}})
+notice = GroupChanged(GROUP, START, text="{name}", change={{"name": "{name}"}})
+take_in(shop, [arrived("{name}"), pin, notice])
+for event in OutgoingEvent.objects.all():
+    print("told", event.kind, event.uid)
+"""
+
+
+def told(house: House, name: str) -> dict[str, str]:
+    """A message of this id comes in, its pin and a group's notice: kind → id of each event."""
+    said = house.manage("shell", "--no-imports", "-c", TOLD.format(name=name))
+    found = dict(line.split()[1:] for line in said.splitlines() if line.startswith("told "))
+    assert set(found) == {"message.exchange", "message.pin", "group.flow"}, said
+    return found
+
+
+def test_what_happens_after_a_restore_is_news(house: House, backup: Path, empty: House) -> None:
+    """Was red: each had the id of what the lost portal had told since the backup, and receivers dropped it."""
+    before = told(house, "OLD")
+    assert "Restored what was there" in empty.manage("restore", str(backup))
+    after = told(empty, "NEW")
+    assert not set(before.values()) & set(after.values())
+
+
 @pytest.mark.sqlite_only
 def test_a_killed_backups_draft_is_cleared_and_a_running_ones_is_not(house: House, tmp_path: Path) -> None:
     copy = House(tmp_path / "data", house.database)

@@ -36,3 +36,39 @@ def test_blanks_behind_commas(tmp_path: Path) -> None:
         ["https://a.example", "https://b.example"],
         ["10.1.0.0/16", "127.0.0.0/8"],
     ], done.stderr
+
+
+def test_a_database_that_is_gone_without_a_word(tmp_path: Path) -> None:
+    """Was red: a process waited up to two hours for the answer of a machine that had lost its power."""
+    assert limits_with("", tmp_path) == {
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+
+
+def test_its_limits_by_the_url(tmp_path: Path) -> None:
+    found = limits_with("?keepalives_idle=60&tcp_user_timeout=0&sslmode=require", tmp_path)
+    assert (found["keepalives_idle"], found["keepalives_interval"], found["tcp_user_timeout"]) == (60, 5, 0)
+
+
+def limits_with(query: str, folder: Path) -> dict[str, int]:
+    """How long a machine of the database may say nothing, as a connection is told; `query`: of DATABASE_URL."""
+    program = """
+import json
+import django; django.setup()
+from django.db import connection
+told = connection.get_connection_params()
+print(json.dumps({name: told[name] for name in told if name.startswith(("keepalives_", "tcp_"))}))
+"""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgres://portal:secret@192.0.2.1/portal{query}",
+        "DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
+    done = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, int] = json.loads(done.stdout)
+    return found

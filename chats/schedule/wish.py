@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from chats import news, pins
-from chats.errors import RequestError
+from chats.errors import MessageNotFound, RequestError
 from chats.events import of_schedule
 from chats.models import Message, Schedule
 from chats.pinbook import Asker
@@ -85,7 +85,7 @@ class Wanted:
 def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
     """Write a schedule down; the same wish again, while it waits, is the one that is there.
 
-    Raises InvalidSchedule or CannotBePinned.
+    Raises InvalidSchedule, CannotBePinned, or MessageNotFound: it is not kept here any more.
     """
     now = timezone.now()
     _check(wanted, now)
@@ -108,7 +108,8 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
     schedule.try_at = schedule.due_at
     with transaction.atomic():
         # Of two who wish the same at once, the second finds what the first has written.
-        list(Message.objects.select_for_update().filter(pk=message.pk).values_list("pk"))
+        if not list(Message.objects.select_for_update().filter(pk=message.pk).values_list("pk")):
+            raise MessageNotFound(message.message_id)
         waiting = Schedule.objects.filter(message=message, state=Schedule.State.WAITING)
         same = waiting.filter(**wish).first()
         if same is not None:

@@ -93,6 +93,9 @@ def _forget(instance: int, days: int, limit: int) -> int:
         # Schedules read messages, and those this package: loaded when it is needed.
         from chats.schedule.losing import lose
 
+        # Who is just planning something for one of them is waited for, or finds that it is gone: else its plan would
+        # go unreported. (no_key: who pins one, and holds its chat, for which we wait next, need not wait for us.)
+        list(Message.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk"))
         lose(keys)
         Message.objects.filter(pk__in=keys).delete()
         catch_up()

@@ -51,9 +51,8 @@ def hand_out() -> set[UUID]:
     if not waiting.exists():
         return set()  # Without taking SQLite's write lock just to see nothing.
     with transaction.atomic():
-        if connection.features.has_select_for_update_skip_locked:
-            waiting = waiting.select_for_update(skip_locked=True)
-        events = list(waiting.order_by("pk").only("instance", "kind", "at")[:HAND_OUT])
+        # Whoever comes second waits: past what the first is handing out, newer events would go out before older ones.
+        events = list(waiting.select_for_update().order_by("pk").only("instance", "kind", "at")[:HAND_OUT])
         webhooks = defaultdict(list)
         for webhook in Webhook.objects.filter(instance__in={event.instance_id for event in events}):
             webhooks[webhook.instance_id].append(webhook)

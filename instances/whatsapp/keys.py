@@ -112,7 +112,8 @@ def _secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) ->
 
 
 def _database() -> "psycopg.Connection[tuple[object, ...]]":
-    return psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5)
+    limits = settings.DATABASE_LIMITS
+    return psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5, **limits)
 
 
 def _name(uid: UUID) -> str:

@@ -3,7 +3,7 @@
 One thread: what the lease does there happens in order. A connection of its own, outside the pool that all other
 threads of the process share: while twenty slow statements hold all of those, the connector still beats, and nobody
 takes its instances from it. It stays open, and none of what it waits for is without a limit: a machine of the
-database that is silent is noticed here sooner than by the kernel, which tries for a quarter of an hour.
+database that is silent is noticed here within half a lease, where the others take half a minute (`DATABASE_LIMITS`).
 """
 
 import asyncio

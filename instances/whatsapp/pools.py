@@ -67,7 +67,8 @@ def _work() -> None:
 
 def end(names: list[str]) -> None:
     """End all sessions of these pools, those that do something last. Raises psycopg.Error."""
-    with psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5) as connection:
+    limits = settings.DATABASE_LIMITS
+    with psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5, **limits) as connection:
         for look in range(LOOKS):
             connection.execute(END, [names, look == LOOKS - 1])
             time.sleep(PAUSE)

@@ -21,11 +21,7 @@ class Host:
     def __init__(self, switch: str, name: str, number: int) -> None:
         self.name, self.address = name, f"{NETWORK}.{number}"
         self._switch, self._space = switch, f"{switch}-{name}"
-        _ip("netns", "add", self._space)
-        _ip("link", "add", "eth0", "netns", self._space, "type", "veth", "peer", "name", name, "netns", switch)
-        _ip("-n", switch, "link", "set", name, "master", "bridge", "up")
-        for change in (("addr", "add", f"{self.address}/24", "dev", "eth0"), *_UP):
-            _ip("-n", self._space, *change)
+        self.power_on()
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -44,6 +40,20 @@ class Host:
     def mend(self) -> None:
         """Plug it in again."""
         _ip("-n", self._switch, "link", "set", self.name, "up")
+
+    def power_off(self) -> None:
+        """What runs on it says nothing to anybody any more, not even that it ends, and is the caller's to end."""
+        _ip("-n", self._switch, "link", "del", self.name)
+        _ip("netns", "del", self._space)
+
+    def power_on(self) -> None:
+        """It is there, and knows of no connection of before."""
+        name, switch = self.name, self._switch
+        _ip("netns", "add", self._space)
+        _ip("link", "add", "eth0", "netns", self._space, "type", "veth", "peer", "name", name, "netns", switch)
+        _ip("-n", switch, "link", "set", name, "master", "bridge", "up")
+        for change in (("addr", "add", f"{self.address}/24", "dev", "eth0"), *_UP):
+            _ip("-n", self._space, *change)
 
 
 @contextmanager

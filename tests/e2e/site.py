@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from portal.supervisor import nats
-from tests import postgres
 from tests.e2e.database import PortalDatabase
 from tests.e2e.hosts import Host, network
 from tests.e2e.scene import Scene, wait
 from tests.e2e.second import Second
 from tests.loopback import LoopbackServer
 from tests.portal_process import PortalProcess
+from tests.postgres import DURABLE, Server, serving
 
 START_SECONDS = 60.0
 # How much the database's disk holds beside the server's own programs.
@@ -65,9 +65,10 @@ class Site(Scene):
     """Ana's instance on it. The thread that made it is on the web's machine, where callers are as well."""
 
     def __init__(
-        self, wa: LoopbackServer, folder: Path, url: str, hosts: dict[str, Host], broker: Broker, disk: Path
+        self, wa: LoopbackServer, folder: Path, server: Server, hosts: dict[str, Host], broker: Broker, disk: Path
     ) -> None:
-        self.hosts, self.broker, self.disk = hosts, broker, disk
+        self.server, self.hosts, self.broker, self.disk = server, hosts, broker, disk
+        url = server.url
         self.connectors: dict[str, Second] = {}
         super().__init__(
             wa, folder, PortalDatabase(folder / "data", url), DATABASE_URL=url,
@@ -125,10 +126,9 @@ def site(folder: Path) -> Iterator[Site]:
         with hosts["whatsapp"].inside():
             at_the_end.enter_context(wa)
         with hosts["database"].inside():
-            database = postgres.serving(postgres.DURABLE, hosts["database"].address, disk)
-            url = at_the_end.enter_context(database).url
+            server = at_the_end.enter_context(serving(DURABLE, hosts["database"].address, disk))
         at_the_end.enter_context(hosts["web"].inside())
-        made = Site(wa, folder, url, hosts, broker, disk)
+        made = Site(wa, folder, server, hosts, broker, disk)
         at_the_end.callback(made.stop)
         made.begin()
         yield made

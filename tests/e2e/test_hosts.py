@@ -149,6 +149,25 @@ def test_the_database_is_cut_off(machines: Site, fault: Fault) -> None:
     assert set(fault.caller.heard) <= {"200", NOT_CONNECTED, UNKNOWN}
 
 
+def test_the_databases_machine_loses_its_power(machines: Site, fault: Fault) -> None:
+    """Was red: who waited for an answer went on waiting, for two hours, under a lease that was good again."""
+    host = machines.hosts["database"]
+    storing = "query LIKE 'COPY chats_message%' AND wait_event_type = 'Lock' AND client_addr = ?::inet"
+    with contextlib.closing(psycopg.connect(machines.database.url)) as other:
+        other.execute("LOCK TABLE chats_message IN SHARE MODE")
+        fault.meanwhile()
+        count = f"SELECT count(*) FROM pg_stat_activity WHERE {storing}"
+        address = machines.hosts[fault.holder.name].address
+        wait(lambda: machines.database.one(count, address), SOON, "a message that is just being stored")
+        host.power_off()
+        machines.server.kill()
+    host.power_on()
+    with host.inside():
+        machines.server.start()
+    assert fault.caller.until_pinned(2 * SOON) < 2 * SOON
+    assert set(fault.caller.heard) <= {"200", NOT_CONNECTED, UNKNOWN}
+
+
 def test_the_databases_disk_is_full(machines: Site, fault: Fault) -> None:
     ballast = machines.disk / "ballast"
     with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as filled:
