@@ -149,7 +149,8 @@ def revoke(token: Token) -> int:
 
     Whoever stole a token may have rotated it, even since it was loaded.
     """
-    now, count, key = timezone.now(), 0, token.pk
+    now, count = timezone.now(), 0
+    key: int | None = token.pk
     while key is not None:
         count += Token.objects.filter(pk=key, revoked_at=None).update(revoked_at=now)
         # Asked for now that it is revoked, and can get none any more.
