@@ -30,6 +30,6 @@ class PortalSite(AdminSite):
             raise Http404
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """One form for all: the portal's own, which counts the tries and leaves a line in the audit."""
         return redirect("password")
