@@ -137,6 +137,22 @@ def test_a_piece_that_failed_is_asked_for_by_a_button(
     bob.forgive(" 500 ", "htmx:")
 
 
+def test_what_failed_moves_nobody_later(home: House, person: MakePerson, long_chat: tuple[int, int]) -> None:
+    """Was red: whatever was drawn next took the reader back to where they were when a piece had failed."""
+    bob = person("bob")
+    bob.page.route(re.compile("older="), lambda route: route.fulfill(status=500))
+    page = bob.go(f"/chats/{long_chat[0]}/")
+    scroll_until(page, "older", page.locator(".more").get_by_role("button", name="Try again").is_visible)
+    page.evaluate("document.addEventListener('htmx:afterSwap', () => (window.drawn = true))")
+    box = page.locator("#messages")
+    top = box.evaluate("box => { box.scrollTop = box.scrollHeight / 3; return box.scrollTop; }")
+    assert top > 100
+    page.evaluate("htmx.trigger('#chat-list', 'news')")
+    page.wait_for_function("() => window.drawn")
+    assert abs(box.evaluate("box => box.scrollTop") - top) < 2
+    bob.forgive(" 500 ", "htmx:")
+
+
 def test_the_history_appears_above_the_one_message_of_an_open_chat(home: House, person: MakePerson) -> None:
     """As right after linking, when the phone tells its history, the newest first."""
     rita = number_of(99)
