@@ -27,7 +27,7 @@ EDGES = """(place) => {
         const { left, right } = range.getBoundingClientRect();
         return [left, right];
     };
-    const whole = place.getBoundingClientRect(), last = texts.at(-1);
+    const whole = (place.closest(".last, .pinned-text") || place).getBoundingClientRect(), last = texts.at(-1);
     return [edges(texts[0], 0), edges(last, last.data.trimEnd().length - 1), [whole.left, whole.right]];
 }"""
 
