@@ -248,16 +248,14 @@ def test_a_filter_by_click_stands_in_the_box_and_the_address(
     expect(page.locator("#q")).to_have_value(re.compile("type:image"))
 
 
-def test_about_a_chat_where_there_is_no_room_beside_it(
-    home: House, person: MakePerson, long_chat: tuple[int, int]
-) -> None:
+def test_about_a_chat_where_there_is_no_room_beside_it(home: House, person: MakePerson) -> None:
     """Was red: on a narrow screen there was no such thing."""
     vera = person("vera", **PHONE)
-    page = vera.go(f"/chats/{long_chat[0]}/")
+    page = vera.go(f"/chats/{arrive(home, (number_of(80), 'Hello', 9_000))}/")
     about, button = page.locator("#about-chat"), page.get_by_role("button", name="About this chat")
     expect(about).to_be_hidden()
     button.press("Enter")
-    expect(about).to_contain_text("5511940000777@s.whatsapp.net")
+    expect(about).to_contain_text(f"{number_of(80)}@s.whatsapp.net")
     assert vera.axe() + vera.wider() == []
     page.keyboard.press("Tab")
     expect(about.get_by_role("button", name="Close")).to_be_focused()
@@ -271,11 +269,9 @@ def test_about_a_chat_where_there_is_no_room_beside_it(
     expect(button).to_be_hidden()
 
 
-def test_an_instance_goes_and_comes_while_a_colleague_looks(
-    home: House, person: MakePerson, long_chat: tuple[int, int]
-) -> None:
+def test_an_instance_goes_and_comes_while_a_colleague_looks(home: House, person: MakePerson) -> None:
     alice, bob, vera = person("alice"), person("bob"), person("vera")
-    chat = vera.go(f"/chats/{long_chat[0]}/")
+    chat = vera.go(f"/chats/{arrive(home, (number_of(80), 'Hello', 9_000))}/")
     vera.live()
     dot, away = chat.locator(".chat-head .state-dot"), chat.locator("#chat-state .away")
     expect(dot).to_have_attribute("title", "Connected")
