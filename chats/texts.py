@@ -1,6 +1,7 @@
 """Sending texts: the rules, for the API and whoever else comes to need them."""
 
 import logging
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -58,17 +59,17 @@ def send(instance: Instance, number: str, text: str, quoted_id: str = "") -> Mes
         log.exception("a text was sent, and cannot be read again")
         if sent.at is None:
             raise NotConfirmed from error
-        return _as_told(sent, order, chat or Chat(instance=instance, jid=sent.chat))
+        return _as_told(sent, sent.at, order, chat or Chat(instance=instance, jid=sent.chat))
 
 
-def _as_told(sent: Sent, order: TextOrder, chat: Chat) -> Message:
+def _as_told(sent: Sent, at: datetime, order: TextOrder, chat: Chat) -> Message:
     """What is stored, as far as the connector and the order say."""
     return Message(
         instance=chat.instance,
         chat=chat,
         message_id=sent.message_id,
         from_me=True,
-        sent_at=sent.at,
+        sent_at=at,
         text=order.text,
         quoted_id=order.quoted_id,
     )

@@ -86,8 +86,8 @@ class Success(SendTextTestCase):
     def test_the_database_goes_when_it_was_sent(self) -> None:
         """Was red: 503, which says that nothing was sent, and it was sent again."""
         usual = self.ask().content
-        Message.objects.all().delete()
         for error in (OperationalError, InterfaceError):
+            Message.objects.all().delete()
             with patch.object(QuerySet, "latest", side_effect=error):
                 response = self.ask(number=f"+{JID.partition('@')[0]}")
             assert (response.status_code, response.content) == (200, usual)

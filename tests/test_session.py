@@ -112,6 +112,7 @@ def run(work: Callable[[House], Awaitable[None]]) -> None:
         try:
             await work(house)
         finally:
+            FakeClient.may_stop.set()
             await house.session.end()
             house.pool.shutdown()
 

@@ -207,9 +207,9 @@ class Connector:
         taken = await self._leasing(self.lease.claim)
         for instance in taken:
             metrics.LEASES.labels("taken").inc()
-            if (session := self._sessions.get(instance.pk)) is not None:
+            if instance.pk in self._sessions:
                 # Lost and taken again since we looked.
-                self._lose(session)
+                self._lose(self._sessions[instance.pk])
             self._sessions[instance.pk] = Session(
                 instance, self.lease, self._pool, self._writer, self._history, self._ticks, self._outage
             )
