@@ -130,7 +130,7 @@ def test_every_marked_word_is_listed(language: str) -> None:
     for path in (path for part in ("chats", "instances", "portal") for path in (ROOT / part).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and name_of(node.func) in MARKS and isinstance(node.args[0], ast.Constant):
-                marked.add(node.args[0].value)
+                marked.add(str(node.args[0].value))
     assert len(marked) > 200
     assert marked - listed == set()
 
