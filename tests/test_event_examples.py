@@ -32,7 +32,7 @@ def instance(db: None) -> Instance:
 
 
 def said(instance: Instance, name: str, kind: str = Message.Kind.TEXT) -> Message:
-    chat, _ = Chat.objects.get_or_create(instance=instance, jid=BOB)
+    chat, _ = Chat.objects.get_or_create(instance=instance, jid=BOB, defaults={"kind": Chat.Kind.DIRECT})
     return Message.objects.create(
         instance=instance, chat=chat, message_id=name, sender=BOB, sent_at=timezone.now(), kind=kind, from_me=False
     )
