@@ -546,7 +546,9 @@ def test_who_comes_again_at_once_leaves_the_others_their_share(enter: Enter) -> 
 def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Was red: five hundred instances of a dead neighbour took ten seconds to be taken alone, fifty a second."""
     some = Mock(pk=0, epoch=1, state="connected")
-    claims = [[some] * leases.TAKEN_AT_ONCE] * 10 + [[some]]
+    instances = [Mock(pk=pk, epoch=1, state="connected") for pk in range(10 * leases.TAKEN_AT_ONCE + 1)]
+    share = leases.TAKEN_AT_ONCE
+    claims = [instances[first : first + share] for first in range(0, len(instances), share)]
     claimed: list[float] = []
     missing: list[str] = []
 
@@ -557,7 +559,6 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
         def claim() -> list[Any]:
             claimed.append(loop.time())
             missing.append(ticking.missing)
-            ticking._sessions.clear()  # All are the same one here, and no tick takes what it has.
             if len(claimed) > len(claims):
                 ticking._stop.set()
                 return []
@@ -575,7 +576,14 @@ def test_a_connector_does_not_wait_for_the_next_second_while_there_is_more(monke
         ticking._sessions, ticking._history, ticking._ticks = {}, Mock(), Mock()
         ticking._pool, ticking._writer, ticking._outage = Mock(), Mock(waiting=0), Mock()
         ticking._threads, ticking._lease_thread = Mock(ask=nothing), Mock()
-        ticking.lease = Mock(fleet=2, held={0: 1}, claim=claim, look_around=lambda: 0, seconds_left=5.0, good=True)
+        ticking.lease = Mock(
+            fleet=2,
+            held={one.pk: 1 for one in instances},
+            claim=claim,
+            look_around=lambda: 0,
+            seconds_left=5.0,
+            good=True,
+        )
         ticking._leasing = leasing  # type: ignore[method-assign]
         for name in ("reach_broker", "enter", "beat", "watch", "take_over", "hand_over", "note_unplaced", "begin",
                      "drain"):  # fmt: skip
