@@ -7,10 +7,11 @@ from django.http import Http404
 
 from chats.models import Chat, Contact, Rule, RuleHit
 from chats.rules.match import ME
-from chats.selectors.names import CALLED, numbered
+from chats.selectors.chat_list import named
+from chats.selectors.names import CALLED
 from instances import access
 from instances.models import Instance
-from portal.letters import holds, is_like
+from portal.letters import is_like
 
 HITS = 50
 CHATS = 200
@@ -65,7 +66,7 @@ def chats_of(instance: Instance, text: str = "", chosen: str = "") -> tuple[list
     `text`: only those with it in their name or number. The `chosen` one (a JID) is there in any case.
     """
     every = Chat.objects.filter(instance=instance, last_message_at__isnull=False).order_by("-last_message_at")
-    fitting = every.filter(holds("name", text) | numbered("jid", text)) if text else every
+    fitting = every.filter(named(text)) if text else every
     found = list(fitting[: CHATS + 1])
     chats = found[:CHATS]
     if chosen and chosen not in {chat.jid for chat in chats}:
