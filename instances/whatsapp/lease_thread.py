@@ -14,6 +14,8 @@ from typing import ParamSpec, TypeVar
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
 
+from instances.whatsapp import database
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -36,7 +38,8 @@ class LeaseThread:
 
 def _call(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
     try:
-        return work(*args, **kwargs)
+        with database.one_name():
+            return work(*args, **kwargs)
     except DatabaseError:
         # Whatever is wrong with it: the next call opens another one.
         connection.close()
