@@ -1,6 +1,7 @@
 """Arabic and Hebrew stand as they are read: from the right, whatever names and numbers are in them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -77,7 +78,7 @@ def test_so_is_one_line_of_it_in_lists(home: House, person: MakePerson, chat: in
     bob = person("bob")
     page = bob.go(f"/chats/{chat}/?filter={GUEST}")
     for place in (".chat-row .last bdi", "#pinned-bar .pinned-text bdi"):
-        wait(lambda place=place: from_the_right(page.locator(place)), what=place)
+        wait(partial(from_the_right, page.locator(place)), what=place)
     # What stands around it is not turned.
     sender, said = page.locator("#pinned-bar b").first.bounding_box(), page.locator("#pinned-bar bdi").bounding_box()
     assert sender
