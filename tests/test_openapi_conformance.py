@@ -210,12 +210,15 @@ class Conformance(BaseTestCase):
 def passed_over(case: Any, response: Any) -> bool:
     """Whether something is in it that the contract does not look at, and the document cannot say so.
 
-    A parameter with nothing behind its last "=" counts as left out, of an unpin no duration is read, and beside a
-    rule's id no wish for another rule.
+    A parameter with nothing behind its last "=" counts as left out, as a blank limit of a history does; of an unpin no
+    duration is read, and beside a rule's id no wish for another rule.
     """
     body = case.body if isinstance(case.body, dict) else {}
     unpins = body.get("pin") is False or body.get("action") == "unpin"
     previews = case.path.endswith("/previewRule/{instance}") and bool(body.get("ruleId"))
+    blank = any(isinstance(body.get(name), str) and not body[name].strip() for name in ("from", "to", "type"))
     # As it was sent: of what is no text, nothing may be left there.
     sent = parse_qs(urlsplit(response.request.url).query, keep_blank_values=True)
-    return (unpins and "duration" in body) or previews or any(not values[-1].strip() for values in sent.values())
+    return (
+        blank or (unpins and "duration" in body) or previews or any(not values[-1].strip() for values in sent.values())
+    )
