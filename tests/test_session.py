@@ -28,6 +28,7 @@ from tests.test_intake import arrived, make_instance
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONNECTED = ev.Connected("5511900000001@s.whatsapp.net", "1001@lid", "Ana")
+CALL = database.call
 
 
 class FakeClient:
@@ -126,6 +127,11 @@ async def until(true: Callable[[], Any]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def beside(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """On a thread of its own, which gives its connection back: PostgreSQL's pool has twenty."""
+    return await asyncio.to_thread(CALL, work, *args, **kwargs)
+
+
 def row() -> Any:
     return Instance.objects.values_list("state", "jid", "key_store").get
 
@@ -174,9 +180,9 @@ def test_whether_a_message_is_stored() -> None:
     """Was red: of an id that no database takes it was asked without end, or the message asked for again and again."""
 
     async def work(house: House) -> None:
-        await asyncio.to_thread(take_in, house.instance, [arrived("A\0")])
-        assert await asyncio.to_thread(house.session._is_stored, "A\0")
-        assert not await asyncio.to_thread(house.session._is_stored, "B\0")
+        await beside(take_in, house.instance, [arrived("A\0")])
+        assert await beside(house.session._is_stored, "A\0")
+        assert not await beside(house.session._is_stored, "B\0")
         for refused in (DataError("no"), ValueError("no")):
             with mock.patch.object(database, "call", side_effect=refused):
                 assert not house.session._is_stored("C")
@@ -193,7 +199,7 @@ def test_groups_that_nobody_asked_about(monkeypatch: pytest.MonkeyPatch) -> None
     async def work(house: House) -> None:
         client = house.give_client()
         client.group = groups.append
-        await asyncio.to_thread(Chat.objects.create, instance=house.instance, jid="1@g.us", kind=Chat.Kind.GROUP)
+        await beside(Chat.objects.create, instance=house.instance, jid="1@g.us", kind=Chat.Kind.GROUP)
         await house.session.learn_group("2@g.us")
         assert not groups, "it is not connected"
         await house.session._on(CONNECTED)
@@ -237,7 +243,7 @@ def test_what_is_known_while_the_database_is_away(monkeypatch: pytest.MonkeyPatc
         assert house.session.due
         away = False
         await house.ticks(lambda: not house.session.due)
-        stored = await asyncio.to_thread(row())
+        stored = await beside(row())
         assert stored == (State.CONNECTED, CONNECTED.jid, "here")
 
     run(work)
@@ -347,10 +353,10 @@ def test_keys_that_may_be_another_owners(monkeypatch: pytest.MonkeyPatch, epoch:
     monkeypatch.setattr(keys, "forget", forgotten.append)
 
     async def work(house: House) -> None:
-        await asyncio.to_thread(Instance.objects.update, epoch=epoch)
+        await beside(Instance.objects.update, epoch=epoch)
         await house.session._on(ev.LoggedOut(""))
         assert bool(forgotten) is deleted
-        assert bool((await asyncio.to_thread(row()))[1]) is not deleted
+        assert bool((await beside(row()))[1]) is not deleted
 
     run(work)
 
@@ -385,7 +391,7 @@ def test_keys_of_who_stood_still_with_its_row(monkeypatch: pytest.MonkeyPatch, b
         else:
             assert (await ask(house, by))["error"] == "NotConnected"
         assert not forgotten
-        assert (await asyncio.to_thread(row()))[1], "nor does its row say that there are none"
+        assert (await beside(row()))[1], "nor does its row say that there are none"
         assert house.instance.linked is (by != "whatsapp"), "the library has deleted what WhatsApp unlinked"
 
     run(work)
@@ -398,7 +404,7 @@ def test_a_change_of_a_row_that_is_anothers(monkeypatch: pytest.MonkeyPatch, ver
 
     async def work(house: House) -> None:
         house.give_client()
-        await asyncio.to_thread(Instance.objects.update, epoch=7)
+        await beside(Instance.objects.update, epoch=7)
         assert (await ask(house, verb))["error"] == "NotConnected"
 
     run(work)
@@ -407,7 +413,7 @@ def test_a_change_of_a_row_that_is_anothers(monkeypatch: pytest.MonkeyPatch, ver
 def test_what_is_learnt_of_a_row_that_is_anothers() -> None:
     async def work(house: House) -> None:
         house.give_client()
-        await asyncio.to_thread(Instance.objects.update, epoch=7)
+        await beside(Instance.objects.update, epoch=7)
         await house.session._on(CONNECTED)
         assert not house.session._record.waits, "it is the other one's to write"
 
@@ -420,10 +426,10 @@ def test_how_far_the_former_phones_history_was_is_forgotten() -> None:
     async def work(house: House) -> None:
         instance: Any = house.instance
         instance.history_percent = 80
-        await asyncio.to_thread(Instance.objects.update, history_percent=80)
+        await beside(Instance.objects.update, history_percent=80)
         await house.session._on(ev.LoggedOut(""))
         assert instance.history_percent is None
-        assert await asyncio.to_thread(Instance.objects.values_list("history_percent", flat=True).get) is None
+        assert await beside(Instance.objects.values_list("history_percent", flat=True).get) is None
 
     run(work)
 
@@ -436,7 +442,7 @@ def test_keys_without_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
         house.holds = False
         await house.session._on(ev.LoggedOut(""))
         assert not forgotten
-        assert (await asyncio.to_thread(row()))[1], "nor does its row say that there are none"
+        assert (await beside(row()))[1], "nor does its row say that there are none"
 
     run(work)
 
@@ -519,7 +525,7 @@ def test_what_is_ended_while_its_client_is_let_go(
         FakeClient.may_stop.set()
         await going
         assert not house.session._line.waits
-        assert house.instance.state == (await asyncio.to_thread(row()))[0] == state
+        assert house.instance.state == (await beside(row()))[0] == state
 
     run(work)
 
@@ -545,7 +551,7 @@ def test_what_is_disconnected_while_its_news_are_written(monkeypatch: pytest.Mon
         written.set()
         await asyncio.gather(telling, asked)
         assert not house.session._line.waits
-        assert house.instance.state == (await asyncio.to_thread(row()))[0] == State.PAUSED
+        assert house.instance.state == (await beside(row()))[0] == State.PAUSED
 
     run(work)
 
@@ -558,7 +564,7 @@ def test_whoever_takes_up_what_was_disconnected_and_does_not_say_so(state: State
         house.instance.state, house.instance.wanted = state, False
         await house.session.begin()
         assert not FakeClient.made
-        assert (await asyncio.to_thread(row()))[0] == State.PAUSED
+        assert (await beside(row()))[0] == State.PAUSED
 
     run(work)
 
@@ -642,7 +648,7 @@ def test_one_that_was_about_to_return_does_so_after_a_restart(meant: bool, then:
         house.give_client()
         await house.session._on(ev.Replaced())
         await house.session.end()
-        await asyncio.to_thread(house.instance.refresh_from_db)
+        await beside(house.instance.refresh_from_db)
         assert house.instance.state == then
 
     run(work)
@@ -707,7 +713,7 @@ def test_a_state_that_another_owner_wrote_is_not_told(monkeypatch: pytest.Monkey
     async def work(house: House) -> None:
         await house.session._record.state(State.CONNECTED)
         assert len(heard) == 1
-        await asyncio.to_thread(Instance.objects.update, epoch=7)
+        await beside(Instance.objects.update, epoch=7)
         await house.session._record.state(State.DISCONNECTED)
         assert len(heard) == 1
 
