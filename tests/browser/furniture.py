@@ -146,4 +146,5 @@ def _past_pins(instance: Any) -> None:
         at = timezone.now() - ages[number]
         kind = kinds.REFUSED if number % 11 == 5 else kinds.SEEN if number % 4 == 1 else kinds.ACKNOWLEDGED
         actor = ("Olivia Reis", "Admin", "token 'CRM'", "rule 'Important'")[number % 7 % 4]
-        PinEvent.objects.create(pin=pin, kind=kind, actor=actor, at=at, pinning=True)
+        why = "forbidden (403)" if kind == kinds.REFUSED else ""
+        PinEvent.objects.create(pin=pin, kind=kind, actor=actor, at=at, pinning=True, detail=why)
