@@ -6,7 +6,6 @@ own row and is carried out when that changes. Called by `chats.intake`, in the
 transaction that stores a batch.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from django.db.models import BigIntegerField
 
 from chats import harmless, pinbook
 from chats.identity import Directory
-from chats.meant import meant_by
+from chats.meant import by_name, meant_by
 from chats.models import Chat, Message
 from chats.pinbook import Wish
 from instances.models import Instance
@@ -45,10 +44,8 @@ def carry_out(directory: Directory, fresh: list[Message], judged: list[Chat]) ->
     actions += [row for row in _possible_now(directory, fresh, judged) if row.pk not in there]
     if not actions:
         return changed, unjudged
-    targets: dict[tuple[int, str], list[Message]] = defaultdict(list)
     wanted = Message.objects.filter(instance=directory.instance, message_id__in={row.target_id for row in actions})
-    for message in wanted.exclude(kind__in=Message.ACTIONS).select_related("chat"):
-        targets[(message.chat_id, message.message_id)].append(message)
+    targets = by_name(wanted.exclude(kind__in=Message.ACTIONS).select_related("chat"))
     for action in sorted(actions, key=lambda row: (row.sent_at, id(row) in new)):
         target = meant_by(action, targets[(action.chat_id, action.target_id)])
         if target is None or (id(action) not in new and _noted(action, target)):

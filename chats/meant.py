@@ -1,8 +1,17 @@
 """Which message an id means: whoever writes a message chooses its id, and may choose one that is there already."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from chats.models import Message
+
+
+def by_name(messages: Iterable[Message]) -> Mapping[tuple[int, str], list[Message]]:
+    """Messages by the key of their chat and their id; of what nobody wrote, none."""
+    found: dict[tuple[int, str], list[Message]] = defaultdict(list)
+    for message in messages:
+        found[(message.chat_id, message.message_id)].append(message)
+    return found
 
 
 def the_first(messages: Iterable[Message]) -> Message | None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import Error, connection
 from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -225,7 +225,7 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
                 raise
             # The connector recorded the outcome just as our patience ended.
             _share_outcome(attempt)
-        except (DatabaseError, InterfaceError) as error:
+        except Error as error:
             # It may be on the phones, so nobody must hear that nothing was sent. `pinbook.give_up_stale` settles it.
             raise NotConfirmed from error
     except Refused as error:
@@ -236,7 +236,7 @@ def _send(message: Message, wish: Wish, attempt: uuid.UUID, deadline: datetime) 
         raise
     except BaseException:
         # A fault of ours after the order may have gone out.
-        with suppress(DatabaseError, InterfaceError):
+        with suppress(Error):
             pinbook.settle(attempt, Outcome.UNCONFIRMED, detail=_BROKEN)
         raise
 

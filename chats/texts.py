@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import Error, connection
 from django.utils import timezone
 
 from chats.errors import MessageNotFound, NoChat
@@ -54,7 +54,7 @@ def send(instance: Instance, number: str, text: str, quoted_id: str = "") -> Mes
     stored = Message.objects.select_related("chat").filter(instance=instance, message_id=sent.message_id, from_me=True)
     try:
         return stored.latest("pk")
-    except (DatabaseError, InterfaceError) as error:
+    except Error as error:
         # Whoever heard that the database is away would send it again.
         log.exception("a text was sent, and cannot be read again")
         if sent.at is None:

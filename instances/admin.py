@@ -252,7 +252,7 @@ class TokenAdmin(AccountScopedAdmin):
             if revoked := tokens.revoke(token):
                 audit.record(request.user, "token revoked", token, account=token.account)
                 count += revoked
-            keys |= set(tokens.line(token))
+            keys.update(tokens.line(token))
         messages.success(request, _("%(count)d revoked.") % {"count": count})
         plans, rules = standing.made_with(keys)
         if plans or rules:

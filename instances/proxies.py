@@ -72,13 +72,9 @@ def check(url: str) -> None:
 
     For requests: the others work while this one waits for the name's server.
     """
-    if not _looking.acquire(blocking=False):
-        raise ProxyBusy
-    try:
+    with crowd.one_of(_looking, ProxyBusy):
         crowd.step_aside()
         _resolve(url)
-    finally:
-        _looking.release()
 
 
 def address_of(instance: Instance) -> str:

@@ -151,17 +151,13 @@ def revoke(token: Token) -> int:
     Whoever stole a token may have rotated it, even since it was loaded.
     """
     now, count = timezone.now(), 0
-    for key in _line(token):
+    for key in line(token):
         count += Token.objects.filter(pk=key, revoked_at=None).update(revoked_at=now)
     return count
 
 
-def line(token: Token) -> list[int]:
+def line(token: Token) -> Iterator[int]:
     """The keys of a token and of those it was rotated into."""
-    return list(_line(token))
-
-
-def _line(token: Token) -> Iterator[int]:
     key: int | None = token.pk
     while key is not None:
         yield key

@@ -7,8 +7,10 @@ most to do never end. So few work at once, and the others wait for their turn.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Semaphore
 from typing import ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -70,6 +72,17 @@ def at(place: Place, work: Callable[Arguments, Result], *args: Arguments.args, *
         return work(*args, **kwargs)
     finally:
         _place.reset(token)
+
+
+@contextmanager
+def one_of(places: Semaphore, full: Callable[[], Exception]) -> Iterator[None]:
+    """Have one of some places meanwhile; without a free one, raise what `full` makes at once."""
+    if not places.acquire(blocking=False):
+        raise full()
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def step_aside() -> None:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from instances.whatsapp import keys
+from instances.whatsapp import pools
 from tests.pgbouncer import needed, pgbouncer
 from tests.portal_process import ROOT, environment
 
@@ -90,7 +90,7 @@ def test_a_migration_may_think(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_looks_for_keys_does_not_wait_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the portal's own connections; the library's driver would not know the words in its URL."""
     monkeypatch.setattr(settings, "SESSION_DATABASE_URL", os.environ["DATABASE_URL"])
-    with keys._database() as store:
+    with pools.connect() as store:
         told = store.info.get_parameters()
     assert {name: told[name] for name in settings.DATABASE_LIMITS} == {
         name: str(value) for name, value in settings.DATABASE_LIMITS.items()

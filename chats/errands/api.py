@@ -15,8 +15,9 @@ from chats.models import Batch, BatchItem
 from chats.selectors import rest
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import COUNT, MOST, Parameters, key_in, uid_in
+from portal.rest.query import COUNT, MOST, Parameters, uid_in
 from portal.rest.views import PINNING, READING, InstanceView
+from portal.views import typed
 
 
 class PinMany(InstanceView):
@@ -111,7 +112,7 @@ class BatchItems(InstanceView):
         limit = parameters.number("limit", COUNT, MOST)
         if not uid:
             raise ApiError(400, "id is required")
-        after = parameters.cursor(key_in)
+        after = parameters.cursor(typed.key)
         batch = _find(self, uid)
         items, more = rest.items_of(batch, state=state, count=limit, after=after or 0)
         page = {"count": len(items), "hasMore": more is not None, "next": str(more) if more is not None else None}

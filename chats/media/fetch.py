@@ -17,6 +17,7 @@ from chats.media.reference import Reference, reference_of
 from chats.models import Message
 from instances.whatsapp import service
 from instances.whatsapp.errors import MediaBroken, MediaBusy
+from portal import crowd
 
 # So many may wait for WhatsApp at a time: each holds one of the web's 64 threads.
 _waiting = threading.BoundedSemaphore(16)
@@ -44,12 +45,8 @@ def open_media(message: Message) -> Media:
     reference = reference_of(message)
     found = here(message, reference)
     if found is None:
-        if not _waiting.acquire(blocking=False):
-            raise MediaBusy
-        try:
+        with crowd.one_of(_waiting, MediaBusy):
             found = _fetch(message, reference)
-        finally:
-            _waiting.release()
     return Media(found, reference)
 
 

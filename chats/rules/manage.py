@@ -11,6 +11,7 @@ from chats import news
 from chats.errands.batch import By
 from chats.errors import RequestError
 from chats.events import of_rule
+from chats.faults import Faulty
 from chats.models import Chat, Contact, Rule
 from chats.numbers import InvalidNumber, find_chat, jid_of
 from chats.rules.match import ME, emoji, hashtags, spaced
@@ -23,7 +24,7 @@ MOST_AN_HOUR = 100
 
 
 class Fault(Enum):
-    """What is wrong with a rule: the pages' sentences go by this, never by the text (`chats.views.troubles`)."""
+    """What is wrong with a rule."""
 
     NAME = auto()
     TRIGGER = auto()
@@ -39,12 +40,8 @@ class Fault(Enum):
     TOO_MANY = auto()
 
 
-class InvalidRule(RequestError):
-    """A rule that cannot be; the text says why to who writes programs."""
-
-    def __init__(self, fault: Fault, words: str) -> None:
-        super().__init__(words)
-        self.fault = fault
+class InvalidRule(Faulty):
+    """A rule that cannot be."""
 
 
 class RuleNotFound(RequestError):

@@ -4,7 +4,6 @@ The phone's history comes here never. What the rows are for, the worker does
 (`chats.rules.runner`): a batch that comes in must not wait for WhatsApp.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from django.utils.translation import gettext_noop
 
 from chats import news
 from chats.events import of_rule
-from chats.meant import meant_by
+from chats.meant import by_name, meant_by
 from chats.models import Message, Rule, RuleHit
 from chats.rules.match import Pattern
 from instances.events.kinds import Event
@@ -91,10 +90,8 @@ def targets_of(instance: Instance, messages: list[Message]) -> dict[int, Message
         return targets
     wanted = Q(message_id__in={one.target_id for one in reactions}, chat__in={one.chat_id for one in reactions})
     stored = Message.objects.filter(wanted, instance=instance).exclude(kind__in=Message.ACTIONS)
-    by_name: dict[tuple[int, str], list[Message]] = defaultdict(list)
-    for one in stored.select_related("chat").defer("data"):
-        by_name[(one.chat_id, one.message_id)].append(one)
+    candidates = by_name(stored.select_related("chat").defer("data"))
     for one in reactions:
-        if (target := meant_by(one, by_name[(one.chat_id, one.target_id)])) is not None:
+        if (target := meant_by(one, candidates[(one.chat_id, one.target_id)])) is not None:
             targets[one.pk] = target
     return targets

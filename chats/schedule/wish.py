@@ -13,6 +13,7 @@ from django.utils import timezone
 from chats import news, pins
 from chats.errors import MessageNotFound, RequestError
 from chats.events import of_schedule
+from chats.faults import Faulty
 from chats.models import Message, Schedule
 from chats.pinbook import Asker
 from chats.schedule import steps
@@ -31,7 +32,7 @@ MOST_WAITING = 1_000
 
 
 class Fault(Enum):
-    """What is wrong with a wish: the pages' sentences go by this, never by the text (`chats.views.troubles`)."""
+    """What is wrong with a wish."""
 
     NO_TIME = auto()
     NOT_AHEAD = auto()
@@ -44,12 +45,8 @@ class Fault(Enum):
     TOO_MANY_HERE = auto()
 
 
-class InvalidSchedule(RequestError):
-    """A wish that cannot be; the text says why to who writes programs."""
-
-    def __init__(self, fault: Fault, words: str) -> None:
-        super().__init__(words)
-        self.fault = fault
+class InvalidSchedule(Faulty):
+    """A wish that cannot be."""
 
 
 class ScheduleNotFound(RequestError):

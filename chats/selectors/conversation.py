@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from chats.meant import the_first
+from chats.meant import by_name, the_first
 from chats.models import Chat, Message
 from chats.selectors import pins
 from chats.selectors.places import Place
@@ -140,13 +140,10 @@ def _add_quoted(chat: Chat, rows: list[Row]) -> None:
     wanted = {row.message.quoted_id for row in rows} - {""}
     if not wanted:
         return
-    found = shown(chat).filter(instance=chat.instance_id, message_id__in=wanted)
-    quoted: dict[str, list[Message]] = defaultdict(list)
-    for message in found:
-        quoted[message.message_id].append(message)
+    found = by_name(shown(chat).filter(instance=chat.instance_id, message_id__in=wanted))
     for row in rows:
         # Who wrote it is not stored.
-        row.quoted = the_first(quoted[row.message.quoted_id])
+        row.quoted = the_first(found[(chat.pk, row.message.quoted_id)])
 
 
 def _add_actions(chat: Chat, rows: list[Row]) -> None:

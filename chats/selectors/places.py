@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_PK = (1 << 63) - 1
 Row = TypeVar("Row", bound=Model)
+Shown = TypeVar("Shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,12 @@ class Place:
     def newer(self, at: str = "sent_at") -> Q:
         """Rows after this place."""
         return Q(**{f"{at}__gte": self.at}) & (Q(**{f"{at}__gt": self.at}) | Q(pk__gt=self.pk))
+
+
+def beginning(found: QuerySet[Any, Shown], count: int) -> tuple[list[Shown], bool]:
+    """The first rows in their order, and whether there are more."""
+    rows = list(found[: count + 1])
+    return rows[:count], len(rows) > count
 
 
 def following(found: QuerySet[Row], count: int, after: int = 0) -> tuple[list[Row], int | None]:

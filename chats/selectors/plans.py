@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from chats.models import LostSchedule, Schedule
 from chats.schedule.losing import SHOWN
+from chats.selectors.places import beginning
 from instances import access
 
 PAGE = 200
@@ -20,8 +21,7 @@ def of_message(message: Any) -> list[Schedule]:
 
 def coming(user: access.User) -> tuple[list[Any], bool]:
     """What is planned on the instances a person may see, the soonest first; and whether there is more than that."""
-    found = list(waiting(user)[: PAGE + 1])
-    return found[:PAGE], len(found) > PAGE
+    return beginning(waiting(user), PAGE)
 
 
 def waiting(user: access.User) -> QuerySet[Any]:

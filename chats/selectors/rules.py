@@ -9,6 +9,7 @@ from chats.models import Chat, Contact, Rule, RuleHit
 from chats.rules.match import ME
 from chats.selectors.chat_list import named
 from chats.selectors.names import CALLED
+from chats.selectors.places import beginning
 from instances import access
 from instances.models import Instance
 from portal.letters import is_like
@@ -36,8 +37,7 @@ def find(user: access.User, uid: Any) -> Any:
 def hits_of(rule: Rule) -> tuple[list[RuleHit], bool]:
     """What it found last, and whether there is more."""
     hits = rule.hits.select_related("message__chat", "message__instance").order_by("-found_at", "-pk")
-    found = list(hits[: HITS + 1])
-    return found[:HITS], len(found) > HITS
+    return beginning(hits, HITS)
 
 
 def people_of(rule: Rule) -> list[str]:
@@ -66,9 +66,7 @@ def chats_of(instance: Instance, text: str = "", chosen: str = "") -> tuple[list
     `text`: only those with it in their name or number. The `chosen` one (a JID) is there in any case.
     """
     every = Chat.objects.filter(instance=instance, last_message_at__isnull=False).order_by("-last_message_at")
-    fitting = every.filter(named(text)) if text else every
-    found = list(fitting[: CHATS + 1])
-    chats = found[:CHATS]
+    chats, more = beginning(every.filter(named(text)) if text else every, CHATS)
     if chosen and chosen not in {chat.jid for chat in chats}:
         chats = [*every.filter(jid=chosen), *chats]
-    return chats, len(found) > CHATS
+    return chats, more

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from chats import marks
 from chats.selectors import conversation, history, pins
 from chats.selectors.chat_list import PAGE, find_chat, list_chats
-from chats.selectors.places import Place
+from chats.selectors.places import Place, beginning
 from instances import access
 from instances.states import SENTENCES, State
 from portal.views import typed
@@ -148,11 +148,10 @@ def _why_away(chat: Any) -> str:
 def _filters(request: HttpRequest, chosen: str) -> dict[str, object]:
     """The instances that the list's filter offers, the chosen one among them, and whether there are more."""
     mine = access.visible_to(request.user).order_by("name").values("uid", "name")
-    found = list(mine[: INSTANCES + 1])
-    offered = found[:INSTANCES]
+    offered, more = beginning(mine, INSTANCES)
     if chosen and chosen not in {str(one["uid"]) for one in offered}:
         offered += mine.filter(uid=chosen)
-    return {"instances": offered, "more_instances": len(found) > INSTANCES}
+    return {"instances": offered, "more_instances": more}
 
 
 def _note_read(chat: object, stretch: conversation.Stretch) -> None:

@@ -1,15 +1,18 @@
 """What is wrong with a form, for who filled it in; the errors' own texts speak to who writes programs."""
 
+from enum import Enum
+
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from chats.errors import InvalidDuration, RequestError
+from chats.faults import Faulty
 from chats.rules import manage
 from chats.schedule import wish
 from instances.words import in_words
 
 DURATION = _("Choose how long it stays pinned.")
-PLAN = {
+PLAN: dict[Enum, str] = {
     wish.Fault.NO_TIME: _("Choose a day and a time."),
     wish.Fault.NOT_AHEAD: _("Choose a time in the future, and within five years."),
     wish.Fault.ENDS_FIRST: _("The end must be later than the beginning."),
@@ -20,7 +23,7 @@ PLAN = {
     wish.Fault.TOO_MANY: _("There are many plans for this message already. Cancel one first."),
     wish.Fault.TOO_MANY_HERE: _("There are very many plans on this instance already. Cancel one first."),
 }
-RULE = {
+RULE: dict[Enum, str] = {
     manage.Fault.NAME: _("Give the rule a name of up to 60 characters."),
     manage.Fault.TRIGGER: _("Choose what sets the rule off."),
     manage.Fault.LONG_WORDS: _("The words may have up to 100 characters."),
@@ -41,10 +44,8 @@ RULE = {
 def words(error: RequestError) -> str:
     """The sentence for the page, in the reader's language."""
     match error:
-        case wish.InvalidSchedule():
-            return gettext(PLAN[error.fault])
-        case manage.InvalidRule():
-            return gettext(RULE[error.fault])
+        case Faulty():
+            return gettext({**PLAN, **RULE}[error.fault])
         case InvalidDuration():
             return gettext(DURATION)
     return in_words(str(error))

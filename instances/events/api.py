@@ -14,8 +14,9 @@ from instances.events.models import Delivery, Webhook
 from portal import audit, crowd
 from portal.rest.body import read_fields
 from portal.rest.errors import ApiError, InvalidBody
-from portal.rest.query import COUNT, MOST, Parameters, key_in, uid_in
+from portal.rest.query import COUNT, MOST, Parameters, uid_in
 from portal.rest.views import InstanceView
+from portal.views import typed
 
 LOOK_AGAIN = 0.05
 # Beyond the receiver's own time: how long a worker may take to get to a test.
@@ -138,12 +139,8 @@ class TestWebhook(WebhookView):
     def post(self, request: Request, name: str) -> Response:
         """Answer with the delivery and its first attempt, whatever the receiver said."""
         webhook = self.webhook(read_fields(request._request).text("id").strip())
-        if not _testing.acquire(blocking=False):
-            raise ApiError(503, TESTS_BUSY)
-        try:
+        with crowd.one_of(_testing, lambda: ApiError(503, TESTS_BUSY)):
             delivery = self._tested(webhook)
-        finally:
-            _testing.release()
         return Response({"success": True, "message": "Test event sent", "delivery": shown_delivery(delivery)})
 
     def _tested(self, webhook: Webhook) -> Delivery:
@@ -171,7 +168,7 @@ class Deliveries(WebhookView):
         key = parameters.text("id")
         state = parameters.choice("state", ("all", *Delivery.State.values))
         limit = parameters.number("limit", COUNT, MOST)
-        before = parameters.cursor(key_in)
+        before = parameters.cursor(typed.key)
         found, more = reading.deliveries_of(
             self.instance,
             webhook=self.webhook(key) if key else None,
@@ -200,7 +197,7 @@ class Resend(WebhookView):
         webhook = self.webhook(fields.text("id").strip())
         chosen = fields.text("delivery").strip()
         if chosen:
-            found = webhook.deliveries.filter(pk=key_in(chosen) or 0)
+            found = webhook.deliveries.filter(pk=typed.key(chosen) or 0)
             if not found.exists():
                 raise ApiError(404, "Delivery not found")
         else:

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
 from psycopg import sql
 
@@ -42,7 +41,7 @@ def prepare(uid: UUID) -> str:
     """What the library is to open for an instance; it comes into being if need be. Afterwards: `pools.close`."""
     if not settings.SESSION_DATABASE_URL:
         return str(settings.SESSION_DIR / f"{uid.hex}.sqlite3")
-    with _database() as connection:
+    with pools.connect() as connection:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(_schema(uid)))
     parts = urlsplit(settings.SESSION_DATABASE_URL)
     query = dict(parse_qsl(parts.query)) | {"search_path": _name(uid), "application_name": pools.name(uid)}
@@ -56,7 +55,7 @@ def prepare(uid: UUID) -> str:
 def forget(uid: UUID) -> None:
     """Delete an instance's keys."""
     if settings.SESSION_DATABASE_URL:
-        with _database() as connection:
+        with pools.connect() as connection:
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(_schema(uid)))
     else:
         for path in settings.SESSION_DIR.glob(f"{uid.hex}.sqlite3*"):
@@ -70,7 +69,7 @@ def forget_ratchets(uid: UUID, lost: Iterable[Lost]) -> None:
     """
     pairs = sorted({(one.sender, one.chat) for one in lost})
     if settings.SESSION_DATABASE_URL:
-        with _database() as store:
+        with pools.connect() as store:
             store.execute(sql.SQL("SET search_path TO {}").format(_schema(uid)))
             for statement, values in ratchets.forgetting(pairs):
                 store.execute(statement.replace("?", "%s").encode(), values)
@@ -95,7 +94,7 @@ def secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) -> 
 
 def _secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) -> tuple[list[str], list[bytes]]:
     if settings.SESSION_DATABASE_URL:
-        with _database() as store:
+        with pools.connect() as store:
             store.execute(sql.SQL("SET search_path TO {}").format(_schema(uid)))
             return message_secrets.find(
                 lambda statement, values: store.execute(statement.replace("?", "%s").encode(), values),
@@ -109,11 +108,6 @@ def _secrets_of(uid: UUID, chat: str, author: Iterable[str], message_id: str) ->
     )
     names, secrets = json.loads(done.stdout)
     return names, [bytes.fromhex(secret) for secret in secrets]
-
-
-def _database() -> "psycopg.Connection[tuple[object, ...]]":
-    limits = settings.DATABASE_LIMITS
-    return psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5, **limits)
 
 
 def _name(uid: UUID) -> str:

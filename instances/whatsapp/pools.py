@@ -65,10 +65,15 @@ def _work() -> None:
             log.warning("the connections of %d stopped clients' keys may stay open: %s", len(names), error)
 
 
+def connect() -> "psycopg.Connection[tuple[object, ...]]":
+    """A connection of our own to the database of keys. Raises psycopg.Error."""
+    limits = settings.DATABASE_LIMITS
+    return psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5, **limits)
+
+
 def end(names: list[str]) -> None:
     """End all sessions of these pools, those that do something last. Raises psycopg.Error."""
-    limits = settings.DATABASE_LIMITS
-    with psycopg.connect(settings.SESSION_DATABASE_URL, autocommit=True, connect_timeout=5, **limits) as connection:
+    with connect() as connection:
         for look in range(LOOKS):
             connection.execute(END, [names, look == LOOKS - 1])
             time.sleep(PAUSE)

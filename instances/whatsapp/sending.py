@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError
+from django.db import Error
 
 from chats import pinbook
 from chats.identity import filed_under
@@ -116,7 +116,7 @@ def _record(
     """Write the outcome down before anybody hears of it."""
     try:
         database.call(pinbook.settle, UUID(attempt), outcome, **facts)
-    except (DatabaseError, InterfaceError):
+    except Error:
         log.exception("the outcome of a pin is not recorded yet")
         store([PinSettled(attempt, outcome.value, **facts)])
     metrics.PIN_SECONDS.labels(outcome.value).observe(time.monotonic() - began)

@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from django.db import InterfaceError, OperationalError
+from django.db import OperationalError
 
 from chats import delivery, news
 from instances.models import Instance
@@ -142,7 +142,7 @@ class Ticks:
         instance = batch[-1].instance
         try:
             told = database.call(delivery.advance, instance, [one.receipt for one in batch])
-        except (OperationalError, InterfaceError):
+        except OperationalError:
             log.exception("receipts are not noted yet")
             self._new.put(batch, in_front=True)
             return False

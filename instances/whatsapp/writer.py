@@ -13,7 +13,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, OperationalError
 
 from chats.intake import Taken, take_in
 from instances.models import Instance
@@ -142,7 +142,7 @@ class Writer:
 
     def _next(self, error: Exception, attempt: int, count: int) -> Next:
         """What to do about a batch that could not be stored."""
-        if isinstance(error, OperationalError | InterfaceError):
+        if isinstance(error, OperationalError):
             return Next.WAIT
         if isinstance(error, MemoryError):
             # One for which it never suffices must not hold up all others for good.

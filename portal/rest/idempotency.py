@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -105,7 +105,7 @@ def settle(claimed: KeptAnswer, status: int, text: str) -> None:
         text = json.dumps({"success": True, "message": TOO_LONG} if status < 400 else envelope(TOO_LONG))
     try:
         KeptAnswer.objects.filter(pk=claimed.pk, until=claimed.until).update(status=status, body=text)
-    except (DatabaseError, InterfaceError):
+    except Error:
         # The row stays open, and counts as abandoned in a while.
         log.exception("the answer to a request with an Idempotency-Key was not kept")
 
@@ -114,7 +114,7 @@ def release(claimed: KeptAnswer) -> None:
     """Nothing was done: the key is free for another try."""
     try:
         KeptAnswer.objects.filter(pk=claimed.pk, until=claimed.until, status=None).delete()
-    except (DatabaseError, InterfaceError):
+    except Error:
         log.exception("an Idempotency-Key was not released")
 
 

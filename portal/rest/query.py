@@ -7,7 +7,6 @@ from uuid import UUID
 from rest_framework.request import Request
 
 from portal.rest.errors import ApiError
-from portal.views import typed
 
 Where = TypeVar("Where")
 # Of an answer that comes page by page: how many rows it has, and at most.
@@ -28,11 +27,6 @@ def uid_in(text: str, unknown: type[Exception]) -> UUID:
         return UUID(text)
     except ValueError:
         raise unknown from None
-
-
-def key_in(text: str) -> int | None:
-    """The number of a row that this is, as on the pages; None for what is none."""
-    return typed.key(text)
 
 
 class Parameters:
