@@ -86,6 +86,11 @@ def test_secrets_are_on_no_command_line(portal: PortalProcess) -> None:
     assert token not in portal.out + portal.err
 
 
+def test_nats_tidies_its_memory_often(portal: PortalProcess) -> None:
+    told = Path(f"/proc/{portal.pids()['nats']}/environ").read_bytes().split(b"\0")
+    assert b"GOGC=50" in told
+
+
 def test_nats_refuses_who_does_not_know_the_token(portal: PortalProcess) -> None:
     url = (portal.data_dir / "nats" / "url").read_text()
     stranger = f"nats://127.0.0.1:{url.rpartition(':')[2]}"
