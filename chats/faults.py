@@ -6,8 +6,12 @@ from chats.errors import RequestError
 
 
 class Faulty(RequestError):
-    """A wish that cannot be; the text says why to who writes programs. Pages go by `fault` (`chats.views.troubles`)."""
+    """A wish that cannot be; the text says why to who writes programs. Pages go by `fault` (`chats.views.troubles`).
 
-    def __init__(self, fault: Enum, words: str) -> None:
+    `for_now`: the same wish may do later, when there is room or a chat is known.
+    """
+
+    def __init__(self, fault: Enum, words: str, *, for_now: bool = False) -> None:
         super().__init__(words)
         self.fault = fault
+        self.for_now = for_now

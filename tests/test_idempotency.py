@@ -135,6 +135,20 @@ class SameKey(KeyTestCase):
         assert KeptAnswer.objects.count() == 2
         assert not KeptAnswer.objects.filter(body__contains="Hello").exists()
 
+    def test_what_finds_no_room_now_may_find_some_later(self) -> None:
+        """Was red: kept as if it were wrong in itself, it was refused for a day under its key."""
+        plan = {"messageId": "3EB0", "until": "stopped"}
+        other = {"messageId": "3EB0", "repeat": "0 9 * * *", "duration": "7d"}
+        rule = {"name": "Tea", "trigger": "message", "words": "tea", "duration": "7d"}
+        for path, limit, body in (
+            ("/api/chat/schedulePin/shop", "chats.schedule.wish.MOST_A_MESSAGE", plan),
+            ("/api/chat/schedulePin/shop", "chats.schedule.wish.MOST_WAITING", other),
+            ("/api/chat/addRule/shop", "chats.rules.manage.MOST", rule),
+        ):
+            with patch(limit, 0):
+                assert self.ask(path, body, key=limit).status_code == 400
+            assert self.ask(path, body, key=limit).status_code == 200
+
     def test_of_an_answer_that_is_too_long_the_status_is_kept(self) -> None:
         with patch.object(idempotency, "MOST_KEPT", 20):
             assert self.ask().status_code == self.ask().status_code == 200

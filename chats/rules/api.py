@@ -62,7 +62,7 @@ class AddRule(RuleView):
         try:
             rule = manage.add(self.instance, wanted, By(token=self.token))
         except InvalidRule as error:
-            raise InvalidBody(str(error)) from None
+            raise InvalidBody(str(error), for_now=error.for_now) from None
         return Response({"success": True, "message": "Rule added successfully", "rule": shown(rule)})
 
 

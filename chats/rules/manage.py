@@ -117,7 +117,8 @@ def add(instance: Instance, wanted: Wanted, by: By) -> Rule:
     with transaction.atomic():
         list(Instance.objects.select_for_update().filter(pk=instance.pk).values_list("pk"))
         if Rule.objects.filter(instance=instance).count() >= MOST:
-            raise InvalidRule(Fault.TOO_MANY, f"an instance may have {MOST} rules: delete one first")
+            words = f"an instance may have {MOST} rules: delete one first"
+            raise InvalidRule(Fault.TOO_MANY, words, for_now=True)
         rule.save()
         _note(rule, "added", by)
     return rule
@@ -176,5 +177,5 @@ def _chat(instance: Instance, text: str) -> Chat | None:
     except InvalidNumber as error:
         raise InvalidRule(Fault.CHAT, str(error).replace("number", "chat", 1)) from None
     if chat is None:
-        raise InvalidRule(Fault.CHAT, "chat must be one of which something is stored")
+        raise InvalidRule(Fault.CHAT, "chat must be one of which something is stored", for_now=True)
     return chat

@@ -64,7 +64,7 @@ class SchedulePin(ScheduleView):
         try:
             schedule = wish.make(message, Wanted(**wanted), asker(self.token))
         except InvalidSchedule as error:
-            raise InvalidBody(str(error)) from None
+            raise InvalidBody(str(error), for_now=error.for_now) from None
         return _answer("Pin scheduled successfully" if schedule.pinning else "Unpin scheduled successfully", schedule)
 
 

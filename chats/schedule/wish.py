@@ -113,11 +113,11 @@ def make(message: Message, wanted: Wanted, asker: Asker) -> Schedule:
             return same
         if waiting.count() >= MOST_A_MESSAGE:
             words = f"a message may have {MOST_A_MESSAGE} schedules that wait: cancel one first"
-            raise InvalidSchedule(Fault.TOO_MANY, words)
+            raise InvalidSchedule(Fault.TOO_MANY, words, for_now=True)
         of_instance = Schedule.objects.filter(message__instance=message.instance_id, state=Schedule.State.WAITING)
         if of_instance.count() >= MOST_WAITING:
             words = f"an instance may have {MOST_WAITING} schedules that wait: cancel one first"
-            raise InvalidSchedule(Fault.TOO_MANY_HERE, words)
+            raise InvalidSchedule(Fault.TOO_MANY_HERE, words, for_now=True)
         schedule.save()
         _note(schedule, "made", asker)
     return schedule

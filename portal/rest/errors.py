@@ -31,6 +31,9 @@ DATABASE_DOWN = "The portal's database is not available. Try again later."
 class ApiError(Exception):
     """An answer to the caller: a status and a sentence."""
 
+    # Whether the same request may be answered otherwise later.
+    for_now = False
+
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
@@ -40,8 +43,9 @@ class ApiError(Exception):
 class InvalidBody(ApiError):
     """The body is not what the endpoint takes; `what` says so in words to act on."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, for_now: bool = False) -> None:
         super().__init__(400, f"Invalid request body: {what}")
+        self.for_now = for_now
 
 
 def envelope(message: str) -> dict[str, Any]:

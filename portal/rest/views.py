@@ -117,7 +117,7 @@ class ApiView(APIView):
         known = isinstance(fault, ApiError) or any(kind in self.statuses for kind in type(fault).__mro__)
         nothing_done = known and not isinstance(fault, NotConfirmed)
         # A request that is wrong stays wrong. What else was in its way (no such message, no room) may be gone soon.
-        wrong = isinstance(fault, ApiError) and fault.status == 400
+        wrong = isinstance(fault, ApiError) and fault.status == 400 and not fault.for_now
         if fault is not None and not wrong and (nothing_done or self.repeatable):
             idempotency.release(claimed)
             return
