@@ -26,9 +26,12 @@ PINNED = "pinInChatMessage"
 class Traffic:
     """All of them, each on a thread; what they sent and were told is counted."""
 
-    def __init__(self, scene: Scene, writer: Actor, pinned: Actor, fleet: Fleet, rate: float) -> None:
-        """`pinned`: whose messages are pinned. Another one writes, `rate` messages a second (docs/wire.md says why)."""
-        self._scene, self._writer, self._pinned, self._fleet = scene, writer, pinned, fleet
+    def __init__(self, scene: Scene, writer: Actor, pinned: Actor, fleet: Fleet, rate: float, pace: float) -> None:
+        """`pinned`: whose messages are pinned. Another one writes, `rate` messages a second (docs/wire.md says why).
+
+        `pace`: how many pins, searches and pages a second, and how often somebody else listens.
+        """
+        self._scene, self._writer, self._pinned, self._fleet, self._pace = scene, writer, pinned, fleet, pace
         self.token = scene.command("createtoken").strip()
         self._over = threading.Event()
         self.sent: list[tuple[str, str]] = []
@@ -42,11 +45,11 @@ class Traffic:
         self.began = time.monotonic()
         works: list[tuple[float, Callable[[], None]]] = [
             (1 / rate, self._write),
-            (1.0, self._pin),
-            (1.0, self._search),
-            (1.0, self._page),
-            *[(1.0, self._hear)] * 3,
-            *[(1.0, self._listen)] * 3,
+            (1 / pace, self._pin),
+            (1 / pace, self._search),
+            (1 / pace, self._page),
+            *[(1 / pace, self._hear)] * 3,
+            *[(1 / pace, self._listen)] * 3,
         ]
         self._threads = [threading.Thread(target=self._keep_on, args=work, daemon=True) for work in works]
         for thread in self._threads:
@@ -126,7 +129,7 @@ class Traffic:
 
     def _hear(self) -> None:
         """A page's stream of news, for a while."""
-        until = time.monotonic() + random.uniform(5, 60)
+        until = time.monotonic() + random.uniform(5, 60) / self._pace
         with self._browser.open(f"{self._scene.portal.url}/live/", timeout=60) as stream:
             while time.monotonic() < until and not self._over.is_set():
                 assert stream.readline(), "the stream ended"
@@ -134,7 +137,8 @@ class Traffic:
 
     def _listen(self) -> None:
         """A program's WebSocket, for a while."""
-        until, name = time.monotonic() + random.uniform(5, 60), random.choice(list(self._fleet.jids))
+        until = time.monotonic() + random.uniform(5, 60) / self._pace
+        name = random.choice(list(self._fleet.jids))
         url = f"ws://127.0.0.1:{self._scene.portal.port}/ws/{name}"
         with connect(url, additional_headers={"token": self.token}) as socket:
             while time.monotonic() < until and not self._over.is_set():
