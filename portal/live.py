@@ -84,7 +84,10 @@ class Listener:
             while not self.queue.empty():
                 self.queue.get_nowait()
             return News("", RESYNC, {})
-        return await asyncio.wait_for(self.queue.get(), timeout)
+        # Not `wait_for`: in Python 3.11 that forgets a cancellation that comes together with a result
+        # (https://github.com/python/cpython/issues/86296), and the stream of a browser that left would never end.
+        async with asyncio.timeout(timeout):
+            return await self.queue.get()
 
 
 class Hub:

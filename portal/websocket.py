@@ -176,7 +176,8 @@ class Connection:
 
     async def _first_message(self) -> str:
         with suppress(TimeoutError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
-            event = await asyncio.wait_for(self._receive(), FIRST_MESSAGE_SECONDS)
+            async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+                event = await self._receive()
             secret = json.loads(event["text"])["token"]
             if isinstance(secret, str):
                 return secret
@@ -246,7 +247,8 @@ class Connection:
         """Say why; a client that reads nothing is not waited for."""
         closing = {"type": "websocket.close", "code": ending.code, "reason": ending.reason}
         with suppress(TimeoutError, OSError):
-            await asyncio.wait_for(self._send(closing), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._send(closing)
 
     async def refuse(self, error: ApiError) -> None:
         """Answer in HTTP while that is possible, else close."""

@@ -140,10 +140,12 @@ class SameKey(KeyTestCase):
         plan = {"messageId": "3EB0", "until": "stopped"}
         other = {"messageId": "3EB0", "repeat": "0 9 * * *", "duration": "7d"}
         rule = {"name": "Tea", "trigger": "message", "words": "tea", "duration": "7d"}
+        many = {"action": "pin", "messageIds": ["3EB0"], "duration": "7d"}
         for path, limit, body in (
             ("/api/chat/schedulePin/shop", "chats.schedule.wish.MOST_A_MESSAGE", plan),
             ("/api/chat/schedulePin/shop", "chats.schedule.wish.MOST_WAITING", other),
             ("/api/chat/addRule/shop", "chats.rules.manage.MOST", rule),
+            ("/api/chat/pinMany/shop", "chats.errands.batch.MOST_OPEN", many),
         ):
             with patch(limit, 0):
                 assert self.ask(path, body, key=limit).status_code == 400

@@ -57,6 +57,24 @@ def test_a_stream_ends_when_the_portal_does() -> None:
     asyncio.run(run())
 
 
+def test_a_reader_that_leaves_as_news_come_has_left() -> None:
+    """Was red: in Python 3.11 `wait_for` forgot that it was cancelled; after twenty such streams a person had none."""
+
+    async def leave_after(turns: int) -> None:
+        listener = Listener(asyncio.get_running_loop())
+        waiting = asyncio.ensure_future(listener.next(60))
+        await asyncio.sleep(0)
+        listener.offer(News("", "messages", {}))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if waiting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+    for turns in range(5):
+        asyncio.run(leave_after(turns))
+
+
 def test_what_was_told_before_a_stream_began_is_told_again() -> None:
     hub = Hub()
     assert [news.topic for news in hub.told(1)] == [RESYNC], "nobody knows what was told before we listened"
@@ -139,7 +157,8 @@ def test_many_that_were_let_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live, "hub", hub)
         told = live.stream(Listener(asyncio.get_running_loop(), whose="person 1"), mock.AsyncMock(), 15)
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(anext(told), 5)
+            async with asyncio.timeout(5):
+                await anext(told)
         assert len(hub._listeners) == A_PERSON
 
     asyncio.run(run())

@@ -247,7 +247,8 @@ class Patience(SimpleTestCase):
                 reader, writer = await connect()
                 writer.write(GET)
                 assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
-                assert await asyncio.wait_for(slow[0][0].read(), PATIENCE / 2) == b""
+                async with asyncio.timeout(PATIENCE / 2):
+                    assert await slow[0][0].read() == b""
                 for reader, writer in slow[2:]:
                     writer.write(GET)
                     await reader.readuntil(b"\r\n\r\n0")

@@ -36,7 +36,8 @@ def ending(offered: list[News | None]) -> ws.Ending | None:
         telling = asyncio.create_task(connection._tell(reader))
         for news in offered:
             reader.offer(news)
-        return await asyncio.wait_for(telling, 5)
+        async with asyncio.timeout(5):
+            return await telling
 
     return asyncio.run(run())
 

@@ -46,7 +46,7 @@ class PinMany(InstanceView):
         try:
             batch = rules.make(self.instance, Batch.Action(action), seconds, wanted, By(token=self.token))
         except InvalidBatch as error:
-            raise InvalidBody(str(error)) from None
+            raise InvalidBody(str(error), for_now=error.for_now) from None
         return _answer("Batch started successfully", batch)
 
 

@@ -55,7 +55,8 @@ class Loop:
                 if instance not in self._under_way:
                     self._begin(instance)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._stop.wait()
         if self._under_way:
             await asyncio.wait(self._under_way.values(), timeout=DRAIN_SECONDS)
 

@@ -113,7 +113,8 @@ class Worker:
                 continue
             if not more:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._wake.wait()
 
     async def _keep_house(self) -> None:
         while True:

@@ -326,7 +326,8 @@ class Connector:
         if self._stop.is_set():
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
         spacing = min(self.lease.fleet * SPACING_SECONDS, TICK_SECONDS)
         await asyncio.sleep(max(0.0, self._ticked_at + spacing - self._loop.time()))
 

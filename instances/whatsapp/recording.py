@@ -74,13 +74,9 @@ class Recording:
 
     async def until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready`, which is asked whenever a state was told, but no longer than this."""
-
-        async def wait() -> None:
-            async with self._changed:
-                await self._changed.wait_for(ready)
-
         with suppress(TimeoutError):
-            await asyncio.wait_for(wait(), seconds)
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(ready)
 
     async def write(self) -> None:
         """Write what waits."""

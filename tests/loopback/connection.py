@@ -125,7 +125,8 @@ class Connection:
         self._answers[request_id] = answer
         self.send(node("iq", {"from": SERVER, "id": request_id, **attrs}, *content))
         try:
-            return await asyncio.wait_for(answer, timeout)
+            async with asyncio.timeout(timeout):
+                return await answer
         finally:
             self._answers.pop(request_id, None)
 

@@ -128,6 +128,7 @@ class Outbox:
         while len(self._pending.keys() & sent) > _WINDOW:
             self._moved.clear()
             try:
-                await asyncio.wait_for(self._moved.wait(), _PATIENCE_SECONDS)
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await self._moved.wait()
             except TimeoutError:
                 return

@@ -143,7 +143,8 @@ class Pairing:
         if exchange is None or exchange.connection.closed:
             raise PairingRefused("no device is waiting for a code")
         exchange.connection.send(exchange.primary_hello(account.key, code))
-        bundle = await asyncio.wait_for(exchange.finished, 10)
+        async with asyncio.timeout(10):
+            bundle = await exchange.finished
         registration = exchange.connection.registration
         assert registration
         try:
