@@ -78,7 +78,8 @@ class Traffic:
         # Not one text twice in a row, and not so many that looking for them in the log takes hours.
         number = len(self.sent)
         text = f"{random.choice(WORDS)} {random.choice(WORDS)} number {number % 500}"
-        name = list(self._fleet.jids)[number % len(self._fleet.jids)]
+        # One after the other, all fifty files of keys would be full at the same moment, and be written back at once.
+        name = random.choice(list(self._fleet.jids))
         self.sent.append((name, self._writer.send_text(self._fleet.jids[name], text)))
 
     def _pin(self) -> None:
