@@ -1,9 +1,11 @@
 """Finding a Chromium, bringing one along where that is possible, and starting it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -35,17 +37,23 @@ def find() -> str | None:
     named = os.environ.get("CHROMIUM")
     if named:
         return named
-    found = _on_path()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Debian's chromium for the browser tests ...", file=sys.stderr, flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update", "-qq"],
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-noto-color-emoji"],
-        ):
-            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-        found = _on_path()
-    return found
+    if _on_path() is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        # Of two that run tests, one installs and the other waits: apt lets only one in, and the other found none.
+        with open(os.path.join(tempfile.gettempdir(), "portal-tests-chromium.lock"), "w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if _on_path() is None:
+                _install()
+    return _on_path()
+
+
+def _install() -> None:
+    print("Installing Debian's chromium for the browser tests ...", file=sys.stderr, flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-noto-color-emoji"],
+    ):
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
 def _on_path() -> str | None:
