@@ -2,7 +2,14 @@
 
 
 class RequestError(Exception):
-    """A wish that cannot be carried out as it was put."""
+    """A wish that cannot be carried out as it was put.
+
+    `for_now`: the same wish may do later, when there is room or a chat is known.
+    """
+
+    def __init__(self, words: str, *, for_now: bool = False) -> None:
+        super().__init__(words)
+        self.for_now = for_now
 
 
 class MessageNotFound(RequestError):

@@ -6,12 +6,8 @@ from chats.errors import RequestError
 
 
 class Faulty(RequestError):
-    """A wish that cannot be; the text says why to who writes programs. Pages go by `fault` (`chats.views.troubles`).
-
-    `for_now`: the same wish may do later, when there is room or a chat is known.
-    """
+    """A wish that cannot be; the text says why to who writes programs. Pages go by `fault` (`chats.views.troubles`)."""
 
     def __init__(self, fault: Enum, words: str, *, for_now: bool = False) -> None:
-        super().__init__(words)
+        super().__init__(words, for_now=for_now)
         self.fault = fault
-        self.for_now = for_now

@@ -12,7 +12,7 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 
 from portal.bridge import Bridge
-from portal.collector import settle, sweep_often
+from portal.collector import settle
 from portal.rest.asgi import App, LimitBodies, Receive, Scope, Send
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -53,7 +53,6 @@ def build() -> App:
         await (streaming if streams else threads)(scope, receive, send)
 
     settle()
-    sweep_often()
     return LimitBodies(application, settings.API_MAX_BODY)
 
 

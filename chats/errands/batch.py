@@ -35,18 +35,6 @@ MOST_OPEN = 20
 class InvalidBatch(RequestError):
     """A selection that cannot be; the text says why."""
 
-    # Whether the same selection may do later.
-    for_now = False
-
-
-class TooManyOpen(InvalidBatch):
-    """There is no room for another one, until one of them is over."""
-
-    for_now = True
-
-    def __init__(self) -> None:
-        super().__init__(f"an instance may have {MOST_OPEN} selections that are not over: resume or wait first")
-
 
 class BatchNotFound(RequestError):
     """No batch of this instance has the id."""
@@ -125,7 +113,8 @@ def make(instance: Instance, action: Batch.Action, duration: int | None, wanted:
         if (same := still.filter(digest=digest).first()) is not None:
             return same
         if still.count() >= MOST_OPEN:
-            raise TooManyOpen
+            words = f"an instance may have {MOST_OPEN} selections that are not over: resume or wait first"
+            raise InvalidBatch(words, for_now=True)
         batch = Batch.objects.create(
             instance=instance,
             action=action,

@@ -17,7 +17,7 @@ from tests.bench.fleets.instances import Fleet
 from tests.bench.registry import Figure, at_least, at_most, bench
 from tests.bench.soaking.samples import KINDS, Samples
 from tests.bench.soaking.slope import slope
-from tests.bench.soaking.traffic import Traffic
+from tests.bench.soaking.traffic import RATE, Traffic
 from tests.bench.stage import stage
 from tests.e2e.scene import Scene
 from tests.kills.house import until
@@ -27,7 +27,6 @@ from tests.receiver import receiver
 MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
 INSTANCES = int(os.environ.get("SOAK_INSTANCES", "50"))
 PACE = float(os.environ.get("SOAK_PACE", "3"))
-RATE = 20.0 * PACE
 # The library remembers for each client what it sent last, some kB each, in case it must be sent again (whatsmeow:
 # retry.go). At one pin a second fifty clients would need four hours until that is full, and the memory would rise.
 REMEMBERED = 256
@@ -59,7 +58,7 @@ def soak() -> Iterator[Figure]:
             fleet = Fleet(scene, carla)
             fleet.grow(INSTANCES)
             fleet.pin_often(REMEMBERED)
-            traffic = Traffic(scene, bob, carla, fleet, RATE, PACE)
+            traffic = Traffic(scene, bob, carla, fleet, PACE)
             hook = {"url": hooks.url("/ok"), "events": ["message.exchange", "message.pin"]}
             for name in list(fleet.jids)[:WEBHOOKS]:
                 made = scene.portal.post(f"/api/webhook/add/{name}", hook, traffic.token)
@@ -101,7 +100,7 @@ def _kept(scene: Scene, traffic: Traffic, took: float) -> Iterator[Figure]:
     seen = traffic.pins_seen()
     yield Figure("soak_messages", len(sent), "messages")
     # Who writes waits for WhatsApp's acknowledgement of each.
-    yield Figure("soak_rate", len(sent) / took, "messages/s", at_least(RATE * 0.95))
+    yield Figure("soak_rate", len(sent) / took, "messages/s", at_least(RATE * PACE * 0.95))
     yield Figure("soak_messages_lost", len(sent - readable), "messages", at_most(0))
     yield Figure("soak_messages_doubled", sum(copies[one] > 1 for one in sent), "messages", at_most(0))
     yield Figure("soak_pins", traffic.pins.total(), "pins")

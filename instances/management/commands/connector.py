@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from portal import ground, metrics
 from portal.backups import unfinished
 from portal.broker import broker
-from portal.collector import settle, sweep_often
+from portal.collector import settle
 
 
 class Command(BaseCommand):
@@ -34,7 +34,6 @@ class Command(BaseCommand):
 
         memory.keep_limit()
         settle()
-        sweep_often()
         made: list[Connector] = []
         metrics.serve(metrics.CONNECTOR, lambda: made[0].missing if made else "it is still starting")
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from portal import ground, metrics
 from portal.backups import unfinished
 from portal.broker import broker
-from portal.collector import settle, sweep_often
+from portal.collector import settle
 
 
 class Command(BaseCommand):
@@ -28,7 +28,6 @@ class Command(BaseCommand):
         from instances.whatsapp.unattended import Unattended
 
         settle()
-        sweep_often()
         ground.end_when_replaced(*ground.database())
         metrics.ask(metrics.WEBHOOK_LAG, book.lag)
         metrics.ask(metrics.SCHEDULE_LAG, runner.lag)

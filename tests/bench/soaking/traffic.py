@@ -21,15 +21,18 @@ from tests.loopback import Actor
 
 WORDS = ("order", "invoice", "delivery", "Tuesday", "address", "receipt", "payment", "oil", "oak", "chair", "lamp")
 PINNED = "pinInChatMessage"
+# Messages a second, at the pace of 1.
+RATE = 20.0
 
 
 class Traffic:
     """All of them, each on a thread; what they sent and were told is counted."""
 
-    def __init__(self, scene: Scene, writer: Actor, pinned: Actor, fleet: Fleet, rate: float, pace: float) -> None:
-        """`pinned`: whose messages are pinned. Another one writes, `rate` messages a second (docs/wire.md says why).
+    def __init__(self, scene: Scene, writer: Actor, pinned: Actor, fleet: Fleet, pace: float) -> None:
+        """`pinned`: whose messages are pinned. Another one writes (docs/wire.md says why).
 
-        `pace`: how many pins, searches and pages a second, and how often somebody else listens.
+        `pace`: how many pins, searches and pages a second, how many times RATE messages, and how often somebody else
+        listens.
         """
         self._scene, self._writer, self._pinned, self._fleet, self._pace = scene, writer, pinned, fleet, pace
         self.token = scene.command("createtoken").strip()
@@ -39,12 +42,13 @@ class Traffic:
         self.answers: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._names = itertools.cycle(fleet.messages)
+        self._instances = list(fleet.jids)
         self._lock = threading.Lock()
         self._browser = scene.portal.signed_in()
         self._before = pins_seen(pinned)
         self.began = time.monotonic()
         works: list[tuple[float, Callable[[], None]]] = [
-            (1 / rate, self._write),
+            (1 / (RATE * pace), self._write),
             (1 / pace, self._pin),
             (1 / pace, self._search),
             (1 / pace, self._page),
@@ -79,7 +83,7 @@ class Traffic:
         number = len(self.sent)
         text = f"{random.choice(WORDS)} {random.choice(WORDS)} number {number % 500}"
         # One after the other, all fifty files of keys would be full at the same moment, and be written back at once.
-        name = random.choice(list(self._fleet.jids))
+        name = random.choice(self._instances)
         self.sent.append((name, self._writer.send_text(self._fleet.jids[name], text)))
 
     def _pin(self) -> None:
@@ -98,7 +102,7 @@ class Traffic:
     # --- Callers and readers -----------------------------------------------------
 
     def _search(self) -> None:
-        name, words = random.choice(list(self._fleet.jids)), urllib.parse.quote(f"{random.choice(WORDS)} number")
+        name, words = random.choice(self._instances), urllib.parse.quote(f"{random.choice(WORDS)} number")
         self._ask("search", "GET", f"/api/chat/search/{name}?q={words}&limit=20")
 
     def _ask(self, kind: str, method: str, path: str, body: Any = None) -> int:
@@ -139,7 +143,7 @@ class Traffic:
     def _listen(self) -> None:
         """A program's WebSocket, for a while."""
         until = time.monotonic() + random.uniform(5, 60) / self._pace
-        name = random.choice(list(self._fleet.jids))
+        name = random.choice(self._instances)
         url = f"ws://127.0.0.1:{self._scene.portal.port}/ws/{name}"
         with connect(url, additional_headers={"token": self.token}) as socket:
             while time.monotonic() < until and not self._over.is_set():
