@@ -7,6 +7,7 @@ what grows by use grows as much faster. SOAK_FILE: where the samples go as CSV, 
 import csv
 import os
 import re
+import signal
 import sys
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from tests.bench.stage import stage
 from tests.e2e.scene import Scene
 from tests.kills.house import until
 from tests.loopback import Actor
+from tests.portal_process import PortalProcess
 from tests.receiver import receiver
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
@@ -33,6 +35,10 @@ REMEMBERED = 256
 # Of the time: caches fill.
 WARM_UP = 0.25
 SAMPLES = 60
+# After these samples, in the warm-up, nothing goes on for a while (much shorter than a lease), and then everything at
+# once. Go ends no thread: without it the slowest moment of the disk decides how many there are, and it may come late.
+STANDSTILLS = (2, 4, 6)
+STANDSTILL_SECONDS = 2.0
 WEBHOOKS = 10
 # A leap may be a tenth of what was there, or this much (MiB, descriptors, threads).
 MOST_GROWTH, LEAST_GROWTH = 0.1, 3.0
@@ -77,6 +83,8 @@ def _sampled(scene: Scene) -> Samples:
     samples = Samples(scene.portal)
     began = time.monotonic()
     for number in range(SAMPLES + 1):
+        if number in STANDSTILLS:
+            _stand_still(scene.portal)
         time.sleep(max(began + number * MINUTES * 60 / SAMPLES - time.monotonic(), 0))
         samples.take()
         print(samples, file=sys.stderr, flush=True)
@@ -87,6 +95,15 @@ def _sampled(scene: Scene) -> Samples:
             columns = [samples.rows[name][kind] for name in samples.rows for kind in KINDS]
             table.writerows(zip(samples.seconds, *columns, strict=True))
     return samples
+
+
+def _stand_still(portal: PortalProcess) -> None:
+    pids = [pid for name, pid in portal.pids().items() if name in ("connector", "worker")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(STANDSTILL_SECONDS)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
 
 
 def _kept(scene: Scene, traffic: Traffic, took: float) -> Iterator[Figure]:
