@@ -4,9 +4,12 @@
 import os
 import sys
 
+from portal import arenas
+
 
 def main() -> None:
     """Run one management command."""
+    arenas.share()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     from django.core.management import execute_from_command_line
 

@@ -1,16 +1,11 @@
-"""The garbage collector and C's memory, set for a process that runs for weeks."""
+"""The garbage collector, set for a process that runs for weeks."""
 
-import ctypes
 import gc
-import os
 import threading
 import time
 
 # Of all that is sweeping takes less than a thousandth of the time, however much there is.
 SWEEP_SECONDS, SHARE = 60.0, 1_000
-# Of glibc's <malloc.h>.
-M_ARENA_MAX = -8
-ARENAS = 2
 
 
 def settle() -> None:
@@ -19,23 +14,10 @@ def settle() -> None:
     Python's defaults look through new objects every 700 allocations, which a
     single request makes several times over; a tenth of a pin's time went there.
     """
-    share_arenas()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     sweep_often()
-
-
-def share_arenas() -> None:
-    """Have all threads take their memory from a few places; whoever set MALLOC_ARENA_MAX knows better.
-
-    glibc gives each new thread a place of its own, up to eight for each core, and
-    what was free in one is no use to the others: how much a process has was decided
-    by how many threads ever had work in the same moment.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Other systems' libraries have none.
-    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt(M_ARENA_MAX, ARENAS)
 
 
 def sweep_often(until: threading.Event | None = None) -> None:

@@ -1,8 +1,6 @@
 """What a process that runs for weeks takes away."""
 
 import gc
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -39,36 +37,3 @@ def test_what_only_knows_itself_is_gone_soon(monkeypatch: pytest.MonkeyPatch) ->
             time.sleep(0.01)
     finally:
         until.set()
-
-
-# Sixteen threads that are there at once, each with some memory. In how many of glibc's places it is: they begin at
-# multiples of 64 MiB.
-PLACES = """
-import re, sys, threading
-from pathlib import Path
-from portal import collector
-if sys.argv[1] == "shared":
-    collector.share_arenas()
-there = threading.Barrier(17)
-def work():
-    mine = bytearray(10_000)
-    there.wait()
-    there.wait()
-for _ in range(16):
-    threading.Thread(target=work).start()
-there.wait()
-maps = Path("/proc/self/maps").read_text()
-starts = [int(one, 16) for one in re.findall(r"^([0-9a-f]+)-\\S+ rw-p 00000000 00:00 0 *$", maps, re.M)]
-print(sum(start % 2**26 == 0 for start in starts))
-there.wait()
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's")
-def test_threads_share_their_memory() -> None:
-    """Was red: each had a place of its own, and what a process has was as much as the busiest moment took."""
-    alone, shared = (
-        int(subprocess.run([sys.executable, "-c", PLACES, how], check=True, capture_output=True).stdout)
-        for how in ("alone", "shared")
-    )
-    assert alone > collector.ARENAS >= shared > 0

@@ -14,8 +14,10 @@ from pathlib import Path
 import nats
 import pytest
 
+from portal import arenas
 from tests.portal_process import ROOT, PortalProcess, environment, free_port
 from tests.processes import alive, descendants
+from tests.test_arenas import places
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite_only]
 
@@ -89,6 +91,13 @@ def test_secrets_are_on_no_command_line(portal: PortalProcess) -> None:
 def test_nats_tidies_its_memory_often(portal: PortalProcess) -> None:
     told = Path(f"/proc/{portal.pids()['nats']}/environ").read_bytes().split(b"\0")
     assert b"GOGC=50" in told
+
+
+def test_threads_share_their_memory(portal: PortalProcess) -> None:
+    pids = {"run": portal.process.pid, **portal.pids()}
+    found = {name: places(Path(f"/proc/{pid}/maps").read_text()) for name, pid in pids.items() if name != "nats"}
+    assert len(found) == 4
+    assert {name: count for name, count in found.items() if count > arenas.ARENAS} == {}
 
 
 def test_nats_refuses_who_does_not_know_the_token(portal: PortalProcess) -> None:
