@@ -97,7 +97,8 @@ def test_threads_share_their_memory(portal: PortalProcess) -> None:
     pids = {"run": portal.process.pid, **portal.pids()}
     found = {name: places(Path(f"/proc/{pid}/maps").read_text()) for name, pid in pids.items() if name != "nats"}
     assert len(found) == 4
-    assert {name: count for name, count in found.items() if count > arenas.ARENAS} == {}
+    # The heap of the library's Go may begin at such a place too, by chance.
+    assert {name: count for name, count in found.items() if count > arenas.ARENAS + 1} == {}
 
 
 def test_nats_refuses_who_does_not_know_the_token(portal: PortalProcess) -> None:
