@@ -35,7 +35,7 @@ REMEMBERED = 256
 # Of the time: caches fill.
 WARM_UP = 0.25
 SAMPLES = 60
-# After these samples, in the warm-up, nothing goes on for a while (much shorter than a lease), and then everything at
+# Before these samples, in the warm-up, nothing goes on for a while (much shorter than a lease), and then everything at
 # once. Go ends no thread: without it the slowest moment of the disk decides how many there are, and it may come late.
 STANDSTILLS = (2, 4, 6)
 STANDSTILL_SECONDS = 2.0
@@ -99,11 +99,14 @@ def _sampled(scene: Scene) -> Samples:
 
 def _stand_still(portal: PortalProcess) -> None:
     pids = [pid for name, pid in portal.pids().items() if name in ("connector", "worker")]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(STANDSTILL_SECONDS)
-    for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(STANDSTILL_SECONDS)
+    finally:
+        # Whoever stops the soak meanwhile must be able to end them.
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def _kept(scene: Scene, traffic: Traffic, took: float) -> Iterator[Figure]:
