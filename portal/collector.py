@@ -4,6 +4,8 @@ import gc
 import threading
 import time
 
+from portal import arenas
+
 # Of all that is sweeping takes less than a thousandth of the time, however much there is.
 SWEEP_SECONDS, SHARE = 60.0, 1_000
 
@@ -36,4 +38,5 @@ def _sweep(until: threading.Event) -> None:
     while not until.wait(pause):
         began = time.perf_counter()
         gc.collect()
+        arenas.give_back()
         pause = max(SWEEP_SECONDS, SHARE * (time.perf_counter() - began))

@@ -64,7 +64,7 @@ RETURN_SECONDS = 0.1
 # taken twice, and phones drop the second message of a step without a word.
 # Of a file's pages each of the two connections would keep up to 2 MB: of
 # hundreds of accounts that is a gigabyte which the kernel has already.
-STORE_OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_cache_size=-256&ignored="
+STORE_OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_cache_size=-64&ignored="
 
 # A stop waits this long after the last event, and this long at most.
 QUIET_SECONDS = 0.2
