@@ -308,4 +308,4 @@ def test_it_does_not_remember_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPat
     time.sleep(1.2)
     for number in range(5):
         desk.take_in(f"late {number}")
-    assert list(desk.custody._taken) == [f"late {number}" for number in range(5)]
+    assert [one for _, one in desk.custody._taken] == [f"late {number}" for number in range(5)]
