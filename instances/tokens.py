@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from instances.models import Account, Instance, Token
+from portal.briefly import briefly
 from portal.prepared import Prepared
 
 logger = logging.getLogger(__name__)
@@ -185,7 +186,7 @@ def _note_use(token: Token) -> None:
     if token.last_used_at is not None and token.last_used_at >= now - LAST_USE_STEP:
         return
     try:
-        with transaction.atomic():
+        with briefly(), transaction.atomic():
             # Of many requests at the same moment one writes: the others no longer see the old value.
             Token.objects.filter(pk=token.pk, last_used_at=token.last_used_at).update(last_used_at=now)
     except DatabaseError as error:

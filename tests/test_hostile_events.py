@@ -83,7 +83,7 @@ def test_what_is_deeper_than_python_reads_is_there_as_unreadable(told: Told) -> 
     (arrived,) = told.events
     assert isinstance(arrived, MessageArrived)
     assert (arrived.kind, arrived.message_id, arrived.push_name) == ("unreadable", "3EB01", "Bob")
-    assert "3EB01" in told.client._custody._taken, "it waits for nothing else"
+    assert told.client._custody.took("3EB01"), "it waits for nothing else"
 
 
 def test_text_that_is_no_utf_8(told: Told) -> None:

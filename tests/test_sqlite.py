@@ -1,12 +1,14 @@
 """Threads that write to SQLite at once."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from unittest import mock
 
@@ -14,6 +16,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test import TransactionTestCase
 
+from instances import tokens
 from instances.models import Account
 from portal.sqlite3 import base
 from portal.sqlite3 import turn as turns
@@ -94,6 +97,14 @@ class Turns(TransactionTestCase):
                 Account.objects.create(name="all the same")
             Account.objects.update(name="and alone")
         self.assertEqual(Account.objects.get().name, "and alone")
+
+    def test_the_use_of_a_token_waits_for_nobody(self) -> None:
+        """Was red: on a locked database each call waited for this first, and then for what it had come for."""
+        token, secret = tokens.issue(Account.objects.create(name="Alice"))
+        with mock.patch.object(turns, "PATIENCE_SECONDS", 60), whose().taking():
+            began = time.monotonic()
+            self.assertEqual(tokens.find(secret), token)
+            self.assertLess(time.monotonic() - began, 30)
 
     def test_one_that_asks_is_next(self) -> None:
         """Whoever writes one batch after the other takes no second turn before others have had theirs."""
@@ -234,6 +245,28 @@ while time.monotonic() < until:
         cursor.execute("UPDATE instances_account SET name = name")
         time.sleep(0.02)
 """
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db
+def test_who_hurries_waits_for_no_lock(tmp_path: Path) -> None:
+    """Was red: 25 seconds for something that may be left out. And whoever comes after it waits as ever."""
+    name = str(tmp_path / "locked.sqlite3")
+    mine = base.DatabaseWrapper({**connection.settings_dict, "NAME": name, "OPTIONS": {"timeout": 20}}, "a test's")
+    write = "INSERT INTO note VALUES (1)"
+    with closing(sqlite3.connect(name, isolation_level=None)) as other:
+        other.execute("CREATE TABLE note (number)")
+        other.execute("BEGIN IMMEDIATE")
+        with mine.cursor() as cursor:
+            began = time.monotonic()
+            with pytest.raises(OperationalError), mine.hurrying(0.1):
+                cursor.execute(write)
+            assert time.monotonic() - began < 10
+            assert mine.patience is None
+            assert cursor.execute("PRAGMA busy_timeout").fetchone() == (20_000,)
+            other.execute("ROLLBACK")
+            cursor.execute(write)
+    mine.close()
 
 
 @pytest.mark.sqlite_only

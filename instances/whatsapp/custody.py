@@ -141,6 +141,10 @@ class Custody:
                 if message_id in ("", name):
                     one.failed = True
 
+    def took(self, message_id: str) -> bool:
+        """Whether it was taken in lately."""
+        return any(one == message_id for _, one in self._taken)
+
     def _remember(self, message_id: str) -> None:
         now = time.monotonic()
         self._taken.append((now, message_id))
@@ -259,7 +263,7 @@ class Custody:
             if self._over:
                 return
             lost = coming.ignored
-            if lost is None or any(message_id == one for _, one in self._taken):
+            if lost is None or self.took(message_id):
                 self._coming.pop(message_id, None)
                 return
         if not self._stored(message_id) and self._is_asked_for(lost):

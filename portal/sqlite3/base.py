@@ -11,7 +11,8 @@ processes, which are few, let go first who has waited (`door.py`).
 import os
 import time
 from collections import defaultdict
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -38,7 +39,7 @@ class Cursor(base.SQLiteCursorWrapper):
         """Run a statement."""
         if self.connection.in_transaction or not query.lstrip().startswith(_WRITES):
             return super().execute(query, params)
-        with self.database.turn.taking(), self.database.door():
+        with self.database.turn.taking(self.database.patience), self.database.door():
             return super().execute(query, params)
 
 
@@ -46,6 +47,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A thread's connection."""
 
     _has_turn = False
+    # How long a turn and the door are waited for, each; None: as long as they have it (PATIENCE_SECONDS).
+    patience: float | None = None
 
     @property
     def turn(self) -> Turn:
@@ -54,7 +57,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def door(self) -> AbstractContextManager[None]:
         """Held until one writes, against other processes; a database in memory has none."""
-        return nullcontext() if self.is_in_memory_db() else door.held(f"{self.settings_dict['NAME']}.door")
+        return (
+            nullcontext() if self.is_in_memory_db() else door.held(f"{self.settings_dict['NAME']}.door", self.patience)
+        )
+
+    @contextmanager
+    def hurrying(self, seconds: float) -> Iterator[None]:
+        """Whoever writes meanwhile waits no longer than this for its turn, for the door and for SQLite's lock, each."""
+        self.ensure_connection()
+        opened, self.patience = self.connection, seconds
+        opened.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        try:
+            yield
+        finally:
+            self.patience = None
+            # An error may have closed it, and a new one waits as it should.
+            if self.connection is opened:
+                opened.execute(f"PRAGMA busy_timeout = {int(self.settings_dict['OPTIONS']['timeout'] * 1000)}")
 
     def connect(self) -> None:
         """Open it. One that SQLite can only open for reading never writes again, so it is for the present request."""
@@ -76,7 +95,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return cursor
 
     def _start_transaction_under_autocommit(self) -> None:
-        self._has_turn = self._has_turn or self.turn.take()
+        self._has_turn = self._has_turn or self.turn.take(self.patience)
         try:
             with self.door():
                 super()._start_transaction_under_autocommit()  # type: ignore[misc]

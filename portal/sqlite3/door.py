@@ -16,17 +16,17 @@ LOOK_SECONDS = 0.002
 
 
 @contextmanager
-def held(path: str) -> Iterator[None]:
+def held(path: str, patience: float | None = None) -> Iterator[None]:
     """Keep others waiting meanwhile: until one has begun to write, and no longer.
 
-    A courtesy as a turn is: after PATIENCE_SECONDS one goes through all the same. The lock is the kernel's, on a file
-    of its own: it goes with a process that is killed.
+    A courtesy as a turn is: after so many seconds (PATIENCE_SECONDS) one goes through all the same. The lock is the
+    kernel's, on a file of its own: it goes with a process that is killed.
     """
     file = None
     # No room on the disk for it, or a disk that can only be read: the database will say so itself.
     with suppress(OSError):
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        _wait_for(file)
+        _wait_for(file, PATIENCE_SECONDS if patience is None else patience)
     try:
         yield
     finally:
@@ -34,8 +34,8 @@ def held(path: str) -> Iterator[None]:
             os.close(file)
 
 
-def _wait_for(file: int) -> None:
-    limit = time.monotonic() + PATIENCE_SECONDS
+def _wait_for(file: int, patience: float) -> None:
+    limit = time.monotonic() + patience
     while time.monotonic() < limit:
         with suppress(BlockingIOError):
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,8 +23,8 @@ class Turn:
         self._taken = False
         self._waiting: deque[threading.Lock] = deque()
 
-    def take(self) -> bool:
-        """Wait for it; False after PATIENCE_SECONDS without it."""
+    def take(self, patience: float | None = None) -> bool:
+        """Wait for it; False after so many seconds (PATIENCE_SECONDS) without it."""
         with self._lock:
             if not self._taken:
                 self._taken = True
@@ -32,7 +32,7 @@ class Turn:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        if mine.acquire(timeout=PATIENCE_SECONDS):
+        if mine.acquire(timeout=PATIENCE_SECONDS if patience is None else patience):
             return True
         with self._lock:
             if mine in self._waiting:
@@ -54,9 +54,9 @@ class Turn:
         return self._taken
 
     @contextmanager
-    def taking(self) -> Iterator[None]:
+    def taking(self, patience: float | None = None) -> Iterator[None]:
         """Have it meanwhile, or go on without it."""
-        mine = self.take()
+        mine = self.take(patience)
         try:
             yield
         finally:
