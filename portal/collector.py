@@ -1,4 +1,4 @@
-"""The garbage collector, set for a process that runs for weeks."""
+"""The garbage collector, and what it finds given back, for a process that runs for weeks."""
 
 import gc
 import threading
@@ -23,7 +23,7 @@ def settle() -> None:
 
 
 def sweep_often(until: threading.Event | None = None) -> None:
-    """Look through everything once a minute, on a thread of its own.
+    """Look through everything once a minute, on a thread of its own, and give back what is free.
 
     A page leaves some hundred objects that only know each other, and who streams
     more; a worker leaves 9,000 a minute. Those that have outlived a few looks at
